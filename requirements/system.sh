@@ -1,0 +1,40 @@
+#!/bin/sh
+# Say which packages of system.txt are missing, or install them.
+#   system.sh missing run|all    prints the names, one a line
+#   system.sh install run|all    installs them where that is possible (Debian, as root); else says what to install
+set -eu
+python=${PYTHON:-python3}
+list=$(dirname "$0")/system.txt
+
+there() {
+    case $1 in
+        lib:*) "$python" -c "import ctypes; ctypes.CDLL('${1#lib:}')" 2>/dev/null ;;
+        cmd:*) command -v "${1#cmd:}" >/dev/null 2>&1 ;;
+        py:*) "$python" -c "import ${1#py:}" 2>/dev/null ;;
+    esac
+}
+
+missing() {
+    while read -r package probe need _; do
+        case $package in '' | '#'*) continue ;; esac
+        if [ "$1" = run ] && [ "$need" != run ]; then continue; fi
+        there "$probe" || echo "$package"
+    done <"$list"
+}
+
+wanted=$(missing "$2")
+case $1 in
+    missing) [ -z "$wanted" ] || echo "$wanted" ;;
+    install)
+        [ -n "$wanted" ] || exit 0
+        if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+            apt-get update -q
+            # shellcheck disable=SC2086  # one name a word
+            DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $wanted
+        else
+            echo "missing: $(echo "$wanted" | tr '\n' ' ')(Debian's names). Install them, on Debian with:" >&2
+            echo "    sudo make system" >&2
+            [ "$2" != run ] || exit 1
+        fi
+        ;;
+esac
