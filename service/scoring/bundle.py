@@ -1,0 +1,252 @@
+"""A trained scorer as a directory of data.
+
+    manifest.json       what the bundle is and the sha256 of every other file
+    vocabulary.txt      one n-gram a line, its tokens joined by a space; the line number is the column
+    idf.npy             float64, one a column
+    coefficients.npy    float64, one a column: the linear base
+    booster.txt         LightGBM's text model
+
+Nothing in it is executed by reading it: no pickle, and LightGBM's text, whose parser trusts its input, is parsed only
+after its digest was found right. A digest guards against damage and mix-ups, not against whoever can write the bundle.
+"""
+
+import ctypes
+import hashlib
+import io
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.scoring.booster import Booster
+from service.scoring.errors import BundleError
+from service.scoring.scorer import Model, Scorer
+from service.scoring.text import NORMALISATION
+from service.scoring.tokens import Tokenizer
+from service.scoring.vectors import Vectorizer
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+
+_RETRAIN = "train it again with this version: make train CORPUS=… BUNDLE=…"
+_PROBE_TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training hands over to be written: the parts of a scorer, and the facts about it.
+
+    ``facts`` goes into the manifest as it is: parameters, corpus, seed, figures, library versions.
+    """
+
+    vectorizer: Vectorizer
+    coefficients: NDArray[np.float64]
+    intercept: float
+    booster: str
+    facts: Mapping[str, Any]
+
+
+class Bundle(NamedTuple):
+    """A bundle in memory; ``digest`` is the manifest's sha256: it names the bundle, as the manifest names its files."""
+
+    scorer: Scorer
+    manifest: Mapping[str, Any]
+    digest: str
+
+
+def assemble(trained: Trained, tokenizer: Tokenizer) -> Scorer:
+    """Return the scorer that the parts make, as serving would after loading them."""
+    vectorizer = trained.vectorizer
+    model = Model(trained.coefficients, trained.intercept, Booster(trained.booster, width=vectorizer.width))
+    return Scorer(tokenizer, vectorizer, model)
+
+
+def write(trained: Trained, tokenizer: Tokenizer, directory: Path, *, probe: str) -> None:
+    """Make ``directory`` the bundle of ``trained``, in one step: it is the old bundle or the new, never half of one.
+
+    ``probe`` is a review whose score is stored, so that every loading can check that the chain gives it again.
+    The same parts give the same bytes. Raises ``BundleError`` when the place cannot be written.
+    """
+    directory = directory.absolute()
+    if directory.exists() and not (directory / MANIFEST).is_file():
+        raise BundleError(f"{directory} exists and is not a bundle; remove it or choose another path")
+    files = {
+        "vocabulary.txt": "".join(f"{term}\n" for term in trained.vectorizer.terms).encode(),
+        "idf.npy": _npy(trained.vectorizer.idf),
+        "coefficients.npy": _npy(trained.coefficients),
+        "booster.txt": trained.booster.encode(),
+    }
+    manifest = {
+        "format": FORMAT,
+        "normalisation": NORMALISATION,
+        "dictionary": {"name": tokenizer.name, "fingerprint": tokenizer.fingerprint},
+        "longest_ngram": trained.vectorizer.longest,
+        "intercept": trained.intercept,
+        "probe": {"text": probe, "score": assemble(trained, tokenizer).score(probe)},
+        **trained.facts,
+        "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
+    }
+    files[MANIFEST] = (json.dumps(manifest, ensure_ascii=False, indent=2) + "\n").encode()
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        for leftover in directory.parent.glob(f".{directory.name}.partial-*"):
+            shutil.rmtree(leftover)
+        partial = Path(tempfile.mkdtemp(prefix=f".{directory.name}.partial-", dir=directory.parent))
+        partial.chmod(0o755)
+        for name, content in files.items():
+            _write_through(partial / name, content)
+        _replace(directory, partial)
+    except OSError as error:
+        raise BundleError(f"cannot write the bundle {directory}: {error.strerror}: {error.filename}") from error
+
+
+def load(directory: Path, *, max_chars: int = 10_000) -> Bundle:
+    """Return the bundle in ``directory``, verified and ready to score.
+
+    Raises ``BundleError`` for anything that would make it score differently than when it was trained: a file that is
+    missing or was changed, another format, normalisation or dictionary, a probe review with another score.
+    """
+    manifest, files, digest = _read(directory)
+    tokenizer = Tokenizer()
+    dictionary = manifest["dictionary"]
+    if dictionary["fingerprint"] != tokenizer.fingerprint:
+        raise BundleError(
+            f"{directory} was trained with the dictionary {dictionary['name']} {dictionary['fingerprint'][:12]}, "
+            f"here is {tokenizer.name} {tokenizer.fingerprint[:12]}; install the one it was trained with, or {_RETRAIN}"
+        )
+    terms = files["vocabulary.txt"].decode().split("\n")[:-1]
+    vectorizer = Vectorizer(terms, _array(files["idf.npy"]), longest=manifest["longest_ngram"])
+    booster = Booster(files["booster.txt"].decode(), width=len(terms))
+    model = Model(_array(files["coefficients.npy"]), manifest["intercept"], booster)
+    scorer = Scorer(tokenizer, vectorizer, model, max_chars=max_chars)
+    probe = manifest["probe"]
+    score = scorer.score(probe["text"])
+    if abs(score - probe["score"]) > _PROBE_TOLERANCE:
+        raise BundleError(
+            f"{directory} scores its probe review {score!r}, where training got {probe['score']!r}: "
+            f"the libraries here differ from {manifest['libraries']}; {_RETRAIN}"
+        )
+    return Bundle(scorer, manifest, digest)
+
+
+def _read(directory: Path) -> tuple[dict[str, Any], dict[str, bytes], str]:
+    """Return the manifest, the verified contents of the files that it names, and the manifest's own digest."""
+    while True:
+        try:
+            # One descriptor for the directory: a bundle swapped in meanwhile cannot mix its files into this one.
+            handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as error:
+            raise BundleError(f"no bundle at {directory}: {error.strerror}; train one: make train BUNDLE=…") from None
+        try:
+            return _read_from(directory, handle)
+        except BundleError:
+            # Training removes the old bundle right after it put the new one in its place.
+            if os.path.samestat(os.fstat(handle), directory.stat()):
+                raise
+        finally:
+            os.close(handle)
+
+
+def _read_from(directory: Path, handle: int) -> tuple[dict[str, Any], dict[str, bytes], str]:
+    content = _content(directory, handle, MANIFEST)
+    manifest = _parse_manifest(directory, content)
+    files = {}
+    for name, digest in manifest["files"].items():
+        files[name] = _content(directory, handle, name)
+        if hashlib.sha256(files[name]).hexdigest() != digest:
+            path = directory / name
+            raise BundleError(f"{path} is not the file that was trained (sha256 differs); copy the bundle anew")
+    return manifest, files, hashlib.sha256(content).hexdigest()
+
+
+def _parse_manifest(directory: Path, content: bytes) -> dict[str, Any]:
+    path = directory / MANIFEST
+    try:
+        manifest = json.loads(content)
+    except ValueError as error:
+        raise BundleError(f"{path} is not JSON ({error}); copy the bundle anew") from None
+    found = manifest.get("format") if isinstance(manifest, dict) else None
+    if found != FORMAT:
+        raise BundleError(f"{path} is of format {found!r}, this version reads format {FORMAT}; {_RETRAIN}")
+    wanted = {"dictionary", "files", "intercept", "libraries", "longest_ngram", "normalisation", "probe"}
+    if missing := sorted(wanted - manifest.keys()):
+        raise BundleError(f"{path} lacks {', '.join(missing)}; copy the bundle anew")
+    if manifest["normalisation"] != NORMALISATION:
+        raise BundleError(
+            f"{path} was trained under the normalisation {manifest['normalisation']!r}, "
+            f"here is {NORMALISATION!r}; {_RETRAIN}"
+        )
+    needed = {"vocabulary.txt", "idf.npy", "coefficients.npy", "booster.txt"}
+    if missing := sorted(needed - manifest["files"].keys()):
+        raise BundleError(f"{path} gives no digest for {', '.join(missing)}; copy the bundle anew")
+    return dict(manifest)
+
+
+def _content(directory: Path, handle: int, name: str) -> bytes:
+    try:
+        with open(name, "rb", opener=lambda path, flags: os.open(path, flags, dir_fd=handle)) as file:
+            return file.read()
+    except OSError as error:
+        raise BundleError(f"cannot read {directory / name}: {error.strerror}; copy the bundle anew") from None
+
+
+def _npy(array: NDArray[np.float64]) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _array(content: bytes) -> NDArray[np.float64]:
+    array: NDArray[np.float64] = np.load(io.BytesIO(content), allow_pickle=False)
+    return array
+
+
+def _write_through(path: Path, content: bytes) -> None:
+    """Write ``content`` and wait until the disk has it: a rename may not outrun the data it points to."""
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _replace(directory: Path, partial: Path) -> None:
+    """Put ``partial`` in the place of ``directory``, which may exist, in one step."""
+    if directory.is_symlink():
+        directory = directory.resolve()
+    if directory.exists():
+        _exchange(partial, directory)
+        shutil.rmtree(partial)
+    else:
+        partial.rename(directory)
+    parent = os.open(directory.parent, os.O_RDONLY)
+    try:
+        os.fsync(parent)
+    finally:
+        os.close(parent)
+
+
+_AT_FDCWD = -100  # fcntl.h
+_EXCHANGE = 2  # RENAME_EXCHANGE of Linux's renameat2, RENAME_SWAP of macOS' renamex_np: both are 2
+
+
+def _exchange(one: Path, other: Path) -> None:
+    """Let two directories trade names in one step; plain rename replaces only an empty directory."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    first, second = os.fsencode(one), os.fsencode(other)
+    if sys.platform == "darwin":
+        failed = libc.renamex_np(first, second, _EXCHANGE)
+    else:
+        failed = libc.renameat2(_AT_FDCWD, first, _AT_FDCWD, second, _EXCHANGE)
+    if failed:
+        raise BundleError(
+            f"the file system of {other} cannot swap directories ({os.strerror(ctypes.get_errno())}); "
+            f"the new bundle is whole at {one}: move it yourself, or train into a path that does not exist yet"
+        )
