@@ -1,0 +1,57 @@
+"""Measure a bundle on a corpus that it was not trained on.
+
+python train-corpus/evaluate.py --bundle build/bundle --corpus other.csv --json
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from metrics import measure, report, table
+from options import add_corpus_options, read_corpus
+from tqdm import tqdm
+
+from service.corpus import CorpusError
+from service.scoring.bundle import load
+from service.scoring.errors import BundleError
+
+_BATCH = 1_000
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    add_corpus_options(parser)
+    parser.add_argument("--bundle", type=Path, required=True, metavar="DIR", help="the bundle to measure")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+    options = parser.parse_args(arguments)
+    try:
+        figures = evaluate(options)
+    except (CorpusError, BundleError) as error:
+        print(f"evaluate.py: {error}", file=sys.stderr)
+        return 1
+    print(json.dumps(figures) if options.json else f"{figures['rows']:,} reviews\n{table(figures)}")
+    return 0
+
+
+def evaluate(options: argparse.Namespace) -> dict[str, float]:
+    """Return the bundle's figures on the corpus, beside those of the mean of its training stars."""
+    corpus = read_corpus(options)
+    # Training has no limit on length, so neither has measuring: the longest text sets it.
+    bundle = load(options.bundle, max_chars=max(len(review.text) for review in corpus.reviews))
+    texts = [review.text for review in corpus.reviews]
+    predicted: list[float] = []
+    with tqdm(total=len(texts), desc="score", unit="review", disable=None, leave=False) as progress:
+        for start in range(0, len(texts), _BATCH):
+            predicted += bundle.scorer.score_many(texts[start : start + _BATCH])
+            progress.update(len(texts[start : start + _BATCH]))
+    stars = np.array([review.stars for review in corpus.reviews])
+    constant = np.full(len(stars), bundle.manifest["corpus"]["mean_stars"])
+    return report(len(stars), measure(stars, np.array(predicted)), measure(stars, constant))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,73 @@
+"""The command-line options that training and evaluation share, and how a corpus is read with them."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from service.corpus import STARS_COLUMNS, TEXT_COLUMNS, Corpus, CorpusError, Layout, read, write_rejects
+
+
+def add_corpus_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which reviews to read, and how."""
+    parser.add_argument(
+        "--corpus",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="PATH",
+        help="CSV, TSV, JSON Lines, Parquet (each also .gz), or a directory of one-object-a-file JSON",
+    )
+    parser.add_argument(
+        "--text-column", default="", metavar="C", help=f"default: the first of {', '.join(TEXT_COLUMNS)}"
+    )
+    parser.add_argument(
+        "--stars-column", default="", metavar="C", help=f"default: the first of {', '.join(STARS_COLUMNS)}"
+    )
+    parser.add_argument("--encoding", default="utf-8", help="of the files, such as cp932 (default: %(default)s)")
+    parser.add_argument(
+        "--scale",
+        type=_scale,
+        default=(1.0, 5.0),
+        metavar="LOW-HIGH",
+        help="lowest and highest rating of the corpus, mapped to 1-5 stars (default: 1-5)",
+    )
+    parser.add_argument(
+        "--rejects", type=Path, metavar="F", help="where skipped rows are listed (default: BUNDLE-rejects.csv)"
+    )
+
+
+def read_corpus(arguments: argparse.Namespace, *, group_column: str = "") -> Corpus:
+    """Return the corpus that the options name; what was left out is told on stderr and listed in the rejects file.
+
+    Raises ``CorpusError`` when nothing is left.
+    """
+    layout = Layout(
+        text_column=arguments.text_column,
+        stars_column=arguments.stars_column,
+        group_column=group_column,
+        encoding=arguments.encoding,
+        scale=arguments.scale,
+    )
+    corpus = read(arguments.corpus, layout)
+    rejects = arguments.rejects or arguments.bundle.with_name(arguments.bundle.name + "-rejects.csv")
+    print(f"{len(corpus.reviews):,} reviews; {corpus.duplicates:,} exact duplicates dropped", file=sys.stderr)
+    if corpus.rejects:
+        write_rejects(corpus.rejects, rejects)
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in corpus.reasons.most_common())
+        print(f"{len(corpus.rejects):,} rows skipped ({reasons}), listed in {rejects}", file=sys.stderr)
+    else:
+        rejects.unlink(missing_ok=True)  # of an earlier run
+    if not corpus.reviews:
+        raise CorpusError(f"{', '.join(map(str, arguments.corpus))}: no row with text and stars")
+    return corpus
+
+
+def _scale(text: str) -> tuple[float, float]:
+    low, dash, high = text.rpartition("-")
+    try:
+        scale = (float(low), float(high))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not like 0-10") from None
+    if not dash or not scale[0] < scale[1]:
+        raise argparse.ArgumentTypeError(f"{text!r}: the lowest rating comes first, like 0-10")
+    return scale
