@@ -1,0 +1,52 @@
+"""Where everything is put together: ``create_app`` wires, ``get_app`` reads the world."""
+
+import os
+import platform
+import sys
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+import falcon.asgi
+
+from service import __version__, errors
+from service.body import ASGI, WholeBody
+from service.resources import Health, Readiness, Scores, Version
+from service.scoring.bundle import load
+from service.scoring.errors import BundleError
+from service.scoring.scorer import Scorer
+from service.settings import Settings, SettingsError, read_settings
+
+_LIBRARIES = ("falcon", "gunicorn", "uvicorn", "lightgbm", "mecab-python3", "ipadic", "numpy", "msgspec")
+
+
+def create_app(scorer: Scorer, *, probe: str, facts: Mapping[str, Any], settings: Settings) -> ASGI:
+    """Return the ASGI app that serves ``scorer``.
+
+    ``probe`` is the review that each worker scores before it calls itself ready; ``facts`` is what ``/version`` tells.
+    """
+    readiness = Readiness(scorer, probe)
+    app = falcon.asgi.App(middleware=[readiness])
+    errors.install(app)
+    scores = Scores(scorer, max_texts=settings.max_texts)
+    app.add_route("/api/1/users", scores)  # the original's name for it
+    app.add_route("/api/1/scores", scores)
+    app.add_route("/healthz", Health())
+    app.add_route("/readyz", readiness)
+    app.add_route("/version", Version(facts))
+    return WholeBody(app, max_bytes=settings.max_bytes, seconds=settings.body_seconds)
+
+
+def get_app() -> ASGI:
+    """Return the app that the environment asks for, or end the process with one line that says what is wrong."""
+    try:
+        settings = read_settings(os.environ)
+        bundle = load(settings.bundle, max_chars=settings.max_chars)
+    except (SettingsError, BundleError) as error:
+        sys.exit(f"review-scorer: {error}")
+    facts = {
+        "version": __version__,
+        "bundle": {"digest": bundle.digest, **{key: bundle.manifest[key] for key in ("corpus", "dictionary", "seed")}},
+        "libraries": {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
+    }
+    return create_app(bundle.scorer, probe=bundle.manifest["probe"]["text"], facts=facts, settings=settings)

@@ -1,0 +1,104 @@
+"""Every answer that is not a score, in one shape.
+
+    {"error": {"code": "text_empty", "field": "texts[3]", "reason": "…"}}
+
+``code`` is for programs and stays as it is, ``reason`` is for people and says what would be right, ``field`` is null
+where no field is at fault.
+"""
+
+import logging
+from collections.abc import Mapping
+
+import falcon
+import falcon.asgi
+import msgspec
+
+from service.scoring.errors import TextError
+
+log = logging.getLogger(__name__)
+
+STATUS = {
+    "body_incomplete": 400,
+    "json_invalid": 400,
+    "query_invalid": 400,
+    "text_empty": 400,
+    "text_nul": 400,
+    "text_surrogate": 400,
+    "texts_empty": 400,
+    "texts_missing": 400,
+    "texts_type": 400,
+    "utf8_invalid": 400,
+    "not_found": 404,
+    "method_not_allowed": 405,
+    "body_timeout": 408,
+    "body_too_large": 413,
+    "text_too_long": 413,
+    "texts_too_many": 413,
+    "internal": 500,
+    "not_ready": 503,
+}
+"""The HTTP status of each code."""
+
+
+class RequestError(Exception):
+    """A request that gets an error instead of a score."""
+
+    def __init__(
+        self, code: str, reason: str, *, field: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.field = field
+        self.headers = headers or {}
+
+    @property
+    def status(self) -> int:
+        """The HTTP status of the answer."""
+        return STATUS[self.code]
+
+    @property
+    def body(self) -> bytes:
+        """The answer, as JSON."""
+        return msgspec.json.encode({"error": {"code": self.code, "field": self.field, "reason": str(self)}})
+
+
+def install(app: falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]) -> None:
+    """Let ``app`` answer everything that can be raised in it in the one shape."""
+    app.add_error_handler(Exception, _bug)
+    app.add_error_handler(falcon.HTTPError, _http)
+    app.add_error_handler(TextError, _text)
+    app.add_error_handler(RequestError, _answer)
+
+
+async def _answer(_request: object, response: falcon.asgi.Response, error: RequestError, _params: object) -> None:
+    response.status = error.status
+    response.data = error.body
+    response.content_type = falcon.MEDIA_JSON
+    response.set_headers(dict(error.headers))
+
+
+async def _text(_request: object, response: falcon.asgi.Response, error: TextError, _params: object) -> None:
+    field = "texts" if error.index is None else f"texts[{error.index}]"
+    await _answer(_request, response, RequestError(error.code, str(error), field=field), _params)
+
+
+async def _http(
+    request: falcon.asgi.Request, response: falcon.asgi.Response, error: falcon.HTTPError, _params: object
+) -> None:
+    """Answer what Falcon itself refuses: a path or a method it does not have."""
+    if isinstance(error, falcon.HTTPNotFound):
+        known = RequestError("not_found", f"there is nothing at {request.path}; scores are at /api/1/scores")
+    elif isinstance(error, falcon.HTTPMethodNotAllowed):
+        allowed = (error.headers or {})["Allow"]  # type: ignore[index]
+        reason = f"{request.path} does not answer {request.method}; it answers {allowed}"
+        known = RequestError("method_not_allowed", reason, headers={"Allow": allowed})
+    else:
+        await _bug(request, response, error, _params)
+        return
+    await _answer(request, response, known, _params)
+
+
+async def _bug(request: falcon.asgi.Request, response: falcon.asgi.Response, error: Exception, _params: object) -> None:
+    log.error("%s %s failed", request.method, request.path, exc_info=error)
+    internal = RequestError("internal", "the service failed at this request; it is written in its log")
+    await _answer(request, response, internal, _params)

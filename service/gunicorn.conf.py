@@ -1,0 +1,32 @@
+"""How gunicorn serves: ``gunicorn -c service/gunicorn.conf.py``. Its settings come from ``SCORER_*`` variables."""
+
+import os
+import sys
+from pathlib import Path
+
+# Before LightGBM is loaded: its threads do not survive the fork into workers.
+os.environ["OMP_NUM_THREADS"] = "1"
+
+from service.settings import SettingsError, read_settings, worker_count
+
+try:
+    _settings = read_settings(os.environ)
+except SettingsError as error:
+    sys.exit(f"review-scorer: {error}")
+
+_SHARED_MEMORY = "/dev/shm"  # noqa: S108
+
+wsgi_app = "service.app:get_app()"
+bind = f"[{_settings.host}]:{_settings.port}" if ":" in _settings.host else f"{_settings.host}:{_settings.port}"
+workers = worker_count(_settings)
+worker_class = "service.worker.Worker"
+# The bundle is read and verified once, before the fork; the workers share its memory.
+preload_app = True
+keepalive = _settings.keepalive_seconds
+graceful_timeout = _settings.graceful_seconds
+# A worker whose loop does not turn for this long is stuck, not busy: the largest list takes about half a second.
+timeout = 30
+# A temporary directory on disk can block the workers' heartbeat.
+worker_tmp_dir = _SHARED_MEMORY if Path(_SHARED_MEMORY).is_dir() else None
+control_socket_disable = True
+proc_name = "review-scorer"

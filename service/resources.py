@@ -1,0 +1,148 @@
+"""What the service answers to: scores, and questions about itself."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import parse_qsl
+
+import falcon
+import falcon.asgi
+import msgspec
+
+from service.errors import RequestError
+from service.scoring.scorer import Scorer
+
+
+class ScoreRequest(msgspec.Struct):
+    """The body of a request: one text, or a list of them."""
+
+    texts: str | list[str]
+
+
+_decoder = msgspec.json.Decoder(ScoreRequest)
+_encode = msgspec.json.Encoder().encode
+
+
+class Scores:
+    """Stars for one text or many, asked for by ``POST`` with JSON or by ``GET`` with a query."""
+
+    def __init__(self, scorer: Scorer, *, max_texts: int) -> None:
+        self._scorer = scorer
+        self._max_texts = max_texts
+
+    async def on_post(self, request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
+        """``{"texts": "…"}`` → ``{"score": 4.78}``; ``{"texts": ["…", …]}`` → ``{"scores": [4.78, …]}``."""
+        self._answer(_decode(await request.stream.read()), response)
+
+    async def on_get(self, request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
+        """``?texts=…`` → ``{"score": …}``; ``?texts=…&texts=…`` → ``{"scores": […]}``."""
+        self._answer(_query(request.scope["query_string"]), response)
+
+    def _answer(self, texts: str | list[str], response: falcon.asgi.Response) -> None:
+        if isinstance(texts, str):
+            response.data = _encode({"score": self._scorer.score(texts)})
+        else:
+            if not texts:
+                raise RequestError("texts_empty", "the list is empty; send at least one text", field="texts")
+            if len(texts) > self._max_texts:
+                reason = f"the list has {len(texts):,} texts; at most {self._max_texts:,} are scored at a time"
+                raise RequestError("texts_too_many", reason, field="texts")
+            response.data = _encode({"scores": self._scorer.score_many(texts)})
+        response.content_type = falcon.MEDIA_JSON
+
+
+class Health:
+    """Whether this process is alive: it answers, so it is."""
+
+    async def on_get(self, _request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
+        """Answer 200."""
+        response.data = b'{"status":"alive"}'
+        response.content_type = falcon.MEDIA_JSON
+
+
+class Readiness:
+    """Whether requests should be sent here: once this very worker has scored a review."""
+
+    def __init__(self, scorer: Scorer, probe: str) -> None:
+        self._scorer = scorer
+        self._probe = probe
+        self._ready = False
+
+    async def process_startup(self, _scope: Mapping[str, Any], _event: Mapping[str, Any]) -> None:
+        """Score the probe; called by Falcon when the worker starts, after the fork."""
+        self._scorer.score(self._probe)
+        self._ready = True
+
+    async def on_get(self, _request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
+        """Answer 200 when ready, else 503."""
+        if not self._ready:
+            reason = "the worker is starting; ask again in a second"
+            raise RequestError("not_ready", reason, headers={"Retry-After": "1"})
+        response.data = b'{"status":"ready"}'
+        response.content_type = falcon.MEDIA_JSON
+
+
+class Version:
+    """Which code, bundle and libraries answer here."""
+
+    def __init__(self, facts: Mapping[str, Any]) -> None:
+        self._body = _encode(facts)
+
+    async def on_get(self, _request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
+        """Answer the facts as JSON."""
+        response.data = self._body
+        response.content_type = falcon.MEDIA_JSON
+
+
+def _decode(body: bytes) -> str | list[str]:
+    """Return the texts of a JSON body, or raise a ``RequestError`` that says what is wrong with it."""
+    try:
+        # msgspec does not look into the members that it skips.
+        body.decode()
+        return _decoder.decode(body).texts
+    except UnicodeDecodeError as error:
+        raise RequestError("utf8_invalid", f"the body is not UTF-8 at byte {error.start}: {error.reason}") from None
+    except msgspec.ValidationError as error:
+        raise _wrong_shape(str(error)) from None
+    except msgspec.DecodeError as error:
+        raise _surrogate(body) or RequestError("json_invalid", f"the body is not JSON: {error}") from None
+
+
+def _wrong_shape(message: str) -> RequestError:
+    if "missing required field" in message:
+        return RequestError("texts_missing", 'the body has no "texts"; send {"texts": "…"}', field="texts")
+    _, _, path = message.rstrip("`").partition("`$.")
+    if not path:
+        return RequestError("texts_missing", 'the body is not a JSON object; send {"texts": "…"}')
+    reason = f"a text or a list of texts is wanted: {message.partition(' - at')[0]}"
+    return RequestError("texts_type", reason, field=path)
+
+
+def _surrogate(body: bytes) -> RequestError | None:
+    """Return the error for a body that would be JSON, were it not for half a surrogate pair; else None."""
+    try:
+        texts = json.loads(body)["texts"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    listed: Sequence[Any] = texts if isinstance(texts, list) else [texts]
+    for index, text in enumerate(listed):
+        position = next((i for i, c in enumerate(str(text)) if "\ud800" <= c <= "\udfff"), None)
+        if position is not None:
+            reason = f"the text has half of a surrogate pair at position {position}; send the whole character"
+            field = f"texts[{index}]" if texts is listed else "texts"
+            return RequestError("text_surrogate", reason, field=field)
+    return None
+
+
+def _query(query: bytes) -> str | list[str]:
+    """Return the texts of a query string: one, or a list where the name is repeated."""
+    try:
+        pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict")
+    except UnicodeDecodeError as error:
+        raise RequestError("utf8_invalid", f"the query is not percent-encoded UTF-8: {error.reason}") from None
+    except ValueError as error:
+        raise RequestError("query_invalid", f"the query cannot be read: {error}") from None
+    texts = [value for name, value in pairs if name == "texts"]
+    if not texts:
+        raise RequestError("texts_missing", 'the query has no "texts"; ask for ?texts=…', field="texts")
+    return texts[0] if len(texts) == 1 else texts

@@ -1,0 +1,109 @@
+"""Everything that can be configured, read once from variables that start with ``SCORER_``."""
+
+import math
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+PREFIX = "SCORER_"
+
+
+class SettingsError(Exception):
+    """A variable with a value that cannot be used; the message names both and what would be right."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The configuration of one service. Field ``max_chars`` is the variable ``SCORER_MAX_CHARS``, and so on."""
+
+    host: str = "127.0.0.1"
+    port: int = 4567
+    bundle: Path = Path("build/bundle")
+    # 0: as many as this process may use cores. Scoring is one long computation, so more would only queue inside.
+    workers: int = 0
+    max_chars: int = 10_000
+    max_texts: int = 1_000
+    max_bytes: int = 1_048_576
+    # A phone on a bad line sends 1 MiB in this time; a client that drips bytes to hold a connection does not.
+    body_seconds: float = 10.0
+    # Longer than the minute after which most proxies drop idle connections: so they close first and lose no request.
+    keepalive_seconds: int = 75
+    # The longest request is a body that arrives at its deadline and a full list to score after it.
+    graceful_seconds: int = 20
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """Return the settings that ``environ`` asks for; raise ``SettingsError`` for the first one that cannot be used."""
+    known = {PREFIX + field.name.upper(): field for field in fields(Settings)}
+    values: dict[str, Any] = {}
+    for name, text in environ.items():
+        if not name.startswith(PREFIX):
+            continue
+        if name not in known:
+            raise SettingsError(f"{name} is not a setting; known are {', '.join(known)}")
+        field = known[name]
+        try:
+            values[field.name] = _PARSERS[field.name](text.strip())
+        except ValueError as error:
+            raise SettingsError(f"{name}={text!r}: {error}") from None
+    return Settings(**values)
+
+
+def worker_count(settings: Settings) -> int:
+    """Return how many workers to start: one for each core that this process may use, unless a number was asked for."""
+    return settings.workers or available_cores()
+
+
+def available_cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+    """Return the cores this process may use: those of its affinity mask, or fewer where ``quota`` (cgroup v2) says so.
+
+    A container with a limit of two cores on a machine of 64 sees 64, and would start 64 workers.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        allowed, period = quota.read_text().split()
+        return max(1, min(cores, math.ceil(int(allowed) / int(period))))
+    except (OSError, ValueError):  # no cgroup v2, or "max": no limit
+        return cores
+
+
+def _integer(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
+            raise ValueError(f"wanted a whole number from {low:,} to {high:,}")
+        return int(text)
+
+    return parse
+
+
+def _seconds(text: str) -> float:
+    wanted = "wanted a number of seconds above 0, at most 3600"
+    try:
+        seconds = float(text)
+    except ValueError:
+        raise ValueError(wanted) from None
+    if not 0 < seconds <= 3600:
+        raise ValueError(wanted)
+    return seconds
+
+
+def _text(text: str) -> str:
+    if not text:
+        raise ValueError("wanted a value, it is empty")
+    return text
+
+
+_PARSERS: Mapping[str, Callable[[str], Any]] = {
+    "host": _text,
+    "port": _integer(1, 65_535),
+    "bundle": lambda text: Path(_text(text)),
+    "workers": _integer(0, 1_024),
+    "max_chars": _integer(1, 1_000_000),
+    "max_texts": _integer(1, 1_000_000),
+    "max_bytes": _integer(64, 1_073_741_824),
+    "body_seconds": _seconds,
+    "keepalive_seconds": _integer(1, 3_600),
+    "graceful_seconds": _integer(1, 3_600),
+}
