@@ -1,0 +1,80 @@
+"""Configuration is read once, and a bad value is named."""
+
+from pathlib import Path
+
+import pytest
+
+from service.settings import Settings, SettingsError, available_cores, read_settings, worker_count
+
+
+def test_without_variables_the_defaults_hold() -> None:
+    settings = read_settings({"PATH": "/bin", "REVIEW_SCORER_PORT": "tcp://10.0.0.1:80"})
+    assert settings == Settings()
+    assert (settings.host, settings.port, settings.max_chars) == ("127.0.0.1", 4567, 10_000)
+
+
+def test_every_setting_has_its_variable() -> None:
+    environ = {
+        "SCORER_HOST": "0.0.0.0",
+        "SCORER_PORT": "80",
+        "SCORER_BUNDLE": "/bundle",
+        "SCORER_WORKERS": "3",
+        "SCORER_MAX_CHARS": "100",
+        "SCORER_MAX_TEXTS": "10",
+        "SCORER_MAX_BYTES": "1000",
+        "SCORER_BODY_SECONDS": "0.5",
+        "SCORER_KEEPALIVE_SECONDS": "5",
+        "SCORER_GRACEFUL_SECONDS": "6",
+    }
+    assert read_settings(environ) == Settings(
+        host="0.0.0.0",
+        port=80,
+        bundle=Path("/bundle"),
+        workers=3,
+        max_chars=100,
+        max_texts=10,
+        max_bytes=1000,
+        body_seconds=0.5,
+        keepalive_seconds=5,
+        graceful_seconds=6,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SCORER_PORT", "http"),
+        ("SCORER_PORT", "0"),
+        ("SCORER_PORT", "65536"),
+        ("SCORER_PORT", "-1"),
+        ("SCORER_PORT", "４５６７"),
+        ("SCORER_WORKERS", "1.5"),
+        ("SCORER_MAX_TEXTS", "0"),
+        ("SCORER_BODY_SECONDS", "nan"),
+        ("SCORER_BODY_SECONDS", "0"),
+        ("SCORER_BODY_SECONDS", "soon"),
+        ("SCORER_BUNDLE", " "),
+        ("SCORER_HOST", ""),
+        ("SCORER_MAX_CHAR", "5"),
+    ],
+)
+def test_a_bad_value_is_named(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=name) as refused:
+        read_settings({name: value})
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(("quota", "cores"), [("100000 100000", 1), ("150000 100000", 2), ("1000 100000", 1)])
+def test_a_container_counts_the_cores_it_was_given(quota: str, cores: int, tmp_path: Path) -> None:
+    (tmp_path / "cpu.max").write_text(quota)
+    assert available_cores(tmp_path / "cpu.max") == min(cores, available_cores(tmp_path / "none"))
+
+
+def test_without_a_quota_the_machine_counts(tmp_path: Path) -> None:
+    (tmp_path / "cpu.max").write_text("max 100000")
+    assert available_cores(tmp_path / "cpu.max") == available_cores(tmp_path / "none") >= 1
+
+
+def test_there_is_a_worker_for_each_core_unless_a_number_is_asked_for() -> None:
+    assert worker_count(Settings(workers=5)) == 5
+    assert worker_count(Settings()) == available_cores()

@@ -1,0 +1,98 @@
+"""The two command lines of ``train-corpus/``, and the figures they print."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import evaluate
+import numpy as np
+import pytest
+import train
+from fit import folds
+from metrics import measure
+from running import ROOT
+
+
+def test_figures_are_what_their_names_say() -> None:
+    true, predicted = np.array([1.0, 2, 3, 4, 5]), np.array([1.0, 2, 3, 5, 4])
+    figures = measure(true, predicted)
+    assert figures.rmse == pytest.approx(np.sqrt(2 / 5))
+    assert figures.mae == pytest.approx(2 / 5)
+    assert figures.spearman == pytest.approx(0.9)
+    assert figures.qwk == pytest.approx(0.9)
+
+
+def test_a_constant_ranks_nothing() -> None:
+    figures = measure(np.array([1.0, 3, 5]), np.full(3, 3.0))
+    assert (figures.spearman, figures.qwk) == (0, 0)
+
+
+def test_no_group_stands_on_both_sides_of_a_split() -> None:
+    groups = [f"product {index % 23}" for index in range(200)]
+    for fitted, held_out in folds(np.arange(200.0), groups, 5, seed=1):
+        assert not {groups[i] for i in fitted} & {groups[i] for i in held_out}
+        assert len(fitted) + len(held_out) == 200
+
+
+def test_evaluation_prints_one_json_object(
+    tiny_bundle: Path, tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rejects = ["--rejects", str(tmp_path / "rejects.csv")]
+    assert evaluate.main(["--bundle", str(tiny_bundle), "--corpus", str(tiny_corpus), "--json", *rejects]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    names = {"rmse", "mae", "spearman", "qwk"}
+    assert set(figures) == {"rows"} | names | {f"constant_{name}" for name in names}
+    assert figures["rows"] > 500
+    assert figures["rmse"] < figures["constant_rmse"]
+
+
+def test_the_default_bundle_ranks_reviews_of_domains_it_was_not_fitted_on(default_bundle: Path) -> None:
+    evaluation = json.loads((default_bundle / "manifest.json").read_text())["evaluation"]
+    assert evaluation["method"] == "5 folds by domain"
+    assert evaluation["rmse"] < 1.0
+    assert evaluation["spearman"] > 0.7
+
+
+def test_scripts_are_quiet_in_a_pipe_and_list_what_they_skipped(tmp_path: Path, reviews: list[dict[str, str]]) -> None:
+    corpus = tmp_path / "corpus.csv"
+    with corpus.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("points", "texts"))
+        writer.writerows((review["points"], review["texts"]) for review in reviews[:300])
+        writer.writerow(("many", "星が読めない"))
+    bundle = tmp_path / "bundle"
+    command = [sys.executable, "train-corpus/train.py", "--corpus", str(corpus), "--bundle", str(bundle)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines() == [
+        "300 reviews; 0 exact duplicates dropped",
+        f"1 rows skipped (1 stars unreadable), listed in {bundle}-rejects.csv",
+    ]
+    assert "星が読めない" in (tmp_path / "bundle-rejects.csv").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("points,texts\n", "no row with text and stars"),
+        ("points,texts\n5,良い\n1,悪い\n", "at least 10 reviews"),
+        ("points,texts\n" + "".join(f"5,{chr(0x4E00 + i) * 3}\n" for i in range(20)), "no term"),
+        ("a,b\n1,2\n", "no column for the stars"),
+    ],
+)
+def test_a_corpus_too_poor_to_train_on_is_told_in_one_line(
+    content: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "poor.csv").write_text(content, encoding="utf-8")
+    assert train.main(["--corpus", str(tmp_path / "poor.csv"), "--bundle", str(tmp_path / "bundle")]) == 1
+    assert message in capsys.readouterr().err.splitlines()[-1]
+    assert not (tmp_path / "bundle").exists()
+
+
+@pytest.mark.parametrize("scale", ["10", "10-0", "a-b"])
+def test_a_scale_that_is_none_is_refused(scale: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        train.main(["--corpus", "x.csv", "--bundle", "b", "--scale", scale])
+    assert ended.value.code == 2
+    assert "like 0-10" in capsys.readouterr().err

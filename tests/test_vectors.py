@@ -1,0 +1,62 @@
+"""TF-IDF, held against scikit-learn's and against itself."""
+
+import numpy as np
+import pytest
+from fit import as_matrix, fit_vectorizer
+from hypothesis import given
+from hypothesis import strategies as st
+from recipe import Recipe
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from service.scoring.text import normalise
+from service.scoring.tokens import Tokenizer
+from service.scoring.vectors import Vectorizer, ngrams
+
+WORDS = st.lists(st.sampled_from(["良い", "悪い", "部屋", "は", "ない", "未知"]), max_size=30)
+TERMS = ["は", "悪い", "部屋", "部屋 は", "部屋 は 悪い", "良い 良い 良い"]
+SMALL = Vectorizer(TERMS, np.array([1.1, 2.7, 1.3, 2.9, 3.1, 1.7]), longest=3)
+
+
+@pytest.fixture(scope="module")
+def tokens(reviews: list[dict[str, str]]) -> list[list[str]]:
+    tokenizer = Tokenizer()
+    return [tokenizer(normalise(review["texts"])) for review in reviews]
+
+
+def test_rows_are_scikit_learns_on_every_embedded_review(tokens: list[list[str]]) -> None:
+    recipe = Recipe()
+    ours = fit_vectorizer(tokens, recipe)
+    theirs = TfidfVectorizer(
+        analyzer=lambda words: list(ngrams(words, recipe.longest_ngram)),
+        min_df=recipe.min_document_frequency,
+        sublinear_tf=True,
+    )
+    expected = theirs.fit_transform(tokens)
+    assert list(theirs.get_feature_names_out()) == list(ours.terms)
+    assert abs(as_matrix(ours.transform(tokens), ours.width) - expected).max() < 1e-12
+
+
+def test_the_most_frequent_terms_stay_when_there_are_too_many(tokens: list[list[str]]) -> None:
+    few = fit_vectorizer(tokens, Recipe(max_terms=100))
+    assert few.width == 100
+    assert {"。", "た", "です"} <= set(few.terms)
+
+
+@given(st.lists(WORDS, max_size=6))
+def test_one_text_and_many_give_the_same_bits(texts: list[list[str]]) -> None:
+    rows = SMALL.transform(texts)
+    for index, text in enumerate(texts):
+        own = slice(rows.indptr[index], rows.indptr[index + 1])
+        assert SMALL.transform_one(text) == (rows.indices[own].tolist(), rows.values[own].tolist())
+
+
+@given(WORDS)
+def test_the_walk_finds_just_the_ngrams_that_the_vocabulary_has(text: list[str]) -> None:
+    found = {SMALL.terms[column] for column in SMALL.transform_one(text)[0]}
+    assert found == set(SMALL.terms) & set(ngrams(text, 3))
+
+
+def test_a_row_has_length_one_or_is_empty() -> None:
+    rows = SMALL.transform([["部屋", "は", "悪い"], ["未知"], []])
+    assert np.diff(rows.indptr).tolist() == [5, 0, 0]
+    assert np.sum(rows.values**2) == pytest.approx(1)
