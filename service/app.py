@@ -11,6 +11,7 @@ import falcon.asgi
 
 from service import __version__, errors
 from service.body import ASGI, WholeBody
+from service.draining import Drain, shared_drain
 from service.resources import Health, Readiness, Scores, Version
 from service.scoring.bundle import load
 from service.scoring.errors import BundleError
@@ -20,12 +21,15 @@ from service.settings import Settings, SettingsError, read_settings
 _LIBRARIES = ("falcon", "gunicorn", "uvicorn", "lightgbm", "mecab-python3", "ipadic", "numpy", "msgspec")
 
 
-def create_app(scorer: Scorer, *, probe: str, facts: Mapping[str, Any], settings: Settings) -> ASGI:
+def create_app(
+    scorer: Scorer, *, probe: str, facts: Mapping[str, Any], settings: Settings, drain: Drain | None = None
+) -> ASGI:
     """Return the ASGI app that serves ``scorer``.
 
     ``probe`` is the review that each worker scores before it calls itself ready; ``facts`` is what ``/version`` tells.
+    ``drain``, once started, makes it unready.
     """
-    readiness = Readiness(scorer, probe)
+    readiness = Readiness(scorer, probe, drain or Drain())
     app = falcon.asgi.App(middleware=[readiness])
     errors.install(app)
     scores = Scores(scorer, max_texts=settings.max_texts)
@@ -49,4 +53,5 @@ def get_app() -> ASGI:
         "bundle": {"digest": bundle.digest, **{key: bundle.manifest[key] for key in ("corpus", "dictionary", "seed")}},
         "libraries": {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
     }
-    return create_app(bundle.scorer, probe=bundle.manifest["probe"]["text"], facts=facts, settings=settings)
+    probe = bundle.manifest["probe"]["text"]
+    return create_app(bundle.scorer, probe=probe, facts=facts, settings=settings, drain=shared_drain())

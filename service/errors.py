@@ -35,6 +35,7 @@ STATUS = {
     "text_too_long": 413,
     "texts_too_many": 413,
     "internal": 500,
+    "draining": 503,
     "not_ready": 503,
 }
 """The HTTP status of each code."""

@@ -7,6 +7,7 @@ from pathlib import Path
 # Before LightGBM is loaded: its threads do not survive the fork into workers.
 os.environ["OMP_NUM_THREADS"] = "1"
 
+from service.draining import drain_on_term, shared_drain
 from service.settings import SettingsError, read_settings, worker_count
 
 try:
@@ -30,3 +31,8 @@ timeout = 30
 worker_tmp_dir = _SHARED_MEMORY if Path(_SHARED_MEMORY).is_dir() else None
 control_socket_disable = True
 proc_name = "review-scorer"
+
+
+def when_ready(server: object) -> None:
+    """Leave slowly when told to; gunicorn calls this in the master, before the first worker is forked."""
+    drain_on_term(server, shared_drain(), _settings.drain_seconds)

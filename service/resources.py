@@ -9,6 +9,7 @@ import falcon
 import falcon.asgi
 import msgspec
 
+from service.draining import Drain
 from service.errors import RequestError
 from service.scoring.scorer import Scorer
 
@@ -61,11 +62,12 @@ class Health:
 
 
 class Readiness:
-    """Whether requests should be sent here: once this very worker has scored a review."""
+    """Whether requests should be sent here: from this very worker's first score until the service is told to stop."""
 
-    def __init__(self, scorer: Scorer, probe: str) -> None:
+    def __init__(self, scorer: Scorer, probe: str, drain: Drain) -> None:
         self._scorer = scorer
         self._probe = probe
+        self._drain = drain
         self._ready = False
 
     async def process_startup(self, _scope: Mapping[str, Any], _event: Mapping[str, Any]) -> None:
@@ -78,6 +80,8 @@ class Readiness:
         if not self._ready:
             reason = "the worker is starting; ask again in a second"
             raise RequestError("not_ready", reason, headers={"Retry-After": "1"})
+        if self._drain.started:
+            raise RequestError("draining", "this instance is about to stop; send new requests to another one")
         response.data = b'{"status":"ready"}'
         response.content_type = falcon.MEDIA_JSON
 

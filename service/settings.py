@@ -30,6 +30,8 @@ class Settings:
     body_seconds: float = 10.0
     # Longer than the minute after which most proxies drop idle connections: so they close first and lose no request.
     keepalive_seconds: int = 75
+    # After TERM: until load balancers have noticed that this instance is not ready, in Kubernetes one to a few seconds.
+    drain_seconds: float = 5.0
     # The longest request is a body that arrives at its deadline and a full list to score after it.
     graceful_seconds: int = 20
 
@@ -78,6 +80,10 @@ def _integer(low: int, high: int) -> Callable[[str], int]:
     return parse
 
 
+def _pause(text: str) -> float:
+    return 0.0 if text == "0" else _seconds(text)
+
+
 def _seconds(text: str) -> float:
     wanted = "wanted a number of seconds above 0, at most 3600"
     try:
@@ -105,5 +111,6 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "max_bytes": _integer(64, 1_073_741_824),
     "body_seconds": _seconds,
     "keepalive_seconds": _integer(1, 3_600),
+    "drain_seconds": _pause,
     "graceful_seconds": _integer(1, 3_600),
 }

@@ -60,7 +60,7 @@ def gunicorn(bundle: Path, **settings: str) -> subprocess.Popen[str]:
 def serving(bundle: Path, **settings: str) -> Iterator[Server]:
     """A server that is ready, ended with the block."""
     port = free_port()
-    process = gunicorn(bundle, **{"PORT": str(port), "WORKERS": "2", **settings})
+    process = gunicorn(bundle, **{"PORT": str(port), "WORKERS": "2", "DRAIN_SECONDS": "0", **settings})
     server = Server(f"http://127.0.0.1:{port}", process)
     try:
         wait_ready(server)

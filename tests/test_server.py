@@ -142,6 +142,35 @@ def test_a_term_signal_ends_it_with_zero(tiny_bundle: Path) -> None:
         assert server.process.wait(timeout=20) == 0
 
 
+def test_after_term_it_serves_on_unready_and_loses_nothing(tiny_bundle: Path) -> None:
+    with serving(tiny_bundle, DRAIN_SECONDS="1.5") as server:
+        outcomes: list[int] = []
+        server.process.terminate()
+        time.sleep(0.2)
+        deadline = time.monotonic() + 1
+        while time.monotonic() < deadline:
+            assert httpx.get(f"{server.url}/readyz").json()["error"]["code"] == "draining"
+            outcomes.append(httpx.post(f"{server.url}/api/1/users", json={"texts": "良い宿"}).status_code)
+            assert httpx.get(f"{server.url}/healthz").status_code == 200
+        assert set(outcomes) == {200}
+        assert server.process.wait(timeout=10) == 0
+
+
+def test_a_second_term_ends_the_wait(tiny_bundle: Path) -> None:
+    with serving(tiny_bundle, DRAIN_SECONDS="60") as server:
+        server.process.terminate()
+        time.sleep(0.3)
+        server.process.terminate()
+        assert server.process.wait(timeout=10) == 0
+
+
+def test_the_health_check_of_containers_tells_ready_from_not(server: Server) -> None:
+    command = [sys.executable, "-m", "service.healthcheck"]
+    for port, status in ((server.address[1], 0), (free_port(), 1)):
+        environ = {**os.environ, "SCORER_PORT": str(port)}
+        assert subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, check=False).returncode == status
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -24,6 +24,7 @@ def test_every_setting_has_its_variable() -> None:
         "SCORER_MAX_BYTES": "1000",
         "SCORER_BODY_SECONDS": "0.5",
         "SCORER_KEEPALIVE_SECONDS": "5",
+        "SCORER_DRAIN_SECONDS": "0",
         "SCORER_GRACEFUL_SECONDS": "6",
     }
     assert read_settings(environ) == Settings(
@@ -36,6 +37,7 @@ def test_every_setting_has_its_variable() -> None:
         max_bytes=1000,
         body_seconds=0.5,
         keepalive_seconds=5,
+        drain_seconds=0,
         graceful_seconds=6,
     )
 
