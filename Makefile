@@ -14,10 +14,18 @@ LOCKS := serving training stress development
 RUN_ENV := $(VENV)/.run
 TEST_ENV := $(VENV)/.test
 
-.PHONY: help run train evaluate test check format system lock clean
+DOCKER ?= docker
+IMAGE ?= lightgbm-clf
+TAG ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+REVISION = $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+REGISTRY ?= $(if $(PROJECT),asia.gcr.io/$(PROJECT))
+# A bundle that was asked for, not the default of `make run`.
+OWN_BUNDLE = $(if $(filter file,$(origin BUNDLE)),,$(BUNDLE))
+
+.PHONY: help run train evaluate test test-container image image-run push check format system lock clean
 
 help: ## say what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(RUN_ENV) build/bundle/manifest.json ## serve on HOST:PORT with BUNDLE; trains the default bundle if it is missing
 	SCORER_HOST=$(HOST) SCORER_PORT=$(PORT) SCORER_BUNDLE=$(BUNDLE) exec $(BIN)/gunicorn -c service/gunicorn.conf.py
@@ -31,6 +39,25 @@ evaluate: $(RUN_ENV) ## measure BUNDLE on CORPUS
 test: $(TEST_ENV) ## run every test
 	$(BIN)/pytest $(ARGS)
 
+test-container: $(TEST_ENV) ## build the image and test it as it will run (uses the Docker it finds, else starts one)
+	@PYTHON=$(PYTHON) requirements/system.sh install container
+	$(BIN)/pytest --timeout 1200 tests/container/check_container.py $(ARGS)
+
+image: ## build the image lightgbm-clf:TAG; with BUNDLE=DIR around a bundle of your own
+	$(if $(OWN_BUNDLE),rm -rf build/image-bundle && mkdir -p build && cp -rL $(OWN_BUNDLE) build/image-bundle)
+	DOCKER_BUILDKIT=1 $(DOCKER) build --build-arg VERSION=$(TAG) --build-arg REVISION=$(REVISION) \
+	    $(if $(OWN_BUNDLE),--build-arg BUNDLE=given) $(IMAGE_ARGS) -t $(IMAGE):$(TAG) -t $(IMAGE):latest .
+	@$(DOCKER) image inspect -f '{{index .RepoTags 0}}: {{.Size}} bytes, {{len .RootFS.Layers}} layers' $(IMAGE):$(TAG)
+
+image-run: ## run the image on HOST:PORT, as locked down as the Deployment runs it
+	$(DOCKER) run --rm --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges --memory 512m \
+	    -p $(HOST):$(PORT):4567 $(IMAGE):$(TAG)
+
+push: ## push the image to asia.gcr.io/PROJECT, or to REGISTRY
+	$(if $(REGISTRY),,$(error name the project: make push PROJECT=my-project, or REGISTRY=LOCATION-docker.pkg.dev/PROJECT/REPOSITORY))
+	$(DOCKER) tag $(IMAGE):$(TAG) $(REGISTRY)/$(IMAGE):$(TAG)
+	$(DOCKER) push $(REGISTRY)/$(IMAGE):$(TAG)
+
 check: $(TEST_ENV) ## check formatting, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -41,7 +68,7 @@ format: $(TEST_ENV) ## format the code and mend what can be mended
 	$(BIN)/ruff check --fix .
 
 system: ## install the system packages of requirements/system.txt (Debian, as root)
-	@PYTHON=$(PYTHON) requirements/system.sh install all
+	@PYTHON=$(PYTHON) requirements/system.sh install container
 
 lock: $(TEST_ENV) ## write requirements/*.txt anew from pyproject.toml
 	@for name in $(LOCKS); do \
@@ -68,6 +95,6 @@ $(RUN_ENV): requirements/serving.txt requirements/training.txt pyproject.toml | 
 	@touch $@
 
 $(TEST_ENV): requirements/stress.txt requirements/development.txt $(RUN_ENV)
-	@PYTHON=$(PYTHON) requirements/system.sh install all
+	@PYTHON=$(PYTHON) requirements/system.sh install test
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/stress.txt -r requirements/development.txt
 	@touch $@

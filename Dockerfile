@@ -1,0 +1,99 @@
+# One image: dependencies → the default bundle → what serves. `make image` builds it; so does plain `docker build .`.
+#
+#   --build-arg BASE=…             another base with Python 3.11 or later at /usr/local/bin/python
+#   --build-arg BUNDLE=given       serve the bundle in build/image-bundle instead of training (make image BUNDLE=DIR)
+#   --secret id=pip_conf,src=…     a pip.conf, where the package index is not the public one
+#   --secret id=ca,src=…           a CA bundle, behind a proxy with a certificate of its own
+#   --secret id=apt_sources,src=…  a .sources file, where Debian's mirror is not the public one
+#   --secret id=apt_keyring,src=…  and the keys that sign it
+ARG BASE=python:3.11-slim-bookworm
+ARG BUNDLE=trained
+
+# LightGBM's threads; the only system library that wheels do not bring.
+FROM ${BASE} AS system
+# hadolint ignore=DL3008  # Debian keeps one version of it
+RUN --mount=type=secret,id=apt_sources,target=/etc/apt/sources.list.d/build.sources \
+    --mount=type=secret,id=apt_keyring,target=/etc/apt/keyrings/build.gpg \
+    apt-get update -q \
+    && apt-get install -q -y --no-install-recommends libgomp1 \
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/log/apt /var/log/dpkg.log
+
+FROM system AS dependencies
+WORKDIR /app
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PATH=/opt/venv/bin:$PATH
+COPY requirements/serving.txt requirements/
+RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
+    --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
+    python -m venv /opt/venv \
+    && pip install --no-compile --require-hashes -r requirements/serving.txt
+
+# The whole training environment; `docker build --target train-tools` makes the image of the training Job.
+FROM dependencies AS train-tools
+COPY requirements/training.txt requirements/
+RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
+    --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
+    pip install --no-compile --require-hashes -r requirements/training.txt
+COPY service/__init__.py service/corpus.py service/
+COPY service/scoring service/scoring
+COPY train-corpus train-corpus
+ENV PYTHONPATH=/app PYTHONDONTWRITEBYTECODE=1
+USER 10001:10001
+CMD ["python", "train-corpus/train.py", "--help"]
+
+# `docker build --target stress-tools` makes the image of the stress Job.
+FROM dependencies AS stress-tools
+COPY requirements/stress.txt requirements/
+RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
+    --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
+    pip install --no-compile --require-hashes -r requirements/stress.txt
+COPY train-corpus/reviews.csv train-corpus/reviews.csv
+COPY stress stress
+ENV PYTHONDONTWRITEBYTECODE=1
+USER 10001:10001
+ENTRYPOINT ["python", "stress/stress-testing.py"]
+CMD ["--help"]
+
+FROM train-tools AS bundle-trained
+USER root
+RUN python train-corpus/train.py --corpus train-corpus/reviews.csv --group-column domain --bundle /bundle
+
+FROM system AS bundle-given
+COPY build/image-bundle /bundle
+
+# hadolint ignore=DL3006  # a stage of this file, not an image
+FROM bundle-${BUNDLE} AS bundle
+
+# What serving never imports is left behind: SciPy and Narwhals, which only LightGBM's Python package wants (the service
+# calls its C library), the tests that packages bring, pip. The notices of what stays are collected.
+FROM dependencies AS slim
+COPY requirements/notices.py requirements/
+RUN pip uninstall -q -y scipy narwhals setuptools \
+    && python requirements/notices.py > /opt/venv/THIRD_PARTY_NOTICES \
+    && pip uninstall -q -y pip \
+    && find /opt/venv -type d \( -name tests -o -name __pycache__ \) -prune -exec rm -rf {} +
+
+FROM system AS serve
+WORKDIR /app
+ENV PATH=/opt/venv/bin:$PATH \
+    HOME=/tmp \
+    PYTHONUNBUFFERED=1 \
+    SCORER_HOST=0.0.0.0 \
+    SCORER_PORT=4567 \
+    SCORER_BUNDLE=/app/bundle
+COPY --from=slim /opt/venv /opt/venv
+COPY --from=bundle /bundle bundle
+COPY LICENSE ./
+COPY service service
+# Compiled are the modules that serving imports, and this once proves that the bundle loads with what is in the image.
+RUN python -c "from service.app import get_app; import service.worker, service.healthcheck, gunicorn.app.wsgiapp; get_app()"
+ARG VERSION=unknown
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="lightgbm-clf" \
+      org.opencontainers.image.description="Predicts the stars (1-5) of Japanese reviews, over HTTP" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+USER 10001:10001
+EXPOSE 4567
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 CMD ["python", "-m", "service.healthcheck"]
+ENTRYPOINT ["gunicorn", "-c", "service/gunicorn.conf.py"]
