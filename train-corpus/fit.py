@@ -13,7 +13,6 @@ from scipy.sparse import csr_matrix
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GroupKFold, KFold
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
 from service.corpus import CorpusError
 from service.scoring.booster import Booster
@@ -111,12 +110,10 @@ def _fit_booster(matrix: csr_matrix, stars: Stars, start: Stars, recipe: Recipe,
         "deterministic": recipe.deterministic,
         "force_col_wise": recipe.force_col_wise,
         "seed": seed,
+        "num_threads": 1,
         "verbose": -1,
     }
     data = lightgbm.Dataset(matrix, stars, init_score=start, params=parameters)
-    with tqdm(total=recipe.rounds, desc="boost", unit="round", disable=None, leave=False) as progress:
-        booster = lightgbm.train(
-            parameters, data, num_boost_round=recipe.rounds, callbacks=[lambda _: progress.update() and None]
-        )
+    booster = lightgbm.train(parameters, data, num_boost_round=recipe.rounds)
     text: str = booster.model_to_string()
     return text

@@ -33,6 +33,6 @@ class Recipe:
     feature_fraction: float = 0.5
     bagging_fraction: float = 0.75
     bagging_freq: int = 2
-    # One thread a row group, columns first: the same trees whatever the number of cores.
+    # The same trees on any machine.
     deterministic: bool = True
     force_col_wise: bool = True
