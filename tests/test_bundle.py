@@ -1,5 +1,6 @@
 """A bundle is whole and what was trained, or it is refused with one line."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -36,7 +37,7 @@ def test_a_bundle_is_data_that_names_itself(tiny_bundle: Path) -> None:
     assert {file.name for file in tiny_bundle.iterdir()} == {"manifest.json", *manifest["files"]}
     assert manifest["corpus"]["rows"] > 500
     assert set(manifest["libraries"]) >= {"lightgbm", "mecab-python3", "ipadic", "scikit-learn", "numpy"}
-    assert manifest["parameters"]["rounds"] == 150
+    assert manifest["parameters"]["rounds"] == 100
     assert manifest["evaluation"]["rmse"] < manifest["evaluation"]["constant_rmse"]
     assert manifest["dictionary"]["name"] == "ipadic"
     for name in ("idf.npy", "coefficients.npy"):
@@ -49,6 +50,14 @@ def test_a_flipped_byte_in_any_file_is_named(copy: Path, name: str) -> None:
     content[len(content) // 2] ^= 1
     (copy / name).write_bytes(content)
     with pytest.raises(BundleError, match=rf"{name} is not the file that was trained"):
+        load(copy)
+
+
+def test_trees_wider_than_the_vocabulary_are_refused(copy: Path) -> None:
+    (copy / "vocabulary.txt").write_text("良い\n")
+    digest = hashlib.sha256((copy / "vocabulary.txt").read_bytes()).hexdigest()
+    edit(copy, lambda manifest: manifest["files"].update({"vocabulary.txt": digest}))  # type: ignore[attr-defined]
+    with pytest.raises(BundleError, match=r"the trees want \d+ columns, the vocabulary has 1"):
         load(copy)
 
 
@@ -74,7 +83,7 @@ def test_a_missing_bundle_is_named_with_what_to_do(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda m: m.update(format=99), "format 99, this version reads format 1; train it again"),
+        (lambda m: m.update(format=99), "format 99, this version reads format 2; train it again"),
         (lambda m: m.update(normalisation="none"), "normalisation 'none'"),
         (
             lambda m: m["dictionary"].update(name="unidic", fingerprint="0" * 64),
@@ -107,7 +116,15 @@ def test_digests_are_checked_before_anything_is_parsed(copy: Path, monkeypatch: 
 
 def test_the_same_corpus_and_seed_give_the_same_bytes(tiny_corpus: Path, tiny_bundle: Path, tmp_path: Path) -> None:
     again = tmp_path / "again"
-    command = [sys.executable, "train-corpus/train.py", "--corpus", str(tiny_corpus), "--bundle", str(again)]
+    command = [
+        sys.executable,
+        "train-corpus/train.py",
+        "--corpus",
+        str(tiny_corpus),
+        "--bundle",
+        str(again),
+        "--no-prior",
+    ]
     # Another process, with another hash seed: the order of sets must not show.
     subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONHASHSEED": "7"}, check=True, capture_output=True)
     for file in tiny_bundle.iterdir():
@@ -116,13 +133,13 @@ def test_the_same_corpus_and_seed_give_the_same_bytes(tiny_corpus: Path, tiny_bu
 
 def test_another_seed_gives_another_bundle(tiny_corpus: Path, tiny_bundle: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
-    assert train.main(["--corpus", str(tiny_corpus), "--bundle", str(other), "--seed", "2"]) == 0
+    assert train.main(["--corpus", str(tiny_corpus), "--bundle", str(other), "--no-prior", "--seed", "2"]) == 0
     assert (other / "booster.txt").read_bytes() != (tiny_bundle / "booster.txt").read_bytes()
 
 
 def test_training_replaces_a_bundle_and_leaves_nothing_beside_it(tiny_corpus: Path, copy: Path) -> None:
     before = load(copy).digest
-    assert train.main(["--corpus", str(tiny_corpus), "--bundle", str(copy), "--seed", "3"]) == 0
+    assert train.main(["--corpus", str(tiny_corpus), "--bundle", str(copy), "--no-prior", "--seed", "3"]) == 0
     assert load(copy).digest != before
     assert [path.name for path in copy.parent.iterdir()] == ["bundle"]
 
@@ -131,7 +148,7 @@ def test_training_through_a_symlink_replaces_what_it_points_to(tiny_corpus: Path
     link = tmp_path / "current"
     link.symlink_to("bundle")
     before = load(link).digest
-    assert train.main(["--corpus", str(tiny_corpus), "--bundle", str(link), "--seed", "3"]) == 0
+    assert train.main(["--corpus", str(tiny_corpus), "--bundle", str(link), "--no-prior", "--seed", "3"]) == 0
     assert link.is_symlink()
     assert load(link).digest == load(copy).digest != before
 
@@ -151,12 +168,13 @@ from pathlib import Path
 from service.scoring.bundle import write, load
 from service.scoring.tokens import Tokenizer
 import train, fit, numpy as np
+from fit import NO_REVIEWS, Reviews
 from recipe import Recipe
 
 tokenizer = Tokenizer()
 words = [["良い", str(i % 7)] for i in range(200)]
 stars = np.array([1.0 + i % 5 for i in range(200)])
-trained = fit.fit(words, stars, [""] * 200, Recipe(rounds=2), seed=1)
+trained = fit.fit(Reviews(words, stars, [""] * 200), NO_REVIEWS, Recipe(rounds=2), seed=1)
 facts = {"libraries": {}}
 print("ready", flush=True)
 import dataclasses, itertools
@@ -187,5 +205,5 @@ def test_a_writer_killed_at_any_moment_leaves_a_whole_bundle(tmp_path: Path) -> 
 
 def test_what_a_killed_writer_left_is_cleared_by_the_next(tiny_corpus: Path, copy: Path) -> None:
     (copy.parent / ".bundle.partial-x").mkdir()
-    assert train.main(["--corpus", str(tiny_corpus), "--bundle", str(copy)]) == 0
+    assert train.main(["--corpus", str(tiny_corpus), "--bundle", str(copy), "--no-prior"]) == 0
     assert [path.name for path in copy.parent.iterdir()] == ["bundle"]

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 import train
 from fit import folds
-from metrics import measure
+from metrics import Figures, measure
 from running import ROOT
+
+from service.corpus import CorpusError
 
 
 def test_figures_are_what_their_names_say() -> None:
@@ -48,6 +50,34 @@ def test_evaluation_prints_one_json_object(
     assert figures["rmse"] < figures["constant_rmse"]
 
 
+def test_the_embedded_reviews_help_a_corpus_but_never_return_it_to_itself(
+    tiny_corpus: Path, tmp_path: Path, reviews: list[dict[str, str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train.main(["--corpus", str(tiny_corpus), "--bundle", str(tmp_path / "helped")]) == 0
+    manifest = json.loads((tmp_path / "helped" / "manifest.json").read_text())
+    assert manifest["corpus"]["rows"] + manifest["corpus"]["prior_rows"] == len(reviews)
+    assert manifest["evaluation"]["rmse"] < manifest["evaluation"]["linear_rmse"]
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[2:5]] == ["model", "linear", "constant"]
+
+
+def test_training_compares_with_the_original_recipe_when_asked(
+    tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--corpus", str(tiny_corpus), "--bundle", str(tmp_path / "compared"), "--no-prior", "--original"]
+    assert train.main(arguments) == 0
+    assert "\noriginal " in capsys.readouterr().out
+
+
+def test_a_bundle_worse_than_its_linear_base_is_refused() -> None:
+    good, bad = Figures(0.8, 0.6, 0.5, 0.6), Figures(0.85, 0.7, 0.5, 0.5)
+    with pytest.raises(CorpusError, match="worse on held-out reviews"):
+        train.refuse_worse(bad, good, allow=False)
+    with pytest.raises(CorpusError, match="--allow-worse"):
+        train.refuse_worse(Figures(0.81, 0.5, 0.5, 0.7), good, allow=False)
+    train.refuse_worse(bad, good, allow=True)
+    train.refuse_worse(good, bad, allow=False)
+
+
 def test_the_default_bundle_ranks_reviews_of_domains_it_was_not_fitted_on(default_bundle: Path) -> None:
     evaluation = json.loads((default_bundle / "manifest.json").read_text())["evaluation"]
     assert evaluation["method"] == "5 folds by domain"
@@ -63,7 +93,7 @@ def test_scripts_are_quiet_in_a_pipe_and_list_what_they_skipped(tmp_path: Path, 
         writer.writerows((review["points"], review["texts"]) for review in reviews[:300])
         writer.writerow(("many", "星が読めない"))
     bundle = tmp_path / "bundle"
-    command = [sys.executable, "train-corpus/train.py", "--corpus", str(corpus), "--bundle", str(bundle)]
+    command = [sys.executable, "train-corpus/train.py", "--corpus", str(corpus), "--bundle", str(bundle), "--no-prior"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stderr.splitlines() == [
         "300 reviews; 0 exact duplicates dropped",
@@ -85,7 +115,7 @@ def test_a_corpus_too_poor_to_train_on_is_told_in_one_line(
     content: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "poor.csv").write_text(content, encoding="utf-8")
-    assert train.main(["--corpus", str(tmp_path / "poor.csv"), "--bundle", str(tmp_path / "bundle")]) == 1
+    assert train.main(["--corpus", str(tmp_path / "poor.csv"), "--bundle", str(tmp_path / "bundle"), "--no-prior"]) == 1
     assert message in capsys.readouterr().err.splitlines()[-1]
     assert not (tmp_path / "bundle").exists()
 

@@ -25,21 +25,29 @@ def tokens(reviews: list[dict[str, str]]) -> list[list[str]]:
 
 def test_rows_are_scikit_learns_on_every_embedded_review(tokens: list[list[str]]) -> None:
     recipe = Recipe()
-    ours = fit_vectorizer(tokens, recipe)
+    ours, frequency = fit_vectorizer(tokens, recipe)
     theirs = TfidfVectorizer(
         analyzer=lambda words: list(ngrams(words, recipe.longest_ngram)),
         min_df=recipe.min_document_frequency,
         sublinear_tf=True,
-    )
-    expected = theirs.fit_transform(tokens)
-    assert list(theirs.get_feature_names_out()) == list(ours.terms)
+    ).fit(tokens)
+    assert sorted(theirs.vocabulary_) == sorted(ours.terms)
+    theirs.idf_ = theirs.idf_**recipe.idf_power
+    expected = theirs.transform(tokens)[:, [theirs.vocabulary_[term] for term in ours.terms]]
     assert abs(as_matrix(ours.transform(tokens), ours.width) - expected).max() < 1e-12
+    assert frequency.tolist() == expected.getnnz(axis=0).tolist() == sorted(frequency, reverse=True)
 
 
 def test_the_most_frequent_terms_stay_when_there_are_too_many(tokens: list[list[str]]) -> None:
-    few = fit_vectorizer(tokens, Recipe(max_terms=100))
+    few, _ = fit_vectorizer(tokens, Recipe(max_terms=100))
     assert few.width == 100
-    assert {"。", "た", "です"} <= set(few.terms)
+    assert few.terms[0] == "。"
+    assert {"た", "です"} <= set(few.terms)
+
+
+def test_the_known_share_counts_tokens_that_are_terms_by_themselves() -> None:
+    assert SMALL.known_share(["部屋", "は", "良い", "未知"]) == 0.5
+    assert SMALL.known_share([]) == 0
 
 
 @given(st.lists(WORDS, max_size=6))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from metrics import measure, report, table
+from metrics import Figures, measure, report, table
 from options import add_corpus_options, read_corpus
 from tqdm import tqdm
 
@@ -33,12 +33,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (CorpusError, BundleError) as error:
         print(f"evaluate.py: {error}", file=sys.stderr)
         return 1
-    print(json.dumps(figures) if options.json else f"{figures['rows']:,} reviews\n{table(figures)}")
+    rows, measured = figures
+    print(json.dumps(report(rows, measured)) if options.json else f"{rows:,} reviews\n{table(measured)}")
     return 0
 
 
-def evaluate(options: argparse.Namespace) -> dict[str, float]:
-    """Return the bundle's figures on the corpus, beside those of the mean of its training stars."""
+def evaluate(options: argparse.Namespace) -> tuple[int, dict[str, Figures]]:
+    """Return the number of reviews, and the figures of the bundle and of the mean of its training stars."""
     corpus = read_corpus(options)
     # Training has no limit on length, so neither has measuring: the longest text sets it.
     bundle = load(options.bundle, max_chars=max(len(review.text) for review in corpus.reviews))
@@ -50,7 +51,7 @@ def evaluate(options: argparse.Namespace) -> dict[str, float]:
             progress.update(len(texts[start : start + _BATCH]))
     stars = np.array([review.stars for review in corpus.reviews])
     constant = np.full(len(stars), bundle.manifest["corpus"]["mean_stars"])
-    return report(len(stars), measure(stars, np.array(predicted)), measure(stars, constant))
+    return len(stars), {"model": measure(stars, np.array(predicted)), "constant": measure(stars, constant)}
 
 
 if __name__ == "__main__":

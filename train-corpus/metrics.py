@@ -1,5 +1,6 @@
 """How far predicted stars are from true ones."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -39,18 +40,17 @@ def measure(true: NDArray[np.float64], predicted: NDArray[np.float64]) -> Figure
     )
 
 
-def report(rows: int, figures: Figures, constant: Figures) -> dict[str, float]:
-    """Return one flat object: ``rows``, the figures, and those of the constant predictor with ``constant_`` before."""
-    return {
-        "rows": rows,
-        **{name: round(value, 6) for name, value in figures._asdict().items()},
-        **{f"constant_{name}": round(value, 6) for name, value in constant._asdict().items()},
-    }
+def report(rows: int, figures: Mapping[str, Figures]) -> dict[str, float]:
+    """Return one flat object: ``rows``, the model's figures, and the others' as ``constant_rmse`` and so on."""
+    flat: dict[str, float] = {"rows": rows}
+    for name, measured in figures.items():
+        prefix = "" if name == "model" else f"{name}_"
+        flat |= {f"{prefix}{figure}": round(value, 6) for figure, value in measured._asdict().items()}
+    return flat
 
 
-def table(report: dict[str, float]) -> str:
-    """Return a report as lines for people."""
+def table(figures: Mapping[str, Figures]) -> str:
+    """Return the figures as lines for people."""
     lines = [f"{'':10}" + "".join(f"{name:>10}" for name in Figures._fields)]
-    for title, prefix in (("model", ""), ("constant", "constant_")):
-        lines.append(f"{title:10}" + "".join(f"{report[prefix + name]:10.4f}" for name in Figures._fields))
+    lines += [f"{name:10}" + "".join(f"{value:10.4f}" for value in measured) for name, measured in figures.items()]
     return "\n".join(lines)

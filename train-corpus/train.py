@@ -9,30 +9,26 @@ library versions give the same bundle, byte for byte.
 import argparse
 import sys
 from collections.abc import Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import asdict, replace
 from importlib.metadata import version
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from fit import Stars, Tokens, fit, folds, predict
+from crossvalidation import FOLDS, fit_and_cross_validate, parts
+from fit import Reviews
 from metrics import Figures, measure, report, table
-from numpy.typing import NDArray
 from options import add_corpus_options, read_corpus
 from recipe import Recipe
 from tqdm import tqdm
 
 from service import __version__
-from service.corpus import CorpusError
-from service.scoring.bundle import Trained, write
+from service.corpus import CorpusError, Layout, Review, read
+from service.scoring.bundle import write
 from service.scoring.errors import BundleError
 from service.scoring.text import normalise
 from service.scoring.tokens import Tokenizer
-from service.settings import available_cores
 
-FOLDS = 5
+PRIOR = Path(__file__).with_name("reviews.csv")
 # Any review will do; this one has something good and something bad to say.
 PROBE = "音は良いのですが、電池の持ちが悪くて残念です。"
 _LIBRARIES = ("lightgbm", "mecab-python3", "ipadic", "scikit-learn", "numpy", "scipy")
@@ -50,6 +46,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="C",
         help="reviews with the same value (of one product, say) stay on one side of every split",
     )
+    prior = parser.add_mutually_exclusive_group()
+    prior.add_argument(
+        "--prior",
+        type=Path,
+        default=PRIOR,
+        metavar="F",
+        help="reviews that help the corpus (default: the embedded ones)",
+    )
+    prior.add_argument("--no-prior", action="store_true", help="learn from the corpus alone")
+    parser.add_argument(
+        "--original", action="store_true", help="compare with the original recipe too; takes most of the time"
+    )
+    parser.add_argument(
+        "--allow-worse", action="store_true", help="write the bundle even if it is worse than its linear base"
+    )
     options = parser.parse_args(arguments)
     try:
         train(options)
@@ -64,78 +75,60 @@ def train(options: argparse.Namespace) -> None:
     corpus = read_corpus(options, group_column=options.group_column)
     recipe = Recipe()
     tokenizer = Tokenizer()
-    tokens = [
-        tokenizer(normalise(review.text))
-        for review in tqdm(corpus.reviews, desc="tokenise", unit="review", disable=None, leave=False)
-    ]
-    stars = np.array([review.stars for review in corpus.reviews])
-    groups = [review.group for review in corpus.reviews]
-    parts = set(groups) if any(groups) else range(len(stars))
+    own = prepare(corpus.reviews, tokenizer)
     # Training on four fifths must itself be able to hold out fifths of groups.
-    if len(parts) < 2 * FOLDS:
-        raise CorpusError(
-            f"training takes at least {2 * FOLDS} reviews, or groups of reviews; the corpus has {len(parts)}"
-        )
+    if parts(own.groups, len(own.stars)) < 2 * FOLDS:
+        raise CorpusError(f"training takes at least {2 * FOLDS} reviews, or groups of them")
+    texts = {review.text for review in corpus.reviews}
+    # A review of the corpus itself may not come back through the prior: it would be fitted on while it is held out.
+    prior = prepare([review for review in read_prior(options) if review.text not in texts], tokenizer)
 
-    trained, figures, constant = fit_and_cross_validate(tokens, stars, groups, recipe, seed=options.seed)
-    method = f"{FOLDS} folds" + (f" by {options.group_column}" if any(groups) else "")
-    evaluation = report(len(stars), figures, constant)
+    trained, held_out = fit_and_cross_validate(own, prior, recipe, seed=options.seed, original=options.original)
+    figures = {
+        name: measure(own.stars, predicted)._replace(**({"spearman": 0.0} if name == "constant" else {}))
+        for name, predicted in held_out._asdict().items()
+        if name in {"model", "linear", "constant", "original"} and predicted is not None
+    }
+    method = f"{FOLDS} folds" + (f" by {options.group_column}" if any(own.groups) else "")
+    print(f"{method}, {len(own.stars):,} reviews\n{table(figures)}")
+    refuse_worse(figures["model"], figures["linear"], allow=options.allow_worse)
     facts = {
         "version": __version__,
         "libraries": {name: version(name) for name in _LIBRARIES},
         "parameters": asdict(recipe),
         "seed": options.seed,
-        "corpus": {"fingerprint": corpus.fingerprint, "rows": len(stars), "mean_stars": float(stars.mean())},
-        "evaluation": {"method": method, **evaluation},
+        "corpus": {
+            "fingerprint": corpus.fingerprint,
+            "rows": len(own.stars),
+            "mean_stars": float(own.stars.mean()),
+            "prior_rows": len(prior.stars),
+        },
+        "evaluation": {"method": method, **report(len(own.stars), figures)},
     }
     write(replace(trained, facts=facts), tokenizer, options.bundle, probe=PROBE)
-    print(f"{method}, {len(stars):,} reviews\n{table(evaluation)}\n{options.bundle} is ready")
+    print(f"{options.bundle} is ready")
 
 
-def fit_and_cross_validate(
-    tokens: Tokens, stars: Stars, groups: Sequence[str], recipe: Recipe, *, seed: int
-) -> tuple[Trained, Figures, Figures]:
-    """Return what was fitted on everything, and the figures on held-out reviews: the recipe's, and the training mean's.
-
-    Vocabulary, idf, base and trees are fitted anew for each fold, on its training part alone. The fits run side by side
-    in processes of one thread each: they wait for nothing, where threads of one fit wait for each other at every leaf.
-    """
-    splits = folds(stars, groups, FOLDS, seed=seed)
-    predicted, constant = np.empty(len(stars)), np.empty(len(stars))
-    # Spawned, not forked: LightGBM's threads do not survive a fork.
-    with ProcessPoolExecutor(
-        min(available_cores(), FOLDS + 1), get_context("spawn"), _share, (tokens, stars, groups, recipe, seed)
-    ) as pool:
-        whole = pool.submit(_fit_whole)  # first: it takes longest
-        held_out = {pool.submit(_predict_held_out, *split): split for split in splits}
-        fits: list[Future[Any]] = [whole, *held_out]
-        for done in tqdm(as_completed(fits), total=FOLDS + 1, desc="fit", unit="fit", disable=None, leave=False):
-            if done is not whole:
-                fitted, rest = held_out[done]
-                predicted[rest] = done.result()
-                constant[rest] = stars[fitted].mean()
-        # The folds' means differ a little; that is no ranking.
-        return whole.result(), measure(stars, predicted), measure(stars, constant)._replace(spearman=0.0)
+def prepare(reviews: Sequence[Review], tokenizer: Tokenizer) -> Reviews:
+    """Return the reviews as tokens and arrays."""
+    progress = tqdm(reviews, desc="tokenise", unit="review", disable=None, leave=False)
+    tokens = [tokenizer(normalise(review.text)) for review in progress]
+    return Reviews(tokens, np.array([review.stars for review in reviews]), [review.group for review in reviews])
 
 
-_shared: tuple[Tokens, Stars, Sequence[str], Recipe, int]
+def read_prior(options: argparse.Namespace) -> Sequence[Review]:
+    """Return the reviews that help a corpus: the embedded ones, unless others or none were asked for."""
+    return [] if options.no_prior else read([options.prior], Layout()).reviews
 
 
-def _share(*everything: Any) -> None:
-    """Keep in a new process what all its fits work on, so that it is sent once."""
-    global _shared  # noqa: PLW0603
-    _shared = everything
-
-
-def _fit_whole() -> Trained:
-    tokens, stars, groups, recipe, seed = _shared
-    return fit(tokens, stars, groups, recipe, seed=seed)
-
-
-def _predict_held_out(fitted: NDArray[np.int64], held_out: NDArray[np.int64]) -> Stars:
-    tokens, stars, groups, recipe, seed = _shared
-    trained = fit([tokens[i] for i in fitted], stars[fitted], [groups[i] for i in fitted], recipe, seed=seed)
-    return predict(trained, [tokens[i] for i in held_out])
+def refuse_worse(model: Figures, linear: Figures, *, allow: bool) -> None:
+    """Raise ``CorpusError`` when the trees make the linear base worse: then something is wrong with the corpus."""
+    better = model.mae < linear.mae or model.qwk > linear.qwk
+    if not allow and (not better or model.rmse > 1.01 * linear.rmse):
+        raise CorpusError(
+            "the trees make the linear base worse on held-out reviews, see the table; "
+            "the bundle was not written (--allow-worse writes it all the same)"
+        )
 
 
 if __name__ == "__main__":

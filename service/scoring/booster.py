@@ -34,16 +34,14 @@ class Booster:
     ``width`` is the number of columns of the rows it takes. Not for use by two threads at once.
     """
 
-    def __init__(self, model: str, *, width: int) -> None:
+    def __init__(self, model: str) -> None:
         self._library = _library()
         self._handle = ctypes.c_void_p()
-        self._width = width
         trees = ctypes.c_int()
         self._call("LGBM_BoosterLoadModelFromString", model.encode(), ctypes.byref(trees), ctypes.byref(self._handle))
         features = ctypes.c_int()
         self._call("LGBM_BoosterGetNumFeature", self._handle, ctypes.byref(features))
-        if features.value != width:
-            raise BundleError(f"the trees want {features.value} columns, the vocabulary has {width}")
+        self.width = features.value
         self._single_row = ctypes.c_void_p()
         self._call(
             "LGBM_BoosterPredictForCSRSingleRowFastInit",
@@ -52,7 +50,7 @@ class Booster:
             _FIRST_TREE,
             _TO_THE_LAST,
             _FLOAT64,
-            ctypes.c_int64(width),
+            ctypes.c_int64(self.width),
             _ONE_THREAD,
             ctypes.byref(self._single_row),
         )
@@ -77,7 +75,7 @@ class Booster:
             _FLOAT64,
             ctypes.c_int64(len(rows.indptr)),
             ctypes.c_int64(len(rows.indices)),
-            ctypes.c_int64(self._width),
+            ctypes.c_int64(self.width),
             _PREDICT_NORMAL,
             _FIRST_TREE,
             _TO_THE_LAST,

@@ -1,7 +1,7 @@
 """A trained scorer as a directory of data.
 
     manifest.json       what the bundle is and the sha256 of every other file
-    vocabulary.txt      one n-gram a line, its tokens joined by a space; the line number is the column
+    vocabulary.txt      one n-gram a line, its tokens joined by a space, the most frequent first; a line is a column
     idf.npy             float64, one a column
     coefficients.npy    float64, one a column: the linear base
     booster.txt         LightGBM's text model
@@ -33,7 +33,7 @@ from service.scoring.text import NORMALISATION
 from service.scoring.tokens import Tokenizer
 from service.scoring.vectors import Vectorizer
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 
 _RETRAIN = "train it again with this version: make train CORPUS=… BUNDLE=…"
@@ -65,7 +65,7 @@ class Bundle(NamedTuple):
 def assemble(trained: Trained, tokenizer: Tokenizer) -> Scorer:
     """Return the scorer that the parts make, as serving would after loading them."""
     vectorizer = trained.vectorizer
-    model = Model(trained.coefficients, trained.intercept, Booster(trained.booster, width=vectorizer.width))
+    model = Model(trained.coefficients, trained.intercept, Booster(trained.booster))
     return Scorer(tokenizer, vectorizer, model)
 
 
@@ -124,7 +124,11 @@ def load(directory: Path, *, max_chars: int = 10_000) -> Bundle:
         )
     terms = files["vocabulary.txt"].decode().split("\n")[:-1]
     vectorizer = Vectorizer(terms, _array(files["idf.npy"]), longest=manifest["longest_ngram"])
-    booster = Booster(files["booster.txt"].decode(), width=len(terms))
+    booster = Booster(files["booster.txt"].decode())
+    if booster.width > len(terms) + 1:
+        raise BundleError(
+            f"{directory}: the trees want {booster.width} columns, the vocabulary has {len(terms)}; {_RETRAIN}"
+        )
     model = Model(_array(files["coefficients.npy"]), manifest["intercept"], booster)
     scorer = Scorer(tokenizer, vectorizer, model, max_chars=max_chars)
     probe = manifest["probe"]

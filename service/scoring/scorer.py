@@ -1,5 +1,6 @@
 """Text to stars: the whole chain behind two methods."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,7 +18,8 @@ LOWEST, HIGHEST = 1.0, 5.0
 class Model:
     """From a TF-IDF row to stars: a linear base, and LightGBM's trees boosting what the base leaves over.
 
-    ``coefficients`` is float64, one a column. The sum is clipped to 1–5 stars.
+    ``coefficients`` is float64, one a column. The trees see the first ``booster.width - 1`` columns, which are those of
+    the most frequent terms, and in their last column what the base says. The sum is clipped to 1–5 stars.
     """
 
     def __init__(self, coefficients: NDArray[np.float64], intercept: float, booster: Booster) -> None:
@@ -28,20 +30,49 @@ class Model:
 
     def predict(self, rows: Rows) -> NDArray[np.float64]:
         """Return the stars of each row, shape ``(n,)``, 1–5."""
-        count = len(rows.indptr) - 1
-        owner = np.repeat(np.arange(count), np.diff(rows.indptr))
-        linear = np.bincount(owner, self.coefficients[rows.indices] * rows.values, minlength=count)
-        stars: NDArray[np.float64] = np.clip((linear + self.intercept) + self._booster.predict(rows), LOWEST, HIGHEST)
-        return stars
+        base = predict_base(rows, self.coefficients, self.intercept)
+        stars = np.add(base, self._booster.predict(boosted_rows(rows, base, self._booster.width)))
+        clipped: NDArray[np.float64] = np.clip(stars, LOWEST, HIGHEST)
+        return clipped
 
-    def predict_one(self, columns: Sequence[int], values: Sequence[float]) -> float:
+    def predict_one(self, columns: list[int], values: list[float]) -> float:
         """Return the stars of one row, to the last bit what ``predict`` returns for it."""
         weights = self._coefficients
         linear = 0.0
         for column, value in zip(columns, values, strict=True):
             linear += weights[column] * value
-        stars = (linear + self.intercept) + self._booster.predict_one(columns, values)
+        base = linear + self.intercept
+        last = self._booster.width - 1
+        seen = bisect_left(columns, last)
+        stars = base + self._booster.predict_one([*columns[:seen], last], [*values[:seen], base])
         return min(max(stars, LOWEST), HIGHEST)
+
+
+def predict_base(rows: Rows, coefficients: NDArray[np.float64], intercept: float) -> NDArray[np.float64]:
+    """Return the linear base's stars of each row, shape ``(n,)``, not clipped."""
+    count = len(rows.indptr) - 1
+    owner = np.repeat(np.arange(count), np.diff(rows.indptr))
+    # bincount adds in the order of the columns, as predict_one does: the sums are equal to the last bit.
+    linear = np.bincount(owner, coefficients[rows.indices] * rows.values, minlength=count)
+    sums: NDArray[np.float64] = np.asarray(linear + intercept, np.float64)
+    return sums
+
+
+def boosted_rows(rows: Rows, base: NDArray[np.float64], width: int) -> Rows:
+    """Return the rows that the trees see: the first ``width - 1`` columns of ``rows``, then ``base`` in the last."""
+    last = width - 1
+    count = len(rows.indptr) - 1
+    owner = np.repeat(np.arange(count), np.diff(rows.indptr))
+    seen = rows.indices < last
+    lengths = np.bincount(owner[seen], minlength=count) + 1
+    indptr = np.concatenate(([0], np.cumsum(lengths))).astype(np.int32)
+    ends = indptr[1:] - 1
+    terms = np.ones(indptr[-1], bool)
+    terms[ends] = False
+    indices, values = np.full(indptr[-1], last, np.int32), np.empty(indptr[-1])
+    indices[terms], values[terms] = rows.indices[seen], rows.values[seen]
+    values[ends] = base
+    return Rows(indptr, indices, values)
 
 
 class Scorer:

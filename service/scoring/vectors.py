@@ -28,9 +28,10 @@ def ngrams(tokens: Sequence[str], longest: int) -> Iterator[str]:
 
 
 class Vectorizer:
-    """A vocabulary with its inverse document frequencies.
+    """A vocabulary with its weights.
 
-    ``terms`` are n-grams of up to ``longest`` tokens; a term's position is its column. ``idf`` is float64, one a term.
+    ``terms`` are n-grams of up to ``longest`` tokens; a term's position is its column. ``idf`` is float64, one a term:
+    the inverse document frequency, or a power of it.
     """
 
     def __init__(self, terms: Sequence[str], idf: NDArray[np.float64], *, longest: int) -> None:
@@ -44,6 +45,11 @@ class Vectorizer:
     def width(self) -> int:
         """The number of columns."""
         return len(self.terms)
+
+    def known_share(self, tokens: Sequence[str]) -> float:
+        """Return the share of the tokens, 0–1, that are terms by themselves; 0 where there is no token."""
+        known = sum((node := self._trie.get(token)) is not None and node[0] >= 0 for token in tokens)
+        return known / len(tokens) if tokens else 0.0
 
     def transform(self, texts: Iterable[Sequence[str]]) -> Rows:
         """Return one row for each text, given as its tokens. A text of unknown words is an empty row."""
