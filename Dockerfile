@@ -54,11 +54,10 @@ ENTRYPOINT ["python", "stress/stress-testing.py"]
 CMD ["--help"]
 
 FROM train-tools AS bundle-trained
-USER root
-RUN python train-corpus/train.py --corpus train-corpus/reviews.csv --group-column domain --bundle /bundle
+RUN python train-corpus/train.py --corpus train-corpus/reviews.csv --group-column domain --bundle /tmp/bundle
 
 FROM system AS bundle-given
-COPY build/image-bundle /bundle
+COPY build/image-bundle /tmp/bundle
 
 # hadolint ignore=DL3006  # a stage of this file, not an image
 FROM bundle-${BUNDLE} AS bundle
@@ -81,7 +80,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     SCORER_PORT=4567 \
     SCORER_BUNDLE=/app/bundle
 COPY --from=slim /opt/venv /opt/venv
-COPY --from=bundle /bundle bundle
+COPY --from=bundle --chown=0:0 /tmp/bundle bundle
 COPY LICENSE ./
 COPY service service
 # Compiled are the modules that serving imports, and this once proves that the bundle loads with what is in the image.

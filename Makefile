@@ -22,7 +22,7 @@ REGISTRY ?= $(if $(PROJECT),asia.gcr.io/$(PROJECT))
 # A bundle that was asked for, not the default of `make run`.
 OWN_BUNDLE = $(if $(filter file,$(origin BUNDLE)),,$(BUNDLE))
 
-.PHONY: help run train evaluate test test-container image image-run push check format system lock clean
+.PHONY: help run train evaluate test test-container test-cluster image image-run push check format system lock clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ test: $(TEST_ENV) ## run every test
 test-container: $(TEST_ENV) ## build the image and test it as it will run (uses the Docker it finds, else starts one)
 	@PYTHON=$(PYTHON) requirements/system.sh install container
 	$(BIN)/pytest --timeout 1200 tests/container/check_container.py $(ARGS)
+
+test-cluster: $(TEST_ENV) ## test the manifests on the cluster of KUBECONFIG (CLUSTER_IMAGE= names an image that it can pull)
+	KUBECONFIG=$(KUBECONFIG) IMAGE=$(CLUSTER_IMAGE) PYTHONPATH=.:tests $(BIN)/python tests/cluster/check_cluster.py
 
 image: ## build the image lightgbm-clf:TAG; with BUNDLE=DIR around a bundle of your own
 	$(if $(OWN_BUNDLE),rm -rf build/image-bundle && mkdir -p build && cp -rL $(OWN_BUNDLE) build/image-bundle)
