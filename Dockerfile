@@ -33,7 +33,7 @@ COPY requirements/training.txt requirements/
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
     pip install --no-compile --require-hashes -r requirements/training.txt
-COPY service/__init__.py service/corpus.py service/
+COPY service/__init__.py service/corpus.py service/cores.py service/
 COPY service/scoring service/scoring
 COPY train-corpus train-corpus
 ENV PYTHONPATH=/app PYTHONDONTWRITEBYTECODE=1

@@ -1,11 +1,11 @@
 """Everything that can be configured, read once from variables that start with ``SCORER_``."""
 
-import math
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+
+from service.cores import available_cores
 
 PREFIX = "SCORER_"
 
@@ -56,19 +56,6 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
 def worker_count(settings: Settings) -> int:
     """Return how many workers to start: one for each core that this process may use, unless a number was asked for."""
     return settings.workers or available_cores()
-
-
-def available_cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
-    """Return the cores this process may use: those of its affinity mask, or fewer where ``quota`` (cgroup v2) says so.
-
-    A container with a limit of two cores on a machine of 64 sees 64, and would start 64 workers.
-    """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        allowed, period = quota.read_text().split()
-        return max(1, min(cores, math.ceil(int(allowed) / int(period))))
-    except (OSError, ValueError):  # no cgroup v2, or "max": no limit
-        return cores
 
 
 def _integer(low: int, high: int) -> Callable[[str], int]:

@@ -12,9 +12,9 @@ from original import fit_and_predict as predict_original
 from recipe import Recipe
 from tqdm import tqdm
 
+from service.cores import available_cores
 from service.scoring.bundle import Trained
 from service.scoring.scorer import predict_base
-from service.settings import available_cores
 
 FOLDS = 5
 
