@@ -16,6 +16,7 @@ from service.resources import Health, Readiness, Scores, Version
 from service.scoring.bundle import load
 from service.scoring.errors import BundleError
 from service.scoring.scorer import Scorer
+from service.scoring.tokens import DEFAULT_DICTIONARY
 from service.settings import Settings, SettingsError, read_settings
 
 _LIBRARIES = ("falcon", "gunicorn", "uvicorn", "lightgbm", "mecab-python3", "ipadic", "numpy", "msgspec")
@@ -45,7 +46,8 @@ def get_app() -> ASGI:
     """Return the app that the environment asks for, or end the process with one line that says what is wrong."""
     try:
         settings = read_settings(os.environ)
-        bundle = load(settings.bundle, max_chars=settings.max_chars)
+        dictionary = settings.dictionary or DEFAULT_DICTIONARY
+        bundle = load(settings.bundle, dictionary=dictionary, max_chars=settings.max_chars)
     except (SettingsError, BundleError) as error:
         sys.exit(f"review-scorer: {error}")
     facts = {

@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 STATUS = {
     "body_incomplete": 400,
+    "detail_type": 400,
     "json_invalid": 400,
     "query_invalid": 400,
     "text_empty": 400,

@@ -1,6 +1,7 @@
 """What the service answers to: scores, and questions about itself."""
 
 import json
+import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
@@ -11,13 +12,23 @@ import msgspec
 
 from service.draining import Drain
 from service.errors import RequestError
-from service.scoring.scorer import Scorer
+from service.scoring.scorer import Detail, Scorer
 
 
 class ScoreRequest(msgspec.Struct):
-    """The body of a request: one text, or a list of them."""
+    """What is asked for: the stars of one text, or of a list of them, alone or with details."""
 
     texts: str | list[str]
+    detail: bool = False
+
+
+class ScoreDetail(msgspec.Struct):
+    """A score with its 80% interval, the share of the text's words that the model knows, and a name of its own."""
+
+    score: float
+    interval: tuple[float, float]
+    known: float
+    id: str
 
 
 _decoder = msgspec.json.Decoder(ScoreRequest)
@@ -32,23 +43,30 @@ class Scores:
         self._max_texts = max_texts
 
     async def on_post(self, request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
-        """``{"texts": "…"}`` → ``{"score": 4.78}``; ``{"texts": ["…", …]}`` → ``{"scores": [4.78, …]}``."""
+        """``{"texts": "…"}`` → ``{"score": 4.78}``; ``{"texts": ["…", …]}`` → ``{"scores": [4.78, …]}``.
+
+        With ``"detail": true`` the answers are ``{"score", "interval", "known", "id"}`` and ``{"results": […]}``.
+        """
         self._answer(_decode(await request.stream.read()), response)
 
     async def on_get(self, request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
-        """``?texts=…`` → ``{"score": …}``; ``?texts=…&texts=…`` → ``{"scores": […]}``."""
+        """``?texts=…`` → ``{"score": …}``; ``?texts=…&texts=…`` → ``{"scores": […]}``; also with ``&detail=true``."""
         self._answer(_query(request.scope["query_string"]), response)
 
-    def _answer(self, texts: str | list[str], response: falcon.asgi.Response) -> None:
+    def _answer(self, asked: ScoreRequest, response: falcon.asgi.Response) -> None:
+        texts, scorer = asked.texts, self._scorer
         if isinstance(texts, str):
-            response.data = _encode({"score": self._scorer.score(texts)})
+            response.data = _encode(_detail(scorer.detail(texts)) if asked.detail else {"score": scorer.score(texts)})
         else:
             if not texts:
                 raise RequestError("texts_empty", "the list is empty; send at least one text", field="texts")
             if len(texts) > self._max_texts:
                 reason = f"the list has {len(texts):,} texts; at most {self._max_texts:,} are scored at a time"
                 raise RequestError("texts_too_many", reason, field="texts")
-            response.data = _encode({"scores": self._scorer.score_many(texts)})
+            if asked.detail:
+                response.data = _encode({"results": [_detail(detail) for detail in scorer.detail_many(texts)]})
+            else:
+                response.data = _encode({"scores": scorer.score_many(texts)})
         response.content_type = falcon.MEDIA_JSON
 
 
@@ -98,12 +116,16 @@ class Version:
         response.content_type = falcon.MEDIA_JSON
 
 
-def _decode(body: bytes) -> str | list[str]:
-    """Return the texts of a JSON body, or raise a ``RequestError`` that says what is wrong with it."""
+def _detail(detail: Detail) -> ScoreDetail:
+    return ScoreDetail(detail.score, detail.interval, detail.known, secrets.token_hex(8))
+
+
+def _decode(body: bytes) -> ScoreRequest:
+    """Return what a JSON body asks for, or raise a ``RequestError`` that says what is wrong with it."""
     try:
         # msgspec does not look into the members that it skips.
         body.decode()
-        return _decoder.decode(body).texts
+        return _decoder.decode(body)
     except UnicodeDecodeError as error:
         raise RequestError("utf8_invalid", f"the body is not UTF-8 at byte {error.start}: {error.reason}") from None
     except msgspec.ValidationError as error:
@@ -118,6 +140,8 @@ def _wrong_shape(message: str) -> RequestError:
     _, _, path = message.rstrip("`").partition("`$.")
     if not path:
         return RequestError("texts_missing", 'the body is not a JSON object; send {"texts": "…"}')
+    if path == "detail":
+        return RequestError("detail_type", "true or false is wanted", field=path)
     reason = f"a text or a list of texts is wanted: {message.partition(' - at')[0]}"
     return RequestError("texts_type", reason, field=path)
 
@@ -138,8 +162,8 @@ def _surrogate(body: bytes) -> RequestError | None:
     return None
 
 
-def _query(query: bytes) -> str | list[str]:
-    """Return the texts of a query string: one, or a list where the name is repeated."""
+def _query(query: bytes) -> ScoreRequest:
+    """Return what a query string asks for; its texts are a list where the name is repeated."""
     try:
         pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict")
     except UnicodeDecodeError as error:
@@ -149,4 +173,7 @@ def _query(query: bytes) -> str | list[str]:
     texts = [value for name, value in pairs if name == "texts"]
     if not texts:
         raise RequestError("texts_missing", 'the query has no "texts"; ask for ?texts=…', field="texts")
-    return texts[0] if len(texts) == 1 else texts
+    detail = dict(pairs).get("detail", "false")
+    if detail not in {"true", "false"}:
+        raise RequestError("detail_type", "true or false is wanted", field="detail")
+    return ScoreRequest(texts[0] if len(texts) == 1 else texts, detail=detail == "true")

@@ -21,6 +21,8 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 4567
     bundle: Path = Path("build/bundle")
+    # The compiled MeCab dictionary that the bundle was trained with; empty: IPADIC.
+    dictionary: Path | None = None
     # 0: as many as this process may use cores. Scoring is one long computation, so more would only queue inside.
     workers: int = 0
     max_chars: int = 10_000
@@ -92,6 +94,7 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "host": _text,
     "port": _integer(1, 65_535),
     "bundle": lambda text: Path(_text(text)),
+    "dictionary": lambda text: Path(_text(text)),
     "workers": _integer(0, 1_024),
     "max_chars": _integer(1, 1_000_000),
     "max_texts": _integer(1, 1_000_000),

@@ -63,6 +63,19 @@ def test_a_query_gets_the_same(client: falcon.testing.TestClient, scorer: Scorer
     assert both.json == {"scores": [scorer.score("良い宿、また"), scorer.score("a&b=c+d")]}
 
 
+def test_details_are_given_when_asked_for(client: falcon.testing.TestClient, scorer: Scorer) -> None:
+    one = post(client, '{"texts": "良い宿", "detail": true}').json
+    expected = scorer.detail("良い宿")
+    assert set(one) == {"score", "interval", "known", "id"}
+    assert (one["score"], tuple(one["interval"]), one["known"]) == expected
+    many = post(client, '{"texts": ["良い宿", "悪い宿"], "detail": true}').json["results"]
+    assert [result["score"] for result in many] == scorer.score_many(["良い宿", "悪い宿"])
+    asked = client.simulate_get(SCORES, query_string=f"texts={quote('良い宿')}&detail=true").json
+    assert len({one["id"], asked["id"], *(result["id"] for result in many)}) == 4
+    assert {**asked, "id": ""} == {**one, "id": ""}
+    assert set(post(client, '{"texts": "良い宿", "detail": false}').json) == {"score"}
+
+
 @pytest.mark.parametrize("content_type", [None, "text/plain", "application/x-www-form-urlencoded", "nonsense"])
 def test_the_body_is_json_whatever_the_content_type_says(
     client: falcon.testing.TestClient, content_type: str | None
@@ -94,6 +107,7 @@ def test_a_score_is_the_whole_double(client: falcon.testing.TestClient, scorer: 
         (b'{"texts": {"a": "b"}}', "texts_type", "texts"),
         (b'{"texts": ["a", 5]}', "texts_type", "texts[1]"),
         (b'{"texts": ["a", ["b"]]}', "texts_type", "texts[1]"),
+        (b'{"texts": "a", "detail": "yes"}', "detail_type", "detail"),
         (b'{"texts": []}', "texts_empty", "texts"),
         (b'{"texts": ""}', "text_empty", "texts"),
         (b'{"texts": " \\n\\u3000"}', "text_empty", "texts"),
@@ -123,6 +137,7 @@ def test_a_bad_body_is_refused_by_name(
         ("", "texts_missing", "texts"),
         ("text=a", "texts_missing", "texts"),
         ("texts=", "text_empty", "texts"),
+        ("texts=a&detail=1", "detail_type", "detail"),
         ("texts=a&texts=%20", "text_empty", "texts[1]"),
         ("texts=%ff", "utf8_invalid", None),
         ("texts=%ED%A0%80", "utf8_invalid", None),

@@ -18,6 +18,10 @@ from service.scoring.text import check, normalise
         ("iPhone", "iphone"),
         ("", ""),
         ("か\u3099", "が"),
+        ("良い！！！最高！？！", "良い!最高!?!"),
+        ("良い。。。 ", "良い"),
+        ("良い。 悪い。", "良い。 悪い"),
+        ("。", "。"),
     ],
 )
 def test_ways_of_typing_one_thing_fold_into_one_form(typed: str, normal: str) -> None:

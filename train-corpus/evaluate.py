@@ -17,6 +17,7 @@ from tqdm import tqdm
 from service.corpus import CorpusError
 from service.scoring.bundle import load
 from service.scoring.errors import BundleError
+from service.scoring.tokens import DEFAULT_DICTIONARY
 
 _BATCH = 1_000
 
@@ -26,6 +27,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     add_corpus_options(parser)
     parser.add_argument("--bundle", type=Path, required=True, metavar="DIR", help="the bundle to measure")
+    parser.add_argument(
+        "--dictionary",
+        type=Path,
+        default=DEFAULT_DICTIONARY,
+        metavar="DIR",
+        help="the compiled MeCab dictionary that the bundle was trained with (default: IPADIC)",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     options = parser.parse_args(arguments)
     try:
@@ -42,7 +50,9 @@ def evaluate(options: argparse.Namespace) -> tuple[int, dict[str, Figures]]:
     """Return the number of reviews, and the figures of the bundle and of the mean of its training stars."""
     corpus = read_corpus(options)
     # Training has no limit on length, so neither has measuring: the longest text sets it.
-    bundle = load(options.bundle, max_chars=max(len(review.text) for review in corpus.reviews))
+    bundle = load(
+        options.bundle, dictionary=options.dictionary, max_chars=max(len(review.text) for review in corpus.reviews)
+    )
     texts = [review.text for review in corpus.reviews]
     predicted: list[float] = []
     with tqdm(total=len(texts), desc="score", unit="review", disable=None, leave=False) as progress:

@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 from service.corpus import CorpusError
 from service.scoring.booster import Booster
 from service.scoring.bundle import Trained
+from service.scoring.certainty import Certainty
 from service.scoring.scorer import Model, boosted_rows
 from service.scoring.vectors import Rows, Vectorizer, ngrams
 
@@ -36,6 +37,9 @@ class Reviews(NamedTuple):
         tokens, groups = [self.tokens[i] for i in positions], [self.groups[i] for i in positions]
         return Reviews(tokens, self.stars[positions], groups)
 
+
+# Until the intervals are calibrated on held-out reviews, they hold every star.
+NO_CERTAINTY = Certainty([3.0], [-4.0], [4.0])
 
 NO_REVIEWS = Reviews([], np.empty(0), [])
 
@@ -57,7 +61,7 @@ def fit(own: Reviews, prior: Reviews, recipe: Recipe, *, seed: int) -> Trained:
     start = base.out_of_fold(seed)
     matrix = as_matrix(boosted_rows(rows, start, width), width)
     booster = _fit_booster(matrix, own.stars, start, recipe, seed)
-    return Trained(vectorizer, coefficients, intercept, booster, facts={})
+    return Trained(vectorizer, coefficients, intercept, booster, NO_CERTAINTY, facts={})
 
 
 def fit_vectorizer(tokens: Tokens, recipe: Recipe) -> tuple[Vectorizer, NDArray[np.int64]]:

@@ -14,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+from conformal import certainty
 from crossvalidation import FOLDS, fit_and_cross_validate, parts
 from fit import Reviews
 from metrics import Figures, measure, report, table
@@ -24,9 +25,10 @@ from tqdm import tqdm
 from service import __version__
 from service.corpus import CorpusError, Layout, Review, read
 from service.scoring.bundle import write
+from service.scoring.certainty import Certainty
 from service.scoring.errors import BundleError
 from service.scoring.text import normalise
-from service.scoring.tokens import Tokenizer
+from service.scoring.tokens import DEFAULT_DICTIONARY, Tokenizer
 
 PRIOR = Path(__file__).with_name("reviews.csv")
 # Any review will do; this one has something good and something bad to say.
@@ -45,6 +47,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         default="",
         metavar="C",
         help="reviews with the same value (of one product, say) stay on one side of every split",
+    )
+    parser.add_argument(
+        "--dictionary",
+        type=Path,
+        default=DEFAULT_DICTIONARY,
+        metavar="DIR",
+        help="another compiled MeCab dictionary; serving then takes SCORER_DICTIONARY (default: IPADIC)",
+    )
+    parser.add_argument(
+        "--user-dictionary", type=Path, metavar="FILE", help="a compiled user dictionary; the bundle carries it"
     )
     prior = parser.add_mutually_exclusive_group()
     prior.add_argument(
@@ -74,7 +86,7 @@ def train(options: argparse.Namespace) -> None:
     """Read, tokenise, cross-validate, fit on everything, write."""
     corpus = read_corpus(options, group_column=options.group_column)
     recipe = Recipe()
-    tokenizer = Tokenizer()
+    tokenizer = Tokenizer(options.dictionary, user_dictionary=options.user_dictionary)
     own = prepare(corpus.reviews, tokenizer)
     # Training on four fifths must itself be able to hold out fifths of groups.
     if parts(own.groups, len(own.stars)) < 2 * FOLDS:
@@ -92,6 +104,9 @@ def train(options: argparse.Namespace) -> None:
     method = f"{FOLDS} folds" + (f" by {options.group_column}" if any(own.groups) else "")
     print(f"{method}, {len(own.stars):,} reviews\n{table(figures)}")
     refuse_worse(figures["model"], figures["linear"], allow=options.allow_worse)
+    sure = certainty(held_out.model, own.stars, held_out.fold)
+    print(f"intervals: {sure['coverage']:.1%} of held-out stars inside, median width {sure['median_width']:.2f} stars")
+    trained = replace(trained, certainty=Certainty(*(sure[name] for name in Certainty._fields)))
     facts = {
         "version": __version__,
         "libraries": {name: version(name) for name in _LIBRARIES},
@@ -104,6 +119,7 @@ def train(options: argparse.Namespace) -> None:
             "prior_rows": len(prior.stars),
         },
         "evaluation": {"method": method, **report(len(own.stars), figures)},
+        "certainty": sure,
     }
     write(replace(trained, facts=facts), tokenizer, options.bundle, probe=PROBE)
     print(f"{options.bundle} is ready")

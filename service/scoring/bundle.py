@@ -5,6 +5,8 @@
     idf.npy             float64, one a column
     coefficients.npy    float64, one a column: the linear base
     booster.txt         LightGBM's text model
+    user.dic            words that were added to MeCab's dictionary, where there are any
+    model-card.*        what the model is good for, for people
 
 Nothing in it is executed by reading it: no pickle, and LightGBM's text, whose parser trusts its input, is parsed only
 after its digest was found right. A digest guards against damage and mix-ups, not against whoever can write the bundle.
@@ -27,14 +29,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.scoring.booster import Booster
+from service.scoring.certainty import Certainty
 from service.scoring.errors import BundleError
 from service.scoring.scorer import Model, Scorer
 from service.scoring.text import NORMALISATION
-from service.scoring.tokens import Tokenizer
+from service.scoring.tokens import DEFAULT_DICTIONARY, Tokenizer
 from service.scoring.vectors import Vectorizer
 
 FORMAT = 2
 MANIFEST = "manifest.json"
+USER_DICTIONARY = "user.dic"
 
 _RETRAIN = "train it again with this version: make train CORPUS=… BUNDLE=…"
 _PROBE_TOLERANCE = 1e-9
@@ -51,6 +55,7 @@ class Trained:
     coefficients: NDArray[np.float64]
     intercept: float
     booster: str
+    certainty: Certainty
     facts: Mapping[str, Any]
 
 
@@ -66,13 +71,16 @@ def assemble(trained: Trained, tokenizer: Tokenizer) -> Scorer:
     """Return the scorer that the parts make, as serving would after loading them."""
     vectorizer = trained.vectorizer
     model = Model(trained.coefficients, trained.intercept, Booster(trained.booster))
-    return Scorer(tokenizer, vectorizer, model)
+    return Scorer(tokenizer, vectorizer, model, trained.certainty)
 
 
-def write(trained: Trained, tokenizer: Tokenizer, directory: Path, *, probe: str) -> None:
+def write(
+    trained: Trained, tokenizer: Tokenizer, directory: Path, *, probe: str, extras: Mapping[str, bytes] | None = None
+) -> None:
     """Make ``directory`` the bundle of ``trained``, in one step: it is the old bundle or the new, never half of one.
 
-    ``probe`` is a review whose score is stored, so that every loading can check that the chain gives it again.
+    ``extras`` are further files, for people. ``probe`` is a review whose score is stored, so that every loading can
+    check that the chain gives it again.
     The same parts give the same bytes. Raises ``BundleError`` when the place cannot be written.
     """
     directory = directory.absolute()
@@ -83,13 +91,17 @@ def write(trained: Trained, tokenizer: Tokenizer, directory: Path, *, probe: str
         "idf.npy": _npy(trained.vectorizer.idf),
         "coefficients.npy": _npy(trained.coefficients),
         "booster.txt": trained.booster.encode(),
+        **(extras or {}),
     }
+    if tokenizer.user_dictionary:
+        files[USER_DICTIONARY] = tokenizer.user_dictionary.read_bytes()
     manifest = {
         "format": FORMAT,
         "normalisation": NORMALISATION,
         "dictionary": {"name": tokenizer.name, "fingerprint": tokenizer.fingerprint},
         "longest_ngram": trained.vectorizer.longest,
         "intercept": trained.intercept,
+        "certainty": trained.certainty._asdict(),
         "probe": {"text": probe, "score": assemble(trained, tokenizer).score(probe)},
         **trained.facts,
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
@@ -108,19 +120,24 @@ def write(trained: Trained, tokenizer: Tokenizer, directory: Path, *, probe: str
         raise BundleError(f"cannot write the bundle {directory}: {error.strerror}: {error.filename}") from error
 
 
-def load(directory: Path, *, max_chars: int = 10_000) -> Bundle:
+def load(directory: Path, *, dictionary: Path = DEFAULT_DICTIONARY, max_chars: int = 10_000) -> Bundle:
     """Return the bundle in ``directory``, verified and ready to score.
+
+    ``dictionary`` is the one that it was trained with, compiled for MeCab.
 
     Raises ``BundleError`` for anything that would make it score differently than when it was trained: a file that is
     missing or was changed, another format, normalisation or dictionary, a probe review with another score.
     """
     manifest, files, digest = _read(directory)
-    tokenizer = Tokenizer()
-    dictionary = manifest["dictionary"]
-    if dictionary["fingerprint"] != tokenizer.fingerprint:
+    trained_with = manifest["dictionary"]
+    # Verified above; MeCab maps it into memory, so that it may go when the bundle is replaced.
+    user_dictionary = directory / USER_DICTIONARY if USER_DICTIONARY in files else None
+    tokenizer = Tokenizer(dictionary, user_dictionary=user_dictionary)
+    if trained_with["fingerprint"] != tokenizer.fingerprint:
         raise BundleError(
-            f"{directory} was trained with the dictionary {dictionary['name']} {dictionary['fingerprint'][:12]}, "
-            f"here is {tokenizer.name} {tokenizer.fingerprint[:12]}; install the one it was trained with, or {_RETRAIN}"
+            f"{directory} was trained with the dictionary {trained_with['name']} {trained_with['fingerprint'][:12]}, "
+            f"here is {tokenizer.name} {tokenizer.fingerprint[:12]}; "
+            f"name the right one with SCORER_DICTIONARY, or {_RETRAIN}"
         )
     terms = files["vocabulary.txt"].decode().split("\n")[:-1]
     vectorizer = Vectorizer(terms, _array(files["idf.npy"]), longest=manifest["longest_ngram"])
@@ -130,7 +147,8 @@ def load(directory: Path, *, max_chars: int = 10_000) -> Bundle:
             f"{directory}: the trees want {booster.width} columns, the vocabulary has {len(terms)}; {_RETRAIN}"
         )
     model = Model(_array(files["coefficients.npy"]), manifest["intercept"], booster)
-    scorer = Scorer(tokenizer, vectorizer, model, max_chars=max_chars)
+    certainty = Certainty(*(manifest["certainty"][name] for name in Certainty._fields))
+    scorer = Scorer(tokenizer, vectorizer, model, certainty, max_chars=max_chars)
     probe = manifest["probe"]
     score = scorer.score(probe["text"])
     if abs(score - probe["score"]) > _PROBE_TOLERANCE:
@@ -180,7 +198,7 @@ def _parse_manifest(directory: Path, content: bytes) -> dict[str, Any]:
     found = manifest.get("format") if isinstance(manifest, dict) else None
     if found != FORMAT:
         raise BundleError(f"{path} is of format {found!r}, this version reads format {FORMAT}; {_RETRAIN}")
-    wanted = {"dictionary", "files", "intercept", "libraries", "longest_ngram", "normalisation", "probe"}
+    wanted = {"certainty", "dictionary", "files", "intercept", "libraries", "longest_ngram", "normalisation", "probe"}
     if missing := sorted(wanted - manifest.keys()):
         raise BundleError(f"{path} lacks {', '.join(missing)}; copy the bundle anew")
     if manifest["normalisation"] != NORMALISATION:

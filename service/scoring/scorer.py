@@ -2,12 +2,14 @@
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.scoring import text as text_rules
 from service.scoring.booster import Booster
+from service.scoring.certainty import Certainty
 from service.scoring.errors import TextError
 from service.scoring.tokens import Tokenizer
 from service.scoring.vectors import Rows, Vectorizer
@@ -75,17 +77,38 @@ def boosted_rows(rows: Rows, base: NDArray[np.float64], width: int) -> Rows:
     return Rows(indptr, indices, values)
 
 
+class Detail(NamedTuple):
+    """A score, and how far to trust it.
+
+    ``interval`` are the ends of what holds the true stars of four reviews in five; ``known`` is the share of the text's
+    words that the vocabulary knows, 0–1: a score of unknown words says nothing.
+    """
+
+    score: float
+    interval: tuple[float, float]
+    known: float
+
+
 class Scorer:
     """Scores Japanese reviews. Deterministic; not for use by two threads at once.
 
     ``max_chars`` bounds the length of one text, in Unicode code points.
     """
 
-    def __init__(self, tokenizer: Tokenizer, vectorizer: Vectorizer, model: Model, *, max_chars: int = 10_000) -> None:
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        vectorizer: Vectorizer,
+        model: Model,
+        certainty: Certainty,
+        *,
+        max_chars: int = 10_000,
+    ) -> None:
         self.max_chars = max_chars
         self._tokenizer = tokenizer
         self._vectorizer = vectorizer
         self._model = model
+        self._certainty = certainty
 
     def score(self, text: str) -> float:
         """Return the stars of ``text``, 1–5. Raises ``TextError`` for a text that cannot be scored."""
@@ -93,17 +116,41 @@ class Scorer:
         tokens = self._tokenizer(text_rules.normalise(text))
         return self._model.predict_one(*self._vectorizer.transform_one(tokens))
 
+    def detail(self, text: str) -> Detail:
+        """Return the stars of ``text`` with how sure they are. Raises ``TextError`` as ``score`` does."""
+        text_rules.check(text, max_chars=self.max_chars)
+        tokens = self._tokenizer(text_rules.normalise(text))
+        score = self._model.predict_one(*self._vectorizer.transform_one(tokens))
+        return Detail(score, self._certainty.interval(score), self._vectorizer.known_share(tokens))
+
+    def known_share(self, text: str) -> float:
+        """Return the share of the text's words, 0–1, that the vocabulary knows; 0 where there are none."""
+        return self._vectorizer.known_share(self._tokenizer(text_rules.normalise(text)))
+
     def score_many(self, texts: Sequence[str]) -> list[float]:
         """Return the stars of each text, equal to the last bit to what ``score`` returns for it.
 
         Raises ``TextError`` with the ``index`` of the first text that cannot be scored, before any is.
         """
+        self._check_all(texts)
+        tokens = [self._tokenizer(text_rules.normalise(text)) for text in texts]
+        stars: list[float] = self._model.predict(self._vectorizer.transform(tokens)).tolist()
+        return stars
+
+    def detail_many(self, texts: Sequence[str]) -> list[Detail]:
+        """Return for each text what ``detail`` returns for it; raises as ``score_many`` does."""
+        self._check_all(texts)
+        tokens = [self._tokenizer(text_rules.normalise(text)) for text in texts]
+        stars = self._model.predict(self._vectorizer.transform(tokens)).tolist()
+        known = [self._vectorizer.known_share(each) for each in tokens]
+        return [
+            Detail(score, self._certainty.interval(score), share) for score, share in zip(stars, known, strict=True)
+        ]
+
+    def _check_all(self, texts: Sequence[str]) -> None:
         for index, text in enumerate(texts):
             try:
                 text_rules.check(text, max_chars=self.max_chars)
             except TextError as error:
                 error.index = index
                 raise
-        tokens = [self._tokenizer(text_rules.normalise(text)) for text in texts]
-        stars: list[float] = self._model.predict(self._vectorizer.transform(tokens)).tolist()
-        return stars

@@ -1,20 +1,27 @@
 """What a text must be, and the one form in which the rest of the chain sees it."""
 
+import re
 import unicodedata
 
 from service.scoring.errors import TextError
 
-NORMALISATION = "nfkc-lower-space"
+NORMALISATION = "nfkc-lower-space-marks"
 """Name of the rules below; stored in a bundle, so that a bundle made under other rules is refused."""
 
 
+_RUN_OF_MARKS = re.compile(r"([!?。])\1+")
+_LAST_STOP = re.compile(r" ?。$")
+
+
 def normalise(text: str) -> str:
-    """Return ``text`` in NFKC and lower case, every run of white space as one space.
+    """Return ``text`` in NFKC and lower case, runs of white space and of marks as one, without a full stop at its end.
 
     Half-width kana, full-width Latin and compatibility characters (㌔, ①) fold into their ordinary forms, so that
-    the ways of typing one word share one token. Line breaks carry no meaning for the tokeniser.
+    the ways of typing one word share one token. Line breaks carry no meaning for the tokeniser. Whether the last full
+    stop is typed says nothing, and how often a mark is repeated says little; a run would be one more unknown word.
     """
-    return " ".join(unicodedata.normalize("NFKC", text).lower().split())
+    folded = " ".join(unicodedata.normalize("NFKC", text).lower().split())
+    return _LAST_STOP.sub("", _RUN_OF_MARKS.sub(r"\1", folded)) or folded
 
 
 def check(text: str, *, max_chars: int) -> None:

@@ -14,15 +14,23 @@ DEFAULT_DICTIONARY = Path(ipadic.DICDIR)
 class Tokenizer:
     """MeCab over one dictionary: normalised text in, surface forms out.
 
-    ``name`` and ``fingerprint`` identify the dictionary. The same text gives other tokens under another
-    dictionary, so a bundle is only right with the one it was trained with.
+    ``user_dictionary`` is a compiled one that adds words. ``name`` and ``fingerprint`` identify the dictionary itself:
+    the same text gives other tokens under another one, so a bundle is only right with the one it was trained with.
     """
 
-    def __init__(self, dictionary: Path = DEFAULT_DICTIONARY) -> None:
+    def __init__(self, dictionary: Path = DEFAULT_DICTIONARY, *, user_dictionary: Path | None = None) -> None:
         self.name = "ipadic" if dictionary == DEFAULT_DICTIONARY else dictionary.name
         self.fingerprint = fingerprint(dictionary)
+        self.user_dictionary = user_dictionary
         # -r /dev/null: a mecabrc of this machine must not change what a text means.
-        self._model = MeCab.Model(f'-r /dev/null -d "{dictionary}" -Owakati')
+        arguments = f'-r /dev/null -d "{dictionary}" -Owakati'
+        if user_dictionary:
+            arguments += f' -u "{user_dictionary}"'
+        try:
+            self._model = MeCab.Model(arguments)
+        except RuntimeError:
+            which = f"{dictionary} with {user_dictionary}" if user_dictionary else str(dictionary)
+            raise BundleError(f"MeCab cannot use the dictionary {which}; was it compiled for UTF-8?") from None
         self._tagger = self._model.createTagger()
         self._lattice = self._model.createLattice()
 
