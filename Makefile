@@ -22,7 +22,7 @@ REGISTRY ?= $(if $(PROJECT),asia.gcr.io/$(PROJECT))
 # A bundle that was asked for, not the default of `make run`.
 OWN_BUNDLE = $(if $(filter file,$(origin BUNDLE)),,$(BUNDLE))
 
-.PHONY: help run train evaluate test test-container test-cluster image image-run push check format system lock clean
+.PHONY: help run train evaluate compare stress obvious test test-container test-cluster image image-run push check format system lock clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,8 +36,17 @@ train: $(RUN_ENV) ## train BUNDLE from CORPUS (GROUP= names the column that keep
 evaluate: $(RUN_ENV) ## measure BUNDLE on CORPUS
 	$(BIN)/python train-corpus/evaluate.py --corpus $(CORPUS) --bundle $(BUNDLE) $(ARGS)
 
+compare: $(RUN_ENV) ## compare the bundle B with A on CORPUS
+	$(BIN)/python train-corpus/compare.py $(A) $(B) --corpus $(CORPUS) $(if $(GROUP),--group-column $(GROUP)) $(ARGS)
+
 test: $(TEST_ENV) ## run every test
 	$(BIN)/pytest $(ARGS)
+
+stress: $(TEST_ENV) ## put load on URL (ARGS="--rate 200 --html load.html"; ARGS=--help says what there is)
+	$(BIN)/python stress/stress-testing.py $(URL) $(ARGS)
+
+obvious: $(TEST_ENV) ## serve the same kind of model the obvious way on 127.0.0.1:4568, to compare with
+	$(BIN)/python stress/obvious_server.py --corpus $(CORPUS) --port 4568 --model build/obvious
 
 test-container: $(TEST_ENV) ## build the image and test it as it will run (uses the Docker it finds, else starts one)
 	@PYTHON=$(PYTHON) requirements/system.sh install container

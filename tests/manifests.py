@@ -465,7 +465,7 @@ def check_skaffold_builds_what_it_deploys(project: Project) -> None:
     skaffold = project.skaffold
     assert skaffold["apiVersion"] == "skaffold/v4beta13"
     profiles = {profile["name"]: profile for profile in skaffold["profiles"]}
-    assert profiles.keys() == {"dev", "gke", "train"}
+    assert profiles.keys() == {"dev", "gke", "train", "stress"}
     assert profiles["dev"]["activation"] == [{"command": "dev"}]
     assert profiles["gke"]["build"]["platforms"] == ["linux/amd64", "linux/arm64"]
     for profile in ({}, *profiles.values()):
@@ -473,6 +473,7 @@ def check_skaffold_builds_what_it_deploys(project: Project) -> None:
         built = {artifact["image"] for artifact in build["artifacts"]}
         targets = {artifact["docker"]["target"] for artifact in build["artifacts"] if "docker" in artifact}
         assert targets <= set(stages(project.dockerfile))
+        assert {each["container"]["image"] for each in profile.get("verify", [])} <= built
         for path in profile.get("manifests", skaffold["manifests"])["kustomize"]["paths"]:
             # skaffold replaces an image by its whole name, so no registry may stand before it
             images = {each["image"] for template in pods(project.trees[path]) for each in containers(template)}

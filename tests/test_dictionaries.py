@@ -33,7 +33,7 @@ def user_dictionary(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (directory / "words.csv").write_text(
         "艦これ,1288,1288,1000,名詞,固有名詞,一般,*,*,*,艦これ,カンコレ,カンコレ\n", encoding="utf-8"
     )
-    command = [COMPILER, "-d", DEFAULT_DICTIONARY, "-u", directory / "words.dic", "-f", "utf-8", "-t", "utf-8"]
+    command: list[str | Path] = [COMPILER, "-d", DEFAULT_DICTIONARY, "-u", directory / "words.dic", "-f", "utf-8", "-t", "utf-8"]
     subprocess.run([*command, directory / "words.csv"], check=True, capture_output=True)
     return directory / "words.dic"
 

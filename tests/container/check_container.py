@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine import REDIS, ROOT, Engine, base
-from image import Built, build
+from engine import PYTHON, REDIS, ROOT, Engine, base, engine
+from image import IMAGE, Built, build
 
 GOOD, BAD = "すごい！最高に興奮した！楽しい", "この映画は全くだめ、楽しくない。駄作"
 MIB = 1024 * 1024
@@ -30,6 +30,28 @@ HARDENED = [
     "--memory",
     "512m",
 ]
+
+
+@pytest.fixture(scope="session")
+def docker() -> Iterator[Engine]:
+    with engine() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def built(docker: Engine) -> Iterator[Built]:
+    base_image = base(docker, PYTHON)
+    cold = build(docker, base_image)
+    warm = build(docker, base_image)
+    # Any byte in the served code; the file is in the build context and imported by nobody.
+    touched = ROOT / "service" / "touched_by_a_test.py"
+    touched.write_text(f'"""Made by a test at {time.time()}."""\n')
+    try:
+        code_only = build(docker, base_image, tag="lightgbm-clf:code-only")
+    finally:
+        touched.unlink()
+    yield Built(IMAGE, base_image, {"cold": cold, "warm": warm, "code-only change": code_only})
+    docker.run("image", "rm", "-f", IMAGE, "lightgbm-clf:code-only", check=False)
 
 
 def free_port() -> int:
