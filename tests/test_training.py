@@ -60,6 +60,13 @@ def test_the_embedded_reviews_help_a_corpus_but_never_return_it_to_itself(
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[2:5]] == ["model", "linear", "constant"]
 
 
+def test_the_bundle_holds_its_model_card_in_both_forms(default_bundle: Path) -> None:
+    manifest = json.loads((default_bundle / "manifest.json").read_text())
+    assert {"model-card.md", "model-card.html"} <= set(manifest["files"])
+    assert f"{manifest['evaluation']['rmse']:.3f}" in (default_bundle / "model-card.md").read_text(encoding="utf-8")
+    assert manifest["corpus"]["embedded"]
+
+
 def test_training_compares_with_the_original_recipe_when_asked(
     tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,6 +13,7 @@ from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 
+import card
 import numpy as np
 from conformal import certainty
 from crossvalidation import FOLDS, fit_and_cross_validate, parts
@@ -117,11 +118,14 @@ def train(options: argparse.Namespace) -> None:
             "rows": len(own.stars),
             "mean_stars": float(own.stars.mean()),
             "prior_rows": len(prior.stars),
+            "embedded": [path.resolve() for path in options.corpus] == [PRIOR.resolve()],
         },
         "evaluation": {"method": method, **report(len(own.stars), figures)},
         "certainty": sure,
     }
-    write(replace(trained, facts=facts), tokenizer, options.bundle, probe=PROBE)
+    texts_in_order = [review.text for review in corpus.reviews]
+    cards = card.render(facts=facts, texts=texts_in_order, own=own, held_out=held_out, trained=trained)
+    write(replace(trained, facts=facts), tokenizer, options.bundle, probe=PROBE, extras=cards)
     print(f"{options.bundle} is ready")
 
 
