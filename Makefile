@@ -94,7 +94,7 @@ clean: ## remove the environment and everything built
 
 # Only the default bundle is trained for the asking; a bundle that the user names must be there.
 build/bundle/manifest.json: | $(RUN_ENV)
-	$(if $(filter build/bundle,$(BUNDLE)),$(MAKE) --no-print-directory train BUNDLE=build/bundle)
+	$(if $(filter build/bundle,$(BUNDLE)),$(MAKE) --no-print-directory train BUNDLE=build/bundle ARGS=--no-original)
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed, $(PYTHON) is $$($(PYTHON) --version 2>&1); name another with make PYTHON=…" >&2; exit 1; }

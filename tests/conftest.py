@@ -42,7 +42,7 @@ def tiny_corpus(reviews: list[dict[str, str]], tmp_path_factory: pytest.TempPath
 def tiny_bundle(tiny_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle trained on the tiny corpus; not to be changed."""
     path = tmp_path_factory.mktemp("tiny") / "bundle"
-    assert train.main(["--corpus", str(tiny_corpus), "--bundle", str(path), "--no-prior"]) == 0
+    assert train.main(["--corpus", str(tiny_corpus), "--bundle", str(path), "--no-prior", "--no-original"]) == 0
     return path
 
 
@@ -50,7 +50,9 @@ def tiny_bundle(tiny_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 def default_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundle that ``make run`` trains; not to be changed."""
     path = tmp_path_factory.mktemp("default") / "bundle"
-    assert train.main(["--corpus", str(REVIEWS), "--bundle", str(path), "--group-column", "domain"]) == 0
+    assert (
+        train.main(["--corpus", str(REVIEWS), "--bundle", str(path), "--group-column", "domain", "--no-original"]) == 0
+    )
     return path
 
 

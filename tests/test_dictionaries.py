@@ -33,7 +33,17 @@ def user_dictionary(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (directory / "words.csv").write_text(
         "艦これ,1288,1288,1000,名詞,固有名詞,一般,*,*,*,艦これ,カンコレ,カンコレ\n", encoding="utf-8"
     )
-    command: list[str | Path] = [COMPILER, "-d", DEFAULT_DICTIONARY, "-u", directory / "words.dic", "-f", "utf-8", "-t", "utf-8"]
+    command: list[str | Path] = [
+        COMPILER,
+        "-d",
+        DEFAULT_DICTIONARY,
+        "-u",
+        directory / "words.dic",
+        "-f",
+        "utf-8",
+        "-t",
+        "utf-8",
+    ]
     subprocess.run([*command, directory / "words.csv"], check=True, capture_output=True)
     return directory / "words.dic"
 
@@ -41,7 +51,16 @@ def user_dictionary(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def unidic_bundle(unidic: Path, tiny_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("unidic") / "bundle"
-    arguments = ["--corpus", str(tiny_corpus), "--bundle", str(path), "--no-prior", "--dictionary", str(unidic)]
+    arguments = [
+        "--corpus",
+        str(tiny_corpus),
+        "--bundle",
+        str(path),
+        "--no-prior",
+        "--no-original",
+        "--dictionary",
+        str(unidic),
+    ]
     assert train.main(arguments) == 0
     return path
 
@@ -79,7 +98,15 @@ def test_a_word_of_the_users_own_becomes_one_token_and_travels_with_the_bundle(
     corpus.write_text(
         tiny_corpus.read_text(encoding="utf-8").replace(",domain", "").split("\n")[0] + "\n" + more, encoding="utf-8"
     )
-    arguments = ["--corpus", str(corpus), str(tiny_corpus), "--bundle", str(tmp_path / "bundle"), "--no-prior"]
+    arguments = [
+        "--corpus",
+        str(corpus),
+        str(tiny_corpus),
+        "--bundle",
+        str(tmp_path / "bundle"),
+        "--no-prior",
+        "--no-original",
+    ]
     assert train.main([*arguments, "--user-dictionary", str(words)]) == 0
     words.unlink()
     assert "user.dic" in json.loads((tmp_path / "bundle" / "manifest.json").read_text())["files"]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import evaluate
 import numpy as np
+import overlap
 import pytest
 import train
 from fit import folds
@@ -53,7 +54,7 @@ def test_evaluation_prints_one_json_object(
 def test_the_embedded_reviews_help_a_corpus_but_never_return_it_to_itself(
     tiny_corpus: Path, tmp_path: Path, reviews: list[dict[str, str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert train.main(["--corpus", str(tiny_corpus), "--bundle", str(tmp_path / "helped")]) == 0
+    assert train.main(["--corpus", str(tiny_corpus), "--bundle", str(tmp_path / "helped"), "--no-original"]) == 0
     manifest = json.loads((tmp_path / "helped" / "manifest.json").read_text())
     assert manifest["corpus"]["rows"] + manifest["corpus"]["prior_rows"] == len(reviews)
     assert manifest["evaluation"]["rmse"] < manifest["evaluation"]["linear_rmse"]
@@ -67,10 +68,10 @@ def test_the_bundle_holds_its_model_card_in_both_forms(default_bundle: Path) -> 
     assert manifest["corpus"]["embedded"]
 
 
-def test_training_compares_with_the_original_recipe_when_asked(
+def test_training_compares_with_the_original_recipe(
     tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["--corpus", str(tiny_corpus), "--bundle", str(tmp_path / "compared"), "--no-prior", "--original"]
+    arguments = ["--corpus", str(tiny_corpus), "--bundle", str(tmp_path / "compared"), "--no-prior"]
     assert train.main(arguments) == 0
     assert "\noriginal " in capsys.readouterr().out
 
@@ -100,7 +101,16 @@ def test_scripts_are_quiet_in_a_pipe_and_list_what_they_skipped(tmp_path: Path, 
         writer.writerows((review["points"], review["texts"]) for review in reviews[:300])
         writer.writerow(("many", "星が読めない"))
     bundle = tmp_path / "bundle"
-    command = [sys.executable, "train-corpus/train.py", "--corpus", str(corpus), "--bundle", str(bundle), "--no-prior"]
+    command = [
+        sys.executable,
+        "train-corpus/train.py",
+        "--corpus",
+        str(corpus),
+        "--bundle",
+        str(bundle),
+        "--no-prior",
+        "--no-original",
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stderr.splitlines() == [
         "300 reviews; 0 exact duplicates dropped",
@@ -122,7 +132,19 @@ def test_a_corpus_too_poor_to_train_on_is_told_in_one_line(
     content: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "poor.csv").write_text(content, encoding="utf-8")
-    assert train.main(["--corpus", str(tmp_path / "poor.csv"), "--bundle", str(tmp_path / "bundle"), "--no-prior"]) == 1
+    assert (
+        train.main(
+            [
+                "--corpus",
+                str(tmp_path / "poor.csv"),
+                "--bundle",
+                str(tmp_path / "bundle"),
+                "--no-prior",
+                "--no-original",
+            ]
+        )
+        == 1
+    )
     assert message in capsys.readouterr().err.splitlines()[-1]
     assert not (tmp_path / "bundle").exists()
 
@@ -133,3 +155,12 @@ def test_a_scale_that_is_none_is_refused(scale: str, capsys: pytest.CaptureFixtu
         train.main(["--corpus", "x.csv", "--bundle", "b", "--scale", scale])
     assert ended.value.code == 2
     assert "like 0-10" in capsys.readouterr().err
+
+
+def test_a_shared_run_of_fifteen_characters_is_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "own.csv").write_text("points,texts\n5,この宿の朝ごはんは品数が多くて満足でした\n", encoding="utf-8")
+    (tmp_path / "near.csv").write_text("points,texts\n1,その宿の朝ごはんは品数が多かった\n", encoding="utf-8")
+    (tmp_path / "copy.csv").write_text("points,texts\n1,あの宿の 朝ごはんは品数が多くて、満足\n", encoding="utf-8")
+    assert overlap.main([str(tmp_path / "own.csv"), str(tmp_path / "near.csv")]) == 0
+    assert overlap.main([str(tmp_path / "own.csv"), str(tmp_path / "copy.csv")]) == 1
+    assert "宿の朝ごはんは品数が多くて" in capsys.readouterr().out

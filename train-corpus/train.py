@@ -69,7 +69,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     prior.add_argument("--no-prior", action="store_true", help="learn from the corpus alone")
     parser.add_argument(
-        "--original", action="store_true", help="compare with the original recipe too; takes most of the time"
+        "--no-original",
+        dest="original",
+        action="store_false",
+        help="do not compare with the original recipe, which takes most of the time",
     )
     parser.add_argument(
         "--allow-worse", action="store_true", help="write the bundle even if it is worse than its linear base"
