@@ -53,7 +53,7 @@ test-container: $(TEST_ENV) ## build the image and test it as it will run (uses 
 	$(BIN)/pytest --timeout 1200 tests/container/check_container.py $(ARGS)
 
 test-cluster: $(TEST_ENV) ## test the manifests on the cluster of KUBECONFIG (CLUSTER_IMAGE= names an image that it can pull)
-	KUBECONFIG=$(KUBECONFIG) IMAGE=$(CLUSTER_IMAGE) PYTHONPATH=.:tests $(BIN)/python tests/cluster/check_cluster.py
+	KUBECONFIG=$(KUBECONFIG) IMAGE=$(CLUSTER_IMAGE) PYTHONPATH=.:tests:stress $(BIN)/python tests/cluster/check_cluster.py
 
 image: ## build the image lightgbm-clf:TAG; with BUNDLE=DIR around a bundle of your own
 	$(if $(OWN_BUNDLE),rm -rf build/image-bundle && mkdir -p build && cp -rL $(OWN_BUNDLE) build/image-bundle)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import manifests
+from cluster import Watcher
 from kubernetes import client, config, dynamic
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config.config_exception import ConfigException
@@ -42,6 +43,7 @@ class Cluster:
 
     def __init__(self, api: client.ApiClient, namespace: str) -> None:
         self.namespace = namespace
+        self.api = api
         self._core = client.CoreV1Api(api)
         # It takes every answer as it is; the typed client refuses what it did not expect, such as a namespace that is
         # being deleted where it wanted a status.
@@ -145,6 +147,8 @@ def check(cluster: Cluster, image: str) -> None:
     report = load(cluster, "load-short", image, seconds=3)
     print(f"scores through the Service: {report['answers']}")
 
+    watcher = Watcher(cluster.api, cluster.namespace, NAME)
+    watcher.start()
     with loading(cluster, "load-long", image, seconds=LOAD_SECONDS) as finished:
         roll_out(cluster)
         wait("the second rollout", lambda: is_rolled_out(cluster), seconds=90, explain=lambda: states(cluster))
@@ -153,6 +157,10 @@ def check(cluster: Cluster, image: str) -> None:
         if finished():
             raise Failed(f"the load ended before the rollout did; LOAD_SECONDS is {LOAD_SECONDS}, use more")
     report = outcome(cluster, "load-long")
+    seen = watcher.stop()
+    if seen.trouble or not seen.events or min(sample.ready for sample in seen.samples) < 2:
+        raise Failed(f"the stress tool's watcher saw {seen}")
+    print(f"the stress tool's watcher took {len(seen.samples)} samples and saw {len(seen.events)} events of pods")
     print(f"{sum(report['answers'].values())} answers during a rollout and a deletion, no failure")
 
     wait("the autoscaler", lambda: is_scaling(cluster), seconds=120)
