@@ -155,7 +155,7 @@ def test_what_was_skipped_is_listed_beside_the_second_bundle(
     write(tmp_path / "some.csv", [("5", "好き", ""), ("1", "嫌い", ""), ("many", "星が読めない", "")])
     assert compare.main([str(bundle), str(bundle), "--corpus", str(tmp_path / "some.csv"), "--samples", "100"]) == 0
     assert "1 rows skipped" in capsys.readouterr().err
-    assert "星が読めない" in (tmp_path / "second-rejects.csv").read_text(encoding="utf-8")
+    assert "星が読めない" in (tmp_path / "second-compare-rejects.csv").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -86,6 +87,15 @@ def test_a_bundle_worse_than_its_linear_base_is_refused() -> None:
     train.refuse_worse(good, bad, allow=False)
 
 
+def test_measuring_leaves_the_list_of_what_training_skipped_alone(
+    tiny_bundle: Path, tiny_corpus: Path, tmp_path: Path
+) -> None:
+    bundle = Path(shutil.copytree(tiny_bundle, tmp_path / "bundle"))
+    (tmp_path / "bundle-rejects.csv").write_text("of training", encoding="utf-8")
+    assert evaluate.main(["--bundle", str(bundle), "--corpus", str(tiny_corpus)]) == 0
+    assert (tmp_path / "bundle-rejects.csv").read_text(encoding="utf-8") == "of training"
+
+
 def test_the_default_bundle_ranks_reviews_of_domains_it_was_not_fitted_on(default_bundle: Path) -> None:
     evaluation = json.loads((default_bundle / "manifest.json").read_text())["evaluation"]
     assert evaluation["method"] == "5 folds by domain"
@@ -160,7 +170,7 @@ def test_a_scale_that_is_none_is_refused(scale: str, capsys: pytest.CaptureFixtu
 def test_a_shared_run_of_fifteen_characters_is_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "own.csv").write_text("points,texts\n5,この宿の朝ごはんは品数が多くて満足でした\n", encoding="utf-8")
     (tmp_path / "near.csv").write_text("points,texts\n1,その宿の朝ごはんは品数が多かった\n", encoding="utf-8")
-    (tmp_path / "copy.csv").write_text("points,texts\n1,あの宿の 朝ごはんは品数が多くて、満足\n", encoding="utf-8")
+    (tmp_path / "copy.csv").write_text("points,texts\n1,この宿の 朝ごはんは品数が多くて、満足\n", encoding="utf-8")
     assert overlap.main([str(tmp_path / "own.csv"), str(tmp_path / "near.csv")]) == 0
     assert overlap.main([str(tmp_path / "own.csv"), str(tmp_path / "copy.csv")]) == 1
     assert "宿の朝ごはんは品数が多くて" in capsys.readouterr().out

@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("bundle_a", type=_place, metavar="BUNDLE_A", help="the bundle to hold the other against")
     # Named as in the other scripts: rejects are listed beside it.
     parser.add_argument("bundle", type=_place, metavar="BUNDLE_B", help="the bundle that may be worse")
-    add_corpus_options(parser)
+    add_corpus_options(parser, rejects="-compare-rejects.csv")
     parser.add_argument(
         "--group-column",
         default="",

@@ -25,7 +25,7 @@ _BATCH = 1_000
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    add_corpus_options(parser)
+    add_corpus_options(parser, rejects="-evaluate-rejects.csv")
     parser.add_argument("--bundle", type=Path, required=True, metavar="DIR", help="the bundle to measure")
     parser.add_argument(
         "--dictionary",

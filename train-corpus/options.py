@@ -7,8 +7,12 @@ from pathlib import Path
 from service.corpus import STARS_COLUMNS, TEXT_COLUMNS, Corpus, CorpusError, Layout, read, write_rejects
 
 
-def add_corpus_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say which reviews to read, and how."""
+def add_corpus_options(parser: argparse.ArgumentParser, *, rejects: str) -> None:
+    """Add the options that say which reviews to read, and how.
+
+    Skipped rows are listed beside the bundle, in a file whose name ends in ``rejects``: each script has its own list.
+    """
+    parser.set_defaults(rejects_ending=rejects)
     parser.add_argument(
         "--corpus",
         type=Path,
@@ -32,7 +36,7 @@ def add_corpus_options(parser: argparse.ArgumentParser) -> None:
         help="lowest and highest rating of the corpus, mapped to 1-5 stars (default: 1-5)",
     )
     parser.add_argument(
-        "--rejects", type=Path, metavar="F", help="where skipped rows are listed (default: BUNDLE-rejects.csv)"
+        "--rejects", type=Path, metavar="F", help=f"where skipped rows are listed (default: BUNDLE{rejects})"
     )
 
 
@@ -49,7 +53,7 @@ def read_corpus(arguments: argparse.Namespace, *, group_column: str = "") -> Cor
         scale=arguments.scale,
     )
     corpus = read(arguments.corpus, layout)
-    rejects = arguments.rejects or arguments.bundle.with_name(arguments.bundle.name + "-rejects.csv")
+    rejects = arguments.rejects or arguments.bundle.with_name(arguments.bundle.name + arguments.rejects_ending)
     print(f"{len(corpus.reviews):,} reviews; {corpus.duplicates:,} exact duplicates dropped", file=sys.stderr)
     if corpus.rejects:
         write_rejects(corpus.rejects, rejects)

@@ -40,7 +40,7 @@ _LIBRARIES = ("lightgbm", "mecab-python3", "ipadic", "scikit-learn", "numpy", "s
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    add_corpus_options(parser)
+    add_corpus_options(parser, rejects="-rejects.csv")
     parser.add_argument("--bundle", type=Path, required=True, metavar="DIR", help="where the bundle is put")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="of folds and sampling (default: %(default)s)")
     parser.add_argument(
