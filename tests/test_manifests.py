@@ -460,7 +460,8 @@ def test_yaml_is_tidy(tmp_path: Path) -> None:
 def test_the_cluster_check_says_when_there_is_no_cluster(tmp_path: Path, kubeconfig: str, said: str) -> None:
     (tmp_path / "broken").write_text("kind: Config\n")
     path = str(tmp_path / kubeconfig) if kubeconfig else ""
-    environ = os.environ | {"KUBECONFIG": path, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
+    modules = ":".join(map(str, (ROOT, ROOT / "tests", ROOT / "stress")))
+    environ = os.environ | {"KUBECONFIG": path, "PYTHONPATH": modules}
     command = [sys.executable, "tests/cluster/check_cluster.py"]
     ended = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
     assert ended.returncode == 2
