@@ -92,12 +92,14 @@ def test_trees_answer_as_lightgbms_own_package_does(default_bundle: Path, scorer
     ours = Booster(model)
     width = ours.width
     random = np.random.default_rng(1)
-    columns = [np.sort(random.choice(width, 60, replace=False)).astype(np.int32) for _ in range(50)]
+    columns = [np.append(np.sort(random.choice(width - 1, 59, replace=False)), width - 1) for _ in range(50)]
     values = [random.random(60) / 4 for _ in range(50)]
-    rows = Rows(np.arange(0, 3001, 60, dtype=np.int32), np.concatenate(columns), np.concatenate(values))
+    rows = Rows(
+        np.arange(0, 3001, 60, dtype=np.int32), np.concatenate(columns).astype(np.int32), np.concatenate(values)
+    )
     expected = np.asarray(lightgbm.Booster(model_str=model).predict(as_matrix(rows, width), num_threads=1))
     # Before any batch: a batch sets in the library what the single-row functions forget to.
-    singles = [ours.predict_one(c.tolist(), v.tolist()) for c, v in zip(columns, values, strict=True)]
+    singles = [ours.predict_one(c[:-1], v[:-1], last=v[-1]) for c, v in zip(columns, values, strict=True)]
     assert singles == expected.tolist()
     assert ours.predict(rows).tolist() == expected.tolist()
 
