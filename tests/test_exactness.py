@@ -139,4 +139,5 @@ def obvious_scores(
     trees = lightgbm.Booster(model_file=path / "booster.txt")
     terms = (path / "vocabulary.txt").read_text().split("\n")[: trees.num_feature() - 1]
     seen = hstack((matrix[:, [vectorizer.vocabulary_[term] for term in terms]], csr_matrix(base[:, None]))).tocsr()
-    return np.clip(base + np.asarray(trees.predict(seen, num_threads=1)), 1, 5)
+    scores: NDArray[np.float64] = np.clip(base + np.asarray(trees.predict(seen, num_threads=1)), 1, 5)
+    return scores

@@ -106,20 +106,24 @@ class _Terms:
         self._count = len(terms)
         numbers = {term: column for column, term in enumerate(terms)}
         for term in terms:
-            _number_parts(term, numbers)
+            head, _, token = term.rpartition(" ")
+            if head and (head not in numbers or token not in numbers):
+                _number_parts(term, numbers)
         self._base = len(numbers) + 1  # the number of an unknown token, -1, leads nowhere
         self._tokens: dict[str | None, int] = {}
-        longer = {}
+        runs, longer = [], []
         for run, number in numbers.items():
             head, _, token = run.rpartition(" ")
             if head:
-                longer[numbers[head] * self._base + numbers[token]] = number
+                runs.append(numbers[head] * self._base + numbers[token])
+                longer.append(number)
             else:
                 self._tokens[run] = number
-        table = np.array(sorted(longer.items()), np.int64).reshape(-1, 2)
         # The last entry is found by nothing; it spares asking whether a search ended behind the table.
-        self._runs = np.append(table[:, 0], np.iinfo(np.int64).max)
-        self._numbers = np.append(table[:, 1], -1)
+        table = np.array([*runs, np.iinfo(np.int64).max])
+        order = table.argsort()
+        self._runs = table[order]
+        self._longer = np.array([*longer, -1])[order]
 
     def find(self, tokens: Sequence[str | None]) -> list[NDArray[np.int64]]:
         """Return an array for each size of n-gram: the column of the term that starts at each token, -1 for none."""
@@ -129,7 +133,7 @@ class _Terms:
             wanted = found[-1][:-1] * self._base
             wanted += first[size:]
             at = self._runs.searchsorted(wanted)
-            numbers = self._numbers.take(at)
+            numbers = self._longer.take(at)
             numbers[self._runs.take(at) != wanted] = -1
             found.append(numbers)
         if self._base > self._count + 1:
