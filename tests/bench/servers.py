@@ -16,6 +16,8 @@ from running import ROOT, free_port, gunicorn
 PATH = "/api/1/users"
 HEADERS = {"Content-Type": "application/json"}
 POLL_SECONDS, PATIENCE_SECONDS = 0.002, 60.0
+# A server at rest takes less than this share of a core.
+SETTLE_SECONDS, IDLE = 0.2, 0.05
 
 
 class ServerError(Exception):
@@ -60,6 +62,16 @@ class Server:
             else:
                 return
         raise ServerError(f"{self._process.args!r} does not serve")
+
+    def settle(self, workers: int) -> None:
+        """Return when all workers are there and none of them is still starting."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            before = self.cpu()
+            time.sleep(SETTLE_SECONDS)
+            if len(self.workers()) == workers and self.cpu() - before < IDLE * SETTLE_SECONDS:
+                return
+        raise ServerError(f"{self._process.args!r} has {len(self.workers())} of {workers} workers, or does not rest")
 
     def stop(self) -> None:
         """End it."""
@@ -106,6 +118,7 @@ def serving(side: str, plan: Plan, *, workers: int = 2) -> Iterator[Server]:
     server = start(side, plan, workers=workers)
     try:
         server.wait(plan.first)
+        server.settle(workers if side == OURS else 0)
         yield server
     finally:
         server.stop()
