@@ -37,12 +37,18 @@ def neighbours(plan: Plan) -> Iterator[Callable[[str], Mapping[Row, float]]]:
     with serving(OURS, plan) as server:
 
         def measure(_: str) -> Mapping[Row, float]:
-            quiet, _ = single(server, corpus, plan.seconds)
+            quiet, lost = single(server, corpus, plan.seconds)
             begun = time.monotonic()
             with arriving(server, lists) as answered:
                 beside, failed = single(server, corpus, plan.seconds)
             rate = answered[200] / (time.monotonic() - begun)
-            return {QUIET: quiet, BESIDE: beside, RATIO: beside / quiet, LISTS: rate, FAILED: failed + answered[0]}
+            return {
+                QUIET: quiet,
+                BESIDE: beside,
+                RATIO: beside / quiet,
+                LISTS: rate,
+                FAILED: lost + failed + answered[0],
+            }
 
         yield measure
 
