@@ -58,15 +58,15 @@ class Experiment(NamedTuple):
     missing: Callable[[], str] = lambda: ""
 
 
+# First what fails at once if it fails. Sizes and memory hardly differ from round to round.
 EXPERIMENTS = {
+    "sizes": Experiment("installed sizes", sizes, (OURS,), most=1),
     "stages": Experiment("CPU in process", stages),
     "http": Experiment("throughput", throughput, missing=missing),
     "callers": Experiment("1,000 reviews by 10 processes", callers),
     "neighbours": Experiment("single reviews beside lists", neighbours, (OURS,)),
     "coldstart": Experiment("cold start", coldstart),
-    # They hardly differ from round to round.
     "memory": Experiment("memory", memory, most=2),
-    "sizes": Experiment("installed sizes", sizes, (OURS,), most=1),
 }
 
 
