@@ -24,6 +24,10 @@ class ServerError(Exception):
     """A server did not do what it was started for."""
 
 
+class RefusedError(ServerError):
+    """A server had too much to do: status 503."""
+
+
 class Server:
     """A running server, by its port and its processes."""
 
@@ -57,7 +61,7 @@ class Server:
         while time.monotonic() < deadline and self._process.poll() is None:
             try:
                 post(self.port, body)
-            except OSError:
+            except (OSError, RefusedError):
                 time.sleep(POLL_SECONDS)
             else:
                 return
@@ -84,7 +88,7 @@ class Server:
 
 
 def post(port: int, body: str) -> bytes:
-    """Return the answer to one request over a connection of its own; raise ``ServerError`` unless it is 200."""
+    """Return the answer to one request over a connection of its own; raise ``ServerError`` if it is not 200."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
     try:
         connection.request("POST", PATH, body.encode(), HEADERS)
@@ -93,7 +97,8 @@ def post(port: int, body: str) -> bytes:
     finally:
         connection.close()
     if answer.status != 200:
-        raise ServerError(f"status {answer.status}: {content[:200]!r}")
+        refused = RefusedError if answer.status == 503 else ServerError
+        raise refused(f"status {answer.status}: {content[:200]!r}")
     return content
 
 
