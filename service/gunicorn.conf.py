@@ -1,5 +1,6 @@
 """How gunicorn serves: ``gunicorn -c service/gunicorn.conf.py``. Its settings come from ``SCORER_*`` variables."""
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -44,5 +45,7 @@ def when_ready(server: object) -> None:
     """Leave slowly and reload carefully when told to; gunicorn calls this in the master, before the first fork."""
     from service.app import read_app  # noqa: PLC0415 - it was loaded by now, and not for those who only ask for settings
 
+    # What is there now is there to stay. The collector would write into its pages, and each worker get a copy of them.
+    gc.freeze()
     drain_on_term(server, shared_drain(), _settings.drain_seconds)
     reload_on_hup(server, read_app)

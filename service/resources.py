@@ -42,6 +42,7 @@ class Scores:
     def __init__(self, scorer: Scorer, admission: Admission, *, max_texts: int) -> None:
         self._scorer = scorer
         self._admission = admission
+        self._turns = admission.turns
         self._max_texts = max_texts
 
     async def on_post(self, request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
@@ -59,6 +60,7 @@ class Scores:
 
     async def _answer(self, asked: ScoreRequest, size: int, response: falcon.asgi.Response) -> None:
         if isinstance(asked.texts, str):
+            self._scorer.check(asked.texts)
             with self._admission.accept(1, size):
                 response.data = await self._one(asked.texts, detail=asked.detail)
         else:
@@ -68,16 +70,16 @@ class Scores:
         response.content_type = falcon.MEDIA_JSON
 
     async def _one(self, text: str, *, detail: bool) -> bytes:
-        scorer, turns = self._scorer, self._admission.turns
         if detail:
-            return _encode(_detail(await turns.take(lambda: scorer.detail(text))))
-        return _encode({"score": await turns.take(lambda: scorer.score(text))})
+            return _encode(_detail((await self._turns.take(self._scorer.detail_many, [text]))[0]))
+        return _encode({"score": (await self._turns.take(self._scorer.score_many, [text]))[0]})
 
     async def _many(self, texts: list[str], *, detail: bool) -> bytes:
-        scorer, turns = self._scorer, self._admission.turns
         if detail:
-            return _encode({"results": list(map(_detail, await turns.take_slices(scorer.detail_many, texts)))})
-        return _encode({"scores": await turns.take_slices(scorer.score_many, texts)})
+            return _encode(
+                {"results": [_detail(each) for each in await self._turns.take(self._scorer.detail_many, texts)]}
+            )
+        return _encode({"scores": await self._turns.take(self._scorer.score_many, texts)})
 
     def _check(self, texts: list[str]) -> None:
         if not texts:

@@ -173,6 +173,7 @@ def test_a_bug_is_a_500_without_its_stack_trace(scorer: Scorer, caplog: pytest.L
     class Broken(Scorer):
         def __init__(self) -> None:
             """Skip the parts: nothing of this scorer works."""
+            self.max_chars = 100
 
         def score(self, text: str) -> float:
             if text == PROBE:

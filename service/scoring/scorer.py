@@ -107,20 +107,19 @@ class Scorer:
 
     def score(self, text: str) -> float:
         """Return the stars of ``text``, 1–5. Raises ``TextError`` for a text that cannot be scored."""
-        text_rules.check(text, max_chars=self.max_chars)
-        tokens = self._tokenizer(text_rules.normalise(text))
-        return self._model.predict_one(*self._vectorizer.transform_one(tokens))
+        self.check(text)
+        return self._model.predict_one(*self._vectorizer.transform_one(self._tokens(text)))
 
     def detail(self, text: str) -> Detail:
         """Return the stars of ``text`` with how sure they are. Raises ``TextError`` as ``score`` does."""
-        text_rules.check(text, max_chars=self.max_chars)
-        tokens = self._tokenizer(text_rules.normalise(text))
+        self.check(text)
+        tokens = self._tokens(text)
         score = self._model.predict_one(*self._vectorizer.transform_one(tokens))
-        return Detail(score, self._certainty.interval(score), self._vectorizer.known_share(tokens))
+        return self._with_detail(score, tokens)
 
     def known_share(self, text: str) -> float:
         """Return the share of the text's words, 0–1, that the vocabulary knows; 0 where there are none."""
-        return self._vectorizer.known_share(self._tokenizer(text_rules.normalise(text)))
+        return self._vectorizer.known_share(self._tokens(text))
 
     def score_many(self, texts: Sequence[str]) -> list[float]:
         """Return the stars of each text, equal to the last bit to what ``score`` returns for it.
@@ -128,25 +127,33 @@ class Scorer:
         Raises ``TextError`` with the ``index`` of the first text that cannot be scored, before any is.
         """
         self.check_all(texts)
-        tokens = [self._tokenizer(text_rules.normalise(text)) for text in texts]
-        stars: list[float] = self._model.predict(self._vectorizer.transform(tokens)).tolist()
+        if len(texts) == 1:
+            return [self.score(texts[0])]  # what a list costs pays from two texts on
+        stars: list[float] = self._model.predict(self._vectorizer.transform(map(self._tokens, texts))).tolist()
         return stars
 
     def detail_many(self, texts: Sequence[str]) -> list[Detail]:
         """Return for each text what ``detail`` returns for it; raises as ``score_many`` does."""
         self.check_all(texts)
-        tokens = [self._tokenizer(text_rules.normalise(text)) for text in texts]
+        tokens = [self._tokens(text) for text in texts]
         stars = self._model.predict(self._vectorizer.transform(tokens)).tolist()
-        known = [self._vectorizer.known_share(each) for each in tokens]
-        return [
-            Detail(score, self._certainty.interval(score), share) for score, share in zip(stars, known, strict=True)
-        ]
+        return [self._with_detail(score, each) for score, each in zip(stars, tokens, strict=True)]
+
+    def check(self, text: str) -> None:
+        """Raise ``TextError`` if ``text`` cannot be scored."""
+        text_rules.check(text, max_chars=self.max_chars)
 
     def check_all(self, texts: Sequence[str]) -> None:
         """Raise ``TextError`` with the ``index`` of the first text that cannot be scored, if there is one."""
         for index, text in enumerate(texts):
             try:
-                text_rules.check(text, max_chars=self.max_chars)
+                self.check(text)
             except TextError as error:
                 error.index = index
                 raise
+
+    def _tokens(self, text: str) -> list[str]:
+        return self._tokenizer(text_rules.normalise(text))
+
+    def _with_detail(self, score: float, tokens: Sequence[str]) -> Detail:
+        return Detail(score, self._certainty.interval(score), self._vectorizer.known_share(tokens))
