@@ -163,7 +163,7 @@ def test_without_a_bundle_it_says_what_is_missing(tmp_path: Path, capsys: pytest
 def test_what_is_measured_must_be_known(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         bench.main(["--only", "stages,htpp"])
-    assert "'htpp' is none of stages, http" in capsys.readouterr().err
+    assert "'htpp' is none of " in capsys.readouterr().err
 
 
 def test_samples_are_counted_by_function_whatever_the_line() -> None:
