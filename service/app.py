@@ -9,7 +9,7 @@ from typing import Any
 
 import falcon.asgi
 
-from service import __version__, errors
+from service import __version__, errors, pages
 from service.body import ASGI, WholeBody
 from service.draining import Drain, shared_drain
 from service.resources import Health, Readiness, Scores, Version
@@ -33,6 +33,7 @@ def create_app(
     readiness = Readiness(scorer, probe, drain or Drain())
     app = falcon.asgi.App(middleware=[readiness])
     errors.install(app)
+    pages.install(app)
     scores = Scores(scorer, max_texts=settings.max_texts)
     app.add_route("/api/1/users", scores)  # the original's name for it
     app.add_route("/api/1/scores", scores)
