@@ -2,7 +2,9 @@
 
 import unicodedata
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import lightgbm
 import numpy as np
@@ -18,7 +20,9 @@ from service.scoring.explaining import Explanation, explain
 from service.scoring.scorer import Scorer, boosted_rows, predict_base
 from service.scoring.text import normalise
 
-ODD = "ｶﾞﾊﾟﾞ゛゜㍿㌔①İΣﬁ가ᄀ\u1161\u11a8か\u3099\u0301\u0300e\u200d👨👩👧🇯🇵👍\U0001f3fd❤\ufe0f⃣1　 \t\n。！!?？｡¨ﷺ\U00016d67"
+ODD = (
+    "ｶﾞﾊﾟﾞ゛゜㍿㌔①İΣﬁ가ᄀ\u1161\u11a8か\u3099\u0301\u0300e\u200d👨👩👧🇯🇵👍\U0001f3fd❤\ufe0f⃣1　 \t\n。！!?？｡¨ﷺ\U00016d67"
+)
 CHARACTERS = st.one_of(
     st.sampled_from(ODD),
     st.characters(exclude_categories=["Cs"], exclude_characters="\0"),
@@ -45,9 +49,12 @@ def assert_right(explained: Explanation, text: str, scorer: Scorer) -> None:
     assert explained.score == scorer.score(text)
     total = explained.base + explained.rest + sum(span.contribution for span in explained.spans)
     assert total == pytest.approx(unclipped(scorer, text), abs=1e-6)
-    for parts in (explained.spans, explained.sentences):
-        ends = [0, *(part.end for part in parts)]
-        assert all(end <= part.start < part.end <= len(text) for end, part in zip(ends, parts, strict=False))
+    for places in (
+        [(span.start, span.end) for span in explained.spans],
+        [(sentence.start, sentence.end) for sentence in explained.sentences],
+    ):
+        assert all(start < end for start, end in places)
+        assert all(end <= start for (_, end), (start, _) in pairwise([(0, 0), *places, (len(text), len(text))]))
     assert all(span.surface == text[span.start : span.end] for span in explained.spans)
     assert all(sentence.score == scorer.score(text[sentence.start : sentence.end]) for sentence in explained.sentences)
 
@@ -163,7 +170,7 @@ def test_the_trees_shares_are_those_of_lightgbms_own_package(
     booster = scorer.model.booster
     seen = boosted_rows(rows, base, booster.width)
     trees = lightgbm.Booster(model_file=tiny_bundle / "booster.txt")
-    expected = trees.predict(as_matrix(seen, booster.width), pred_contrib=True, num_threads=1)
+    expected: Any = trees.predict(as_matrix(seen, booster.width), pred_contrib=True, num_threads=1)
     before = scorer.score("良い宿")
     np.testing.assert_array_equal(booster.contributions(seen), expected.toarray())
     assert scorer.score("良い宿") == before

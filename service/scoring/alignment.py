@@ -26,7 +26,7 @@ class Aligned(NamedTuple):
 
 
 def align(text: str) -> Aligned:
-    """Return ``normalise(text)`` with the offsets, in code points of ``text``, that each of its characters came from."""
+    """Return ``normalise(text)`` with the offsets in ``text``, in code points, that its characters came from."""
     spaced = _fold_runs(_fold(text), _WHITE_SPACE, " ")
     first = spaced.text.startswith(" ")
     folded = _cut(spaced, first, len(spaced.text) - spaced.text.endswith(" "))
