@@ -12,6 +12,7 @@ import falcon.asgi
 from service import __version__, errors, pages
 from service.body import ASGI, WholeBody
 from service.draining import Drain, shared_drain
+from service.explanations import Explanations
 from service.resources import Health, Readiness, Scores, Version
 from service.scoring.bundle import load
 from service.scoring.errors import BundleError
@@ -37,6 +38,7 @@ def create_app(
     scores = Scores(scorer, max_texts=settings.max_texts)
     app.add_route("/api/1/users", scores)  # the original's name for it
     app.add_route("/api/1/scores", scores)
+    app.add_route("/api/1/explain", Explanations(scorer, max_texts=settings.max_explained))
     app.add_route("/healthz", Health())
     app.add_route("/readyz", readiness)
     app.add_route("/version", Version(facts))

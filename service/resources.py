@@ -1,10 +1,8 @@
 """What the service answers to: scores, and questions about itself."""
 
-import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qsl
 
 import falcon
 import falcon.asgi
@@ -12,14 +10,8 @@ import msgspec
 
 from service.draining import Drain
 from service.errors import RequestError
+from service.requests import ScoreRequest, check_count, decode, parse_query
 from service.scoring.scorer import Detail, Scorer
-
-
-class ScoreRequest(msgspec.Struct):
-    """What is asked for: the stars of one text, or of a list of them, alone or with details."""
-
-    texts: str | list[str]
-    detail: bool = False
 
 
 class ScoreDetail(msgspec.Struct):
@@ -47,22 +39,18 @@ class Scores:
 
         With ``"detail": true`` the answers are ``{"score", "interval", "known", "id"}`` and ``{"results": […]}``.
         """
-        self._answer(_decode(await request.stream.read()), response)
+        self._answer(decode(await request.stream.read(), _decoder), response)
 
     async def on_get(self, request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
         """``?texts=…`` → ``{"score": …}``; ``?texts=…&texts=…`` → ``{"scores": […]}``; also with ``&detail=true``."""
-        self._answer(_query(request.scope["query_string"]), response)
+        self._answer(parse_query(request.scope["query_string"]), response)
 
     def _answer(self, asked: ScoreRequest, response: falcon.asgi.Response) -> None:
         texts, scorer = asked.texts, self._scorer
         if isinstance(texts, str):
             response.data = _encode(_detail(scorer.detail(texts)) if asked.detail else {"score": scorer.score(texts)})
         else:
-            if not texts:
-                raise RequestError("texts_empty", "the list is empty; send at least one text", field="texts")
-            if len(texts) > self._max_texts:
-                reason = f"the list has {len(texts):,} texts; at most {self._max_texts:,} are scored at a time"
-                raise RequestError("texts_too_many", reason, field="texts")
+            check_count(texts, most=self._max_texts)
             if asked.detail:
                 response.data = _encode({"results": [_detail(detail) for detail in scorer.detail_many(texts)]})
             else:
@@ -118,62 +106,3 @@ class Version:
 
 def _detail(detail: Detail) -> ScoreDetail:
     return ScoreDetail(detail.score, detail.interval, detail.known, secrets.token_hex(8))
-
-
-def _decode(body: bytes) -> ScoreRequest:
-    """Return what a JSON body asks for, or raise a ``RequestError`` that says what is wrong with it."""
-    try:
-        # msgspec does not look into the members that it skips.
-        body.decode()
-        return _decoder.decode(body)
-    except UnicodeDecodeError as error:
-        raise RequestError("utf8_invalid", f"the body is not UTF-8 at byte {error.start}: {error.reason}") from None
-    except msgspec.ValidationError as error:
-        raise _wrong_shape(str(error)) from None
-    except msgspec.DecodeError as error:
-        raise _surrogate(body) or RequestError("json_invalid", f"the body is not JSON: {error}") from None
-
-
-def _wrong_shape(message: str) -> RequestError:
-    if "missing required field" in message:
-        return RequestError("texts_missing", 'the body has no "texts"; send {"texts": "…"}', field="texts")
-    _, _, path = message.rstrip("`").partition("`$.")
-    if not path:
-        return RequestError("texts_missing", 'the body is not a JSON object; send {"texts": "…"}')
-    if path == "detail":
-        return RequestError("detail_type", "true or false is wanted", field=path)
-    reason = f"a text or a list of texts is wanted: {message.partition(' - at')[0]}"
-    return RequestError("texts_type", reason, field=path)
-
-
-def _surrogate(body: bytes) -> RequestError | None:
-    """Return the error for a body that would be JSON, were it not for half a surrogate pair; else None."""
-    try:
-        texts = json.loads(body)["texts"]
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return None
-    listed: Sequence[Any] = texts if isinstance(texts, list) else [texts]
-    for index, text in enumerate(listed):
-        position = next((i for i, c in enumerate(str(text)) if "\ud800" <= c <= "\udfff"), None)
-        if position is not None:
-            reason = f"the text has half of a surrogate pair at position {position}; send the whole character"
-            field = f"texts[{index}]" if texts is listed else "texts"
-            return RequestError("text_surrogate", reason, field=field)
-    return None
-
-
-def _query(query: bytes) -> ScoreRequest:
-    """Return what a query string asks for; its texts are a list where the name is repeated."""
-    try:
-        pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict")
-    except UnicodeDecodeError as error:
-        raise RequestError("utf8_invalid", f"the query is not percent-encoded UTF-8: {error.reason}") from None
-    except ValueError as error:
-        raise RequestError("query_invalid", f"the query cannot be read: {error}") from None
-    texts = [value for name, value in pairs if name == "texts"]
-    if not texts:
-        raise RequestError("texts_missing", 'the query has no "texts"; ask for ?texts=…', field="texts")
-    detail = dict(pairs).get("detail", "false")
-    if detail not in {"true", "false"}:
-        raise RequestError("detail_type", "true or false is wanted", field="detail")
-    return ScoreRequest(texts[0] if len(texts) == 1 else texts, detail=detail == "true")

@@ -27,6 +27,8 @@ class Settings:
     workers: int = 0
     max_chars: int = 10_000
     max_texts: int = 1_000
+    # Explaining a text costs about ten times its score, so a list of this length takes as long as one of max_texts.
+    max_explained: int = 100
     max_bytes: int = 1_048_576
     # A phone on a bad line sends 1 MiB in this time; a client that drips bytes to hold a connection does not.
     body_seconds: float = 10.0
@@ -98,6 +100,7 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "workers": _integer(0, 1_024),
     "max_chars": _integer(1, 1_000_000),
     "max_texts": _integer(1, 1_000_000),
+    "max_explained": _integer(1, 1_000_000),
     "max_bytes": _integer(64, 1_073_741_824),
     "body_seconds": _seconds,
     "keepalive_seconds": _integer(1, 3_600),

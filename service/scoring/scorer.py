@@ -27,13 +27,13 @@ class Model:
     def __init__(self, coefficients: NDArray[np.float64], intercept: float, booster: Booster) -> None:
         self.coefficients = coefficients
         self.intercept = intercept
-        self._booster = booster
+        self.booster = booster
         self._coefficients = coefficients.tolist()
 
     def predict(self, rows: Rows) -> NDArray[np.float64]:
         """Return the stars of each row, shape ``(n,)``, 1–5."""
         base = predict_base(rows, self.coefficients, self.intercept)
-        stars = np.add(base, self._booster.predict(boosted_rows(rows, base, self._booster.width)))
+        stars = np.add(base, self.booster.predict(boosted_rows(rows, base, self.booster.width)))
         clipped: NDArray[np.float64] = np.clip(stars, LOWEST, HIGHEST)
         return clipped
 
@@ -44,9 +44,9 @@ class Model:
         for column, value in zip(columns, values, strict=True):
             linear += weights[column] * value
         base = linear + self.intercept
-        last = self._booster.width - 1
+        last = self.booster.width - 1
         seen = bisect_left(columns, last)
-        stars = base + self._booster.predict_one([*columns[:seen], last], [*values[:seen], base])
+        stars = base + self.booster.predict_one([*columns[:seen], last], [*values[:seen], base])
         return min(max(stars, LOWEST), HIGHEST)
 
 
@@ -105,49 +105,50 @@ class Scorer:
         max_chars: int = 10_000,
     ) -> None:
         self.max_chars = max_chars
-        self._tokenizer = tokenizer
-        self._vectorizer = vectorizer
-        self._model = model
+        self.tokenizer = tokenizer
+        self.vectorizer = vectorizer
+        self.model = model
         self._certainty = certainty
 
     def score(self, text: str) -> float:
         """Return the stars of ``text``, 1–5. Raises ``TextError`` for a text that cannot be scored."""
         text_rules.check(text, max_chars=self.max_chars)
-        tokens = self._tokenizer(text_rules.normalise(text))
-        return self._model.predict_one(*self._vectorizer.transform_one(tokens))
+        tokens = self.tokenizer(text_rules.normalise(text))
+        return self.model.predict_one(*self.vectorizer.transform_one(tokens))
 
     def detail(self, text: str) -> Detail:
         """Return the stars of ``text`` with how sure they are. Raises ``TextError`` as ``score`` does."""
         text_rules.check(text, max_chars=self.max_chars)
-        tokens = self._tokenizer(text_rules.normalise(text))
-        score = self._model.predict_one(*self._vectorizer.transform_one(tokens))
-        return Detail(score, self._certainty.interval(score), self._vectorizer.known_share(tokens))
+        tokens = self.tokenizer(text_rules.normalise(text))
+        score = self.model.predict_one(*self.vectorizer.transform_one(tokens))
+        return Detail(score, self._certainty.interval(score), self.vectorizer.known_share(tokens))
 
     def known_share(self, text: str) -> float:
         """Return the share of the text's words, 0–1, that the vocabulary knows; 0 where there are none."""
-        return self._vectorizer.known_share(self._tokenizer(text_rules.normalise(text)))
+        return self.vectorizer.known_share(self.tokenizer(text_rules.normalise(text)))
 
     def score_many(self, texts: Sequence[str]) -> list[float]:
         """Return the stars of each text, equal to the last bit to what ``score`` returns for it.
 
         Raises ``TextError`` with the ``index`` of the first text that cannot be scored, before any is.
         """
-        self._check_all(texts)
-        tokens = [self._tokenizer(text_rules.normalise(text)) for text in texts]
-        stars: list[float] = self._model.predict(self._vectorizer.transform(tokens)).tolist()
+        self.check_all(texts)
+        tokens = [self.tokenizer(text_rules.normalise(text)) for text in texts]
+        stars: list[float] = self.model.predict(self.vectorizer.transform(tokens)).tolist()
         return stars
 
     def detail_many(self, texts: Sequence[str]) -> list[Detail]:
         """Return for each text what ``detail`` returns for it; raises as ``score_many`` does."""
-        self._check_all(texts)
-        tokens = [self._tokenizer(text_rules.normalise(text)) for text in texts]
-        stars = self._model.predict(self._vectorizer.transform(tokens)).tolist()
-        known = [self._vectorizer.known_share(each) for each in tokens]
+        self.check_all(texts)
+        tokens = [self.tokenizer(text_rules.normalise(text)) for text in texts]
+        stars = self.model.predict(self.vectorizer.transform(tokens)).tolist()
+        known = [self.vectorizer.known_share(each) for each in tokens]
         return [
             Detail(score, self._certainty.interval(score), share) for score, share in zip(stars, known, strict=True)
         ]
 
-    def _check_all(self, texts: Sequence[str]) -> None:
+    def check_all(self, texts: Sequence[str]) -> None:
+        """Raise ``TextError`` with the ``index`` of the first text that cannot be scored."""
         for index, text in enumerate(texts):
             try:
                 text_rules.check(text, max_chars=self.max_chars)

@@ -12,6 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+class Occurrence(NamedTuple):
+    """One place where a term stands in a text: ``tokens[start:end]`` are the tokens of the term of ``column``."""
+
+    column: int
+    start: int
+    end: int
+
+
 class Rows(NamedTuple):
     """Sparse rows (CSR): row ``i`` has ``indices[indptr[i]:indptr[i+1]]``, ascending, and as many ``values``."""
 
@@ -82,6 +90,18 @@ class Vectorizer:
             values.append(value)
         norm = math.sqrt(total)
         return columns, [value / norm for value in values]
+
+    def occurrences(self, tokens: Sequence[str]) -> Iterator[Occurrence]:
+        """Yield every place where a term stands in ``tokens``: as many for each column as the row counts."""
+        for start in range(len(tokens)):
+            children: _Trie | None = self._trie
+            for end in range(start + 1, min(start + self.longest, len(tokens)) + 1):
+                node = children.get(tokens[end - 1]) if children else None
+                if node is None:
+                    break
+                column, children = node
+                if column >= 0:
+                    yield Occurrence(column, start, end)
 
     def _count(self, tokens: Sequence[str]) -> dict[int, int]:
         """Return how often each known term stands in ``tokens``, by column."""
