@@ -9,8 +9,9 @@ from typing import Any
 
 import falcon.asgi
 
-from service import __version__, errors, pages
+from service import __version__, documentation, errors, pages
 from service.body import ASGI, WholeBody
+from service.cors import CrossOrigin
 from service.draining import Drain, shared_drain
 from service.explanations import Explanations
 from service.resources import Health, Readiness, Scores, Version
@@ -35,6 +36,7 @@ def create_app(
     app = falcon.asgi.App(middleware=[readiness])
     errors.install(app)
     pages.install(app)
+    documentation.install(app)
     scores = Scores(scorer, max_texts=settings.max_texts)
     app.add_route("/api/1/users", scores)  # the original's name for it
     app.add_route("/api/1/scores", scores)
@@ -42,7 +44,8 @@ def create_app(
     app.add_route("/healthz", Health())
     app.add_route("/readyz", readiness)
     app.add_route("/version", Version(facts))
-    return WholeBody(app, max_bytes=settings.max_bytes, seconds=settings.body_seconds)
+    whole = WholeBody(app, max_bytes=settings.max_bytes, seconds=settings.body_seconds)
+    return CrossOrigin(whole, settings.cors_origins) if settings.cors_origins else whole
 
 
 def get_app() -> ASGI:

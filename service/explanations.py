@@ -6,6 +6,7 @@ import falcon
 import falcon.asgi
 import msgspec
 
+from service.answers import ExplanationsAnswer
 from service.requests import ExplainRequest, check_count, decode
 from service.scoring.explaining import Explanation, explain
 from service.scoring.scorer import Scorer
@@ -31,7 +32,7 @@ class Explanations:
             response.data = _encode(explain(self._scorer, texts))
         else:
             check_count(texts, most=self._max_texts, done="explained")
-            response.data = _encode({"explanations": await self._explain_all(texts)})
+            response.data = _encode(ExplanationsAnswer(await self._explain_all(texts)))
         response.content_type = falcon.MEDIA_JSON
 
     async def _explain_all(self, texts: list[str]) -> list[Explanation]:

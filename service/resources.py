@@ -8,20 +8,11 @@ import falcon
 import falcon.asgi
 import msgspec
 
+from service.answers import ScoreDetail
 from service.draining import Drain
 from service.errors import RequestError
 from service.requests import ScoreRequest, check_count, decode, parse_query
 from service.scoring.scorer import Detail, Scorer
-
-
-class ScoreDetail(msgspec.Struct):
-    """A score with its 80% interval, the share of the text's words that the model knows, and a name of its own."""
-
-    score: float
-    interval: tuple[float, float]
-    known: float
-    id: str
-
 
 _decoder = msgspec.json.Decoder(ScoreRequest)
 _encode = msgspec.json.Encoder().encode
