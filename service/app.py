@@ -10,6 +10,7 @@ from typing import Any
 import falcon.asgi
 
 from service import __version__, documentation, errors, pages
+from service.admission import Admission
 from service.body import ASGI, WholeBody
 from service.cors import CrossOrigin
 from service.draining import Drain, shared_drain
@@ -20,6 +21,7 @@ from service.scoring.errors import BundleError
 from service.scoring.scorer import Scorer
 from service.scoring.tokens import DEFAULT_DICTIONARY
 from service.settings import Settings, SettingsError, read_settings
+from service.turns import Turns
 
 _LIBRARIES = ("falcon", "gunicorn", "uvicorn", "lightgbm", "mecab-python3", "ipadic", "numpy", "msgspec")
 
@@ -37,14 +39,16 @@ def create_app(
     errors.install(app)
     pages.install(app)
     documentation.install(app)
-    scores = Scores(scorer, max_texts=settings.max_texts)
+    turns = Turns(patience=settings.max_wait_seconds)
+    admission = Admission(turns, max_texts=settings.max_pending_texts, max_wait=settings.max_wait_seconds)
+    scores = Scores(scorer, admission, max_texts=settings.max_texts)
     app.add_route("/api/1/users", scores)  # the original's name for it
     app.add_route("/api/1/scores", scores)
-    app.add_route("/api/1/explain", Explanations(scorer, max_texts=settings.max_explained))
+    app.add_route("/api/1/explain", Explanations(scorer, admission, max_texts=settings.max_explained))
     app.add_route("/healthz", Health())
     app.add_route("/readyz", readiness)
     app.add_route("/version", Version(facts))
-    whole = WholeBody(app, max_bytes=settings.max_bytes, seconds=settings.body_seconds)
+    whole = WholeBody(app, admission, max_bytes=settings.max_bytes, seconds=settings.body_seconds)
     return CrossOrigin(whole, settings.cors_origins) if settings.cors_origins else whole
 
 

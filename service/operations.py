@@ -13,8 +13,8 @@ from service.scoring.explaining import Explanation
 
 _TEXTS = ("texts_missing", "texts_type", "texts_empty", "text_empty", "text_nul", "text_surrogate")
 _LIMITS = ("text_too_long", "texts_too_many", "body_too_large")
-_BODY = ("json_invalid", "utf8_invalid", "body_incomplete", *_TEXTS, "body_timeout", *_LIMITS, "internal")
-_QUERY = ("query_invalid", "utf8_invalid", "detail_type", *_TEXTS, *_LIMITS, "internal")
+_BODY = ("json_invalid", "utf8_invalid", "body_incomplete", *_TEXTS, "body_timeout", *_LIMITS, "internal", "overloaded")
+_QUERY = ("query_invalid", "utf8_invalid", "detail_type", *_TEXTS, *_LIMITS, "internal", "overloaded")
 _REVIEW = "すごい！最高に興奮した！楽しい"
 _REVIEWS = ["この映画は全くだめ、楽しくない。駄作", "部屋は狭いけれど朝食が美味しかった"]
 
