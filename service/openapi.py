@@ -12,7 +12,7 @@ import falcon.asgi
 import msgspec
 
 from service import __version__
-from service.answers import ErrorAnswer
+from service.answers import ErrorAnswer, ErrorDetail
 from service.errors import STATUS
 from service.operations import OPERATIONS, Operation
 
@@ -65,6 +65,7 @@ def _describe(
     described: dict[str, Any] = {
         "operationId": operation.name + ("AsUsers" if path.endswith("/users") else ""),
         "summary": operation.summary,
+        "tags": ["reviews" if path.startswith("/api/") else "service"],
         "responses": {
             "200": _content("what was asked for", answers[0] if len(answers) == 1 else {"anyOf": answers}),
             **_errors(operation.codes, schemas[ErrorAnswer]),
@@ -99,8 +100,14 @@ def _parameters(schema: Mapping[str, Any], examples: Mapping[str, Any]) -> list[
 def _errors(codes: Sequence[str], schema: Mapping[str, Any]) -> dict[str, Any]:
     by_status: dict[int, list[str]] = {}
     for code in codes:
-        by_status.setdefault(STATUS[code], []).append(f"`{code}`")
-    return {str(status): _content(" ".join(sorted(by_status[status])), schema) for status in sorted(by_status)}
+        by_status.setdefault(STATUS[code], []).append(code)
+    answers = {}
+    for status, same in sorted(by_status.items()):
+        answer = _content(" ".join(f"`{code}`" for code in same), schema)
+        example = ErrorAnswer(ErrorDetail(same[0], None, "what is wrong, and what would be right"))
+        answer["content"][falcon.MEDIA_JSON]["example"] = msgspec.to_builtins(example)
+        answers[str(status)] = answer
+    return answers
 
 
 def _content(description: str, schema: Mapping[str, Any]) -> dict[str, Any]:
