@@ -151,7 +151,7 @@ def test_occurrences_are_as_many_as_the_row_counts(scorer: Scorer, reviews: list
     for review in reviews[::50]:
         tokens = scorer.tokenizer(normalise(review["texts"]))
         found = list(scorer.vectorizer.occurrences(tokens))
-        assert sorted({column for column, _, _ in found}) == scorer.vectorizer.transform_one(tokens)[0]
+        assert sorted({column for column, _, _ in found}) == scorer.vectorizer.transform_one(tokens)[0].tolist()
         for column, start, end in found:
             assert scorer.vectorizer.terms[column] == " ".join(tokens[start:end])
         longest = scorer.vectorizer.longest

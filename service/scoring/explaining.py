@@ -70,7 +70,7 @@ def explain(scorer: Scorer, text: str) -> Explanation:
     tokens = scorer.tokenizer(aligned.text)
     columns, values = scorer.vectorizer.transform_one(tokens)
     shares = _take_apart(scorer.model, columns, values)
-    terms = dict(zip(columns, shares.terms, strict=True))
+    terms = dict(zip(columns.tolist(), shares.terms, strict=True))
     contributions = _share_out(terms, list(scorer.vectorizer.occurrences(tokens)), len(tokens))
     spans = _merge(_locate(tokens, aligned), contributions)
     sentences = list(_sentences(text))
@@ -92,8 +92,8 @@ class _Shares(NamedTuple):
     terms: list[float]
 
 
-def _take_apart(model: Model, columns: Sequence[int], values: Sequence[float]) -> _Shares:
-    row = Rows(np.array([0, len(columns)], np.int32), np.array(columns, np.int32), np.array(values, np.float64))
+def _take_apart(model: Model, columns: NDArray[np.int64], values: NDArray[np.float64]) -> _Shares:
+    row = Rows(np.array([0, len(columns)], np.int32), columns.astype(np.int32), values)
     says = predict_base(row, model.coefficients, model.intercept)
     *seen, of_base, mean = model.booster.contributions(boosted_rows(row, says, model.booster.width))[0]
     trees = np.array(seen)

@@ -1,6 +1,5 @@
 """Text to stars: the whole chain behind two methods."""
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -28,7 +27,6 @@ class Model:
         self.coefficients = coefficients
         self.intercept = intercept
         self.booster = booster
-        self._coefficients = coefficients.tolist()
 
     def predict(self, rows: Rows) -> NDArray[np.float64]:
         """Return the stars of each row, shape ``(n,)``, 1–5."""
@@ -37,16 +35,13 @@ class Model:
         clipped: NDArray[np.float64] = np.clip(stars, LOWEST, HIGHEST)
         return clipped
 
-    def predict_one(self, columns: list[int], values: list[float]) -> float:
+    def predict_one(self, columns: NDArray[np.int64], values: NDArray[np.float64]) -> float:
         """Return the stars of one row, to the last bit what ``predict`` returns for it."""
-        weights = self._coefficients
-        linear = 0.0
-        for column, value in zip(columns, values, strict=True):
-            linear += weights[column] * value
+        # cumsum adds in the order of the columns, as predict_base does.
+        linear = float((self.coefficients[columns] * values).cumsum()[-1]) if len(columns) else 0.0
         base = linear + self.intercept
-        last = self.booster.width - 1
-        seen = bisect_left(columns, last)
-        stars = base + self.booster.predict_one([*columns[:seen], last], [*values[:seen], base])
+        seen = int(columns.searchsorted(self.booster.width - 1))
+        stars = base + self.booster.predict_one(columns[:seen], values[:seen], last=base)
         return min(max(stars, LOWEST), HIGHEST)
 
 
