@@ -95,8 +95,7 @@ function showCount(text) {
 
 function show(answer, trouble = '') {
   fillStars(find('stars'), answer?.score ?? 0);
-  find('score').textContent = answer ? stars(answer.score) : '–';
-  find('sure').hidden = find('reasons').hidden = !answer;
+  for (const id of ['figure', 'sure', 'by-api', 'reasons']) find(id).hidden = !answer;
   find('empty').hidden = Boolean(answer || trouble);
   tell(find('trouble'), trouble);
   tell(find('warning'), answer && answer.known < LITTLE_KNOWN ? say('known_low', { known: share(answer.known) }) : '');
@@ -104,12 +103,20 @@ function show(answer, trouble = '') {
   if (!answer) return;
   const [low, high] = answer.interval;
   const values = { score: stars(answer.score), low: low.toFixed(1), high: high.toFixed(1) };
+  find('score').textContent = values.score;
   drawScale(find('interval'), answer.score, answer.interval);
   find('interval-words').textContent = say('interval', values);
   find('known').textContent = share(answer.known);
   find('known-bar').style.width = `${answer.known * 100}%`;
   find('said').textContent = [say('said', values), find('warning').textContent].join(' ');
+  find('curl').textContent = curl(answer.text);
   showReasons(answer, { select });
+}
+
+// The command line that asks for the same, quoted for a shell.
+function curl(text) {
+  const body = JSON.stringify({ texts: text, detail: true }).replaceAll("'", "'\\''");
+  return `curl -d '${body}' ${new URL('api/1/scores', document.baseURI)}`;
 }
 
 // Selects a stretch of the text, given in code points.
