@@ -62,6 +62,6 @@ export function paint(mirror, text, spans, sentences) {
     parts.push(...words(at, sentence.start), frame);
     at = sentence.end;
   }
-  // An empty last line has no height of its own.
-  mirror.replaceChildren(...parts, ...words(at, characters.length), '\u200b');
+  // The last line break of an element makes no line.
+  mirror.replaceChildren(...parts, ...words(at, characters.length), '\n');
 }

@@ -16,6 +16,7 @@ export function startScore() {
   const mirror = find('mirror');
   let lit = { text: '', spans: [], sentences: [] };
   let shown = null; // what the service said last, or null
+  let failure = null; // or what kept it from saying anything
   let timer = 0;
   let flight = new AbortController();
 
@@ -38,7 +39,7 @@ export function startScore() {
       show(shown);
     } catch (error) {
       if (signal.aborted) return;
-      shown = null;
+      failure = error;
       show(null, explain(error));
     }
     find('result').removeAttribute('aria-busy');
@@ -47,6 +48,7 @@ export function startScore() {
   const changed = (event) => {
     clearTimeout(timer);
     flight.abort();
+    failure = null;
     const text = box.value;
     light(text, carried(lit.spans, lit.text, text), carried(lit.sentences, lit.text, text));
     showCount(text);
@@ -68,7 +70,7 @@ export function startScore() {
   onLanguage(() => {
     showExamples((text) => { box.value = text; changed(); });
     showCount(box.value);
-    show(shown);
+    show(failure ? null : shown, failure ? explain(failure) : '');
   });
   // A browser may bring back what was written before a reload.
   if (box.value) changed();
