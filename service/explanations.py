@@ -1,11 +1,13 @@
 """What made a score, word by word."""
 
-import asyncio
+from functools import partial
 
 import falcon
 import falcon.asgi
 import msgspec
 
+from service.admission import Admission
+from service.answers import ExplanationsAnswer
 from service.requests import ExplainRequest, check_count, decode
 from service.scoring.explaining import Explanation, explain
 from service.scoring.scorer import Scorer
@@ -14,11 +16,16 @@ _decoder = msgspec.json.Decoder(ExplainRequest)
 _encode = msgspec.json.Encoder().encode
 
 
+# Explaining a text takes about as long as scoring this many.
+_COST = 10
+
+
 class Explanations:
     """What made the stars of one text or many, asked for by ``POST`` with JSON."""
 
-    def __init__(self, scorer: Scorer, *, max_texts: int) -> None:
+    def __init__(self, scorer: Scorer, admission: Admission, *, max_texts: int) -> None:
         self._scorer = scorer
+        self._admission = admission
         self._max_texts = max_texts
 
     async def on_post(self, request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
@@ -26,18 +33,21 @@ class Explanations:
 
         A list is answered ``{"explanations": […]}``. Offsets count Unicode code points of the text as it was sent.
         """
-        texts = decode(await request.stream.read(), _decoder).texts
+        body = await request.stream.read()
+        texts = decode(body, _decoder).texts
         if isinstance(texts, str):
-            response.data = _encode(explain(self._scorer, texts))
+            with self._admission.accept(_COST, len(body)):
+                response.data = _encode((await self._explain([texts]))[0])
         else:
             check_count(texts, most=self._max_texts, done="explained")
-            response.data = _encode({"explanations": await self._explain_all(texts)})
+            self._scorer.check_all(texts)
+            with self._admission.accept(_COST * len(texts), len(body)):
+                response.data = _encode(ExplanationsAnswer(await self._explain(texts)))
         response.content_type = falcon.MEDIA_JSON
 
-    async def _explain_all(self, texts: list[str]) -> list[Explanation]:
-        self._scorer.check_all(texts)
-        explanations = []
-        for text in texts:
-            explanations.append(explain(self._scorer, text))
-            await asyncio.sleep(0)  # the longest texts take 100 ms each: let other requests in between
-        return explanations
+    async def _explain(self, texts: list[str]) -> list[Explanation]:
+        """Return the explanations of ``texts``, each in a turn of its own."""
+        turns = self._admission.turns
+        return [
+            await turns.take(partial(explain, self._scorer, text), begun=index > 0) for index, text in enumerate(texts)
+        ]

@@ -1,7 +1,7 @@
 """The page for people, out of files of this package that are read once."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,10 +40,10 @@ class PageFile(NamedTuple):
     etag: str
 
 
-def read_files() -> dict[str, PageFile]:
-    """Return the files of the page by name."""
+def read_files(paths: Iterable[Path]) -> dict[str, PageFile]:
+    """Return by name those of the files that a page can be made of."""
     files = {}
-    for path in sorted(_FOLDER.iterdir()):
+    for path in paths:
         if content_type := _TYPES.get(path.suffix):
             body = path.read_bytes()
             files[path.name] = PageFile(body, content_type, hashlib.sha256(body).hexdigest()[:32])
@@ -61,7 +61,7 @@ class Home:
         response.set_header("Vary", "Accept")
         # Of two that the client likes equally, as curl does, the first is taken.
         if request.client_prefers((falcon.MEDIA_TEXT, falcon.MEDIA_HTML)) == falcon.MEDIA_HTML:
-            _send(self._page, request, response)
+            send(self._page, request, response)
         else:
             response.text = GREETING
             response.content_type = falcon.MEDIA_TEXT
@@ -79,19 +79,20 @@ class PageFiles:
         """Answer the file ``name``, 304 where the client has it already, or 404."""
         if name not in self._files:
             raise falcon.HTTPNotFound
-        _send(self._files[name], request, response)
+        send(self._files[name], request, response)
 
     on_head = on_get
 
 
 def install(app: falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]) -> None:
     """Let ``app`` answer ``/`` and the files that the page there asks for."""
-    files = read_files()
+    files = read_files(_FOLDER.iterdir())
     app.add_route("/", Home(files.pop("index.html")))
     app.add_route("/page/{name}", PageFiles(files))
 
 
-def _send(file: PageFile, request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
+def send(file: PageFile, request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
+    """Answer ``file``, or 304 where the client has it already."""
     response.set_headers(_HEADERS)
     response.etag = file.etag
     if file.etag in (request.if_none_match or ()):

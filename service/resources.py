@@ -8,20 +8,12 @@ import falcon
 import falcon.asgi
 import msgspec
 
+from service.admission import Admission
+from service.answers import DetailsAnswer, ScoreAnswer, ScoreDetail, ScoresAnswer
 from service.draining import Drain
 from service.errors import RequestError
 from service.requests import ScoreRequest, check_count, decode, parse_query
 from service.scoring.scorer import Detail, Scorer
-
-
-class ScoreDetail(msgspec.Struct):
-    """A score with its 80% interval, the share of the text's words that the model knows, and a name of its own."""
-
-    score: float
-    interval: tuple[float, float]
-    known: float
-    id: str
-
 
 _decoder = msgspec.json.Decoder(ScoreRequest)
 _encode = msgspec.json.Encoder().encode
@@ -30,8 +22,9 @@ _encode = msgspec.json.Encoder().encode
 class Scores:
     """Stars for one text or many, asked for by ``POST`` with JSON or by ``GET`` with a query."""
 
-    def __init__(self, scorer: Scorer, *, max_texts: int) -> None:
+    def __init__(self, scorer: Scorer, admission: Admission, *, max_texts: int) -> None:
         self._scorer = scorer
+        self._admission = admission
         self._max_texts = max_texts
 
     async def on_post(self, request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
@@ -39,23 +32,36 @@ class Scores:
 
         With ``"detail": true`` the answers are ``{"score", "interval", "known", "id"}`` and ``{"results": […]}``.
         """
-        self._answer(decode(await request.stream.read(), _decoder), response)
+        body = await request.stream.read()
+        await self._answer(decode(body, _decoder), len(body), response)
 
     async def on_get(self, request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
         """``?texts=…`` → ``{"score": …}``; ``?texts=…&texts=…`` → ``{"scores": […]}``; also with ``&detail=true``."""
-        self._answer(parse_query(request.scope["query_string"]), response)
+        query = request.scope["query_string"]
+        await self._answer(parse_query(query), len(query), response)
 
-    def _answer(self, asked: ScoreRequest, response: falcon.asgi.Response) -> None:
-        texts, scorer = asked.texts, self._scorer
-        if isinstance(texts, str):
-            response.data = _encode(_detail(scorer.detail(texts)) if asked.detail else {"score": scorer.score(texts)})
+    async def _answer(self, asked: ScoreRequest, size: int, response: falcon.asgi.Response) -> None:
+        if isinstance(asked.texts, str):
+            with self._admission.accept(1, size):
+                response.data = await self._one(asked.texts, detail=asked.detail)
         else:
-            check_count(texts, most=self._max_texts)
-            if asked.detail:
-                response.data = _encode({"results": [_detail(detail) for detail in scorer.detail_many(texts)]})
-            else:
-                response.data = _encode({"scores": scorer.score_many(texts)})
+            check_count(asked.texts, most=self._max_texts)
+            self._scorer.check_all(asked.texts)
+            with self._admission.accept(len(asked.texts), size):
+                response.data = await self._many(asked.texts, detail=asked.detail)
         response.content_type = falcon.MEDIA_JSON
+
+    async def _one(self, text: str, *, detail: bool) -> bytes:
+        scorer, turns = self._scorer, self._admission.turns
+        if detail:
+            return _encode(_detail(await turns.take(lambda: scorer.detail(text))))
+        return _encode(ScoreAnswer(await turns.take(lambda: scorer.score(text))))
+
+    async def _many(self, texts: list[str], *, detail: bool) -> bytes:
+        scorer, turns = self._scorer, self._admission.turns
+        if detail:
+            return _encode(DetailsAnswer(list(map(_detail, await turns.take_slices(scorer.detail_many, texts)))))
+        return _encode(ScoresAnswer(await turns.take_slices(scorer.score_many, texts)))
 
 
 class Health:

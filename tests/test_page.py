@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import shlex
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -138,7 +139,9 @@ def test_typing_fills_the_stars(open_page: Open, server: Server) -> None:
     expect(page.locator("#score")).to_have_text(f"{said['score']:.2f}")
     assert page.evaluate("parseFloat(document.querySelector('.fill').style.width)") == pytest.approx(20 * said["score"])
     low, high = said["interval"]
-    expect(page.locator("#interval-words")).to_contain_text(f"{low:.1f}〜{high:.1f}")
+    expect(page.locator("#interval-words")).to_contain_text(
+        f"{math.floor(low * 10) / 10:.1f}〜{math.ceil(high * 10) / 10:.1f}"
+    )
     expect(page.locator("#known")).to_have_text(f"{said['known']:.0%}")
     expect(page.get_by_role("status").first).to_contain_text(f"星 {said['score']:.2f}")
 
@@ -263,6 +266,17 @@ def test_an_input_method_is_not_disturbed(open_page: Open, server: Server) -> No
     assert page.locator("#text").input_value() == "最高"
 
 
+def test_the_call_that_is_shown_gives_the_same_score(open_page: Open, server: Server) -> None:
+    text = 'It\'s "最高"、$HOME も `良い`\\n!'
+    page = open_page()
+    write(page, text)
+    page.locator("#by-api summary").click()
+    command, option, body, url = shlex.split(page.locator("#curl").inner_text())
+    assert (command, option, url) == ("curl", "-d", f"{server.url}/api/1/scores")
+    assert server.client.post(url, content=body.encode()).json()["score"] == ask(server, "scores", texts=text)["score"]
+    assert server.client.get(page.locator("#by-api a").get_attribute("href") or "").status_code == 200
+
+
 @pytest.mark.refusals
 def test_a_busy_service_is_asked_again_after_the_time_it_names(open_page: Open) -> None:
     page = open_page()
@@ -359,7 +373,7 @@ def test_a_file_of_2000_rows_is_scored_but_for_the_bad_ones(
     choose(page, as_csv(rows).encode("cp932"))
     expect(page.locator("#file-facts")).to_have_text("reviews.csv・2,000 行・Shift_JIS")
     page.locator("#start").click()
-    expect(page.locator("#progress-words")).to_have_text("2,000 行を採点しました。", timeout=60_000)
+    expect(page.locator("#progress-words")).to_have_text("2,000 行を終えました。", timeout=60_000)
     good = [at for at in range(2000) if at not in BAD]
     stars = [
         score

@@ -6,7 +6,7 @@ import { EXAMPLES } from './examples.js';
 import { count, onLanguage, say, share } from './language.js';
 import { carried, contrary, paint } from './marks.js';
 import { showReasons } from './reasons.js';
-import { drawScale, drawStars, fillStars, signed, stars } from './stars.js';
+import { drawScale, drawStars, fillStars, outward, signed, stars } from './stars.js';
 
 const PAUSE = 250; // ms without a keystroke before the service is asked
 const LITTLE_KNOWN = 0.6; // below this share of known words the score is warned of
@@ -97,14 +97,14 @@ function showCount(text) {
 
 function show(answer, trouble = '') {
   fillStars(find('stars'), answer?.score ?? 0);
-  for (const id of ['figure', 'sure', 'by-api', 'reasons']) find(id).hidden = !answer;
+  for (const id of ['figure', 'sure', 'reasons']) find(id).hidden = !answer;
   find('empty').hidden = Boolean(answer || trouble);
   tell(find('trouble'), trouble);
   tell(find('warning'), answer && answer.known < LITTLE_KNOWN ? say('known_low', { known: share(answer.known) }) : '');
   find('said').textContent = trouble;
   if (!answer) return;
   const [low, high] = answer.interval;
-  const values = { score: stars(answer.score), low: low.toFixed(1), high: high.toFixed(1) };
+  const values = { score: stars(answer.score), ...outward(low, high) };
   find('score').textContent = values.score;
   drawScale(find('interval'), answer.score, answer.interval);
   find('interval-words').textContent = say('interval', values);

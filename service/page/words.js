@@ -46,6 +46,7 @@ export const WORDS = {
   contrary_alone: ['この文だけなら星 {score}', '{score} stars on its own'],
 
   by_api: ['同じことを API で', 'The same by API'],
+  docs: ['API の説明をすべて見る', 'All of the API'],
 
   choose: ['ファイルを選ぶ', 'Choose a file'],
   choose_other: ['別のファイルを選ぶ', 'Choose another file'],
@@ -64,8 +65,8 @@ export const WORDS = {
   stop: ['止める', 'Stop'],
   progress: ['進み具合', 'Progress'],
   progress_words: ['{done} / {all} 行', '{done} of {all} rows'],
-  progress_said: ['{share} まで採点しました', '{share} scored'],
-  finished: ['{done} 行を採点しました。', '{done} rows scored.'],
+  progress_said: ['{share} まで進みました', '{share} done'],
+  finished: ['{done} 行を終えました。', '{done} rows done.'],
   stopped: ['{done} / {all} 行で止めました。', 'Stopped at {done} of {all} rows.'],
   broken: ['{done} / {all} 行で止まりました: {reason}', 'Ended at {done} of {all} rows: {reason}'],
   file_empty: ['このファイルには行がありません。', 'This file has no rows.'],
