@@ -5,6 +5,9 @@ import { post, Refusal } from './api.js';
 const ROWS = 200; // a slice: often enough for the progress to move
 const BYTES = 600_000; // of JSON; the service takes 1 MiB unless it was told otherwise
 
+// What the service would say of it, without asking once a row.
+const EMPTY = new Refusal(400, { code: 'text_empty', field: null, reason: '' });
+
 const encoder = new TextEncoder();
 
 // Calls `done(index, outcome)` for each text with what the service says of it, or with {error}. Raises what stops it.
@@ -12,7 +15,7 @@ export async function scoreAll(texts, { signal, done, moved }) {
   const queue = [];
   texts.forEach((text, index) => {
     if (text.trim()) queue.push({ text, index });
-    else done(index, { error: { code: 'text_empty' } });
+    else done(index, { error: EMPTY });
   });
   let most = ROWS;
   let at = 0;

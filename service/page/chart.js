@@ -4,7 +4,7 @@ import { draw, make } from './dom.js';
 import { count, say } from './language.js';
 
 const BINS = 16; // quarters of a star
-const HEIGHT = 190;
+const HEIGHT = 226;
 const [TOP, BOTTOM, SIDE] = [22, 26, 8];
 
 export function drawHistogram(box, scores) {

@@ -110,6 +110,10 @@ async function run() {
 
 function showAll() {
   tell(find('file-trouble'), trouble ? say(trouble.word, trouble.values) : '');
+  const choose = find('choose');
+  choose.dataset.word = file ? 'choose_other' : 'choose';
+  choose.textContent = say(choose.dataset.word);
+  choose.classList.toggle('quiet', Boolean(file));
   find('settings').hidden = !file;
   find('file-result').hidden = true;
   if (!file) return;

@@ -1,6 +1,6 @@
 // Which characters of a text to light up, and how much. Offsets count code points, as the service does.
 
-const FAINTEST = 0.02; // stars; less is noise
+const FAINTEST = 0.04; // stars; less is noise
 const STRONGER = [0.1, 0.25, 0.5]; // stars from which the next shade begins
 
 // 'up s1' … 'down s4', or '' where nothing is to be seen.
@@ -10,10 +10,13 @@ export function shade(contribution) {
   return `${contribution > 0 ? 'up' : 'down'} s${1 + STRONGER.filter((edge) => size >= edge).length}`;
 }
 
-// Sentences on the other side of three stars, or more than a star away from the whole.
+// Sentences more than a star away from the whole, or half a star and on the other side of three.
 export function contrary(sentences, score) {
   if (sentences.length < 2) return [];
-  return sentences.filter(({ score: own }) => (own - 3) * (score - 3) < 0 || Math.abs(own - score) > 1);
+  return sentences.filter(({ score: own }) => {
+    const apart = Math.abs(own - score);
+    return apart > 1 || (apart > 0.5 && (own - 3) * (score - 3) < 0);
+  });
 }
 
 // What still holds of `marks` after `before` was edited into `after`: all outside of the edit, moved along with it.
@@ -59,6 +62,6 @@ export function paint(mirror, text, spans, sentences) {
     parts.push(...words(at, sentence.start), frame);
     at = sentence.end;
   }
-  // An empty last line has no height of its own.
-  mirror.replaceChildren(...parts, ...words(at, characters.length), '\u200b');
+  // The last line break of an element makes no line.
+  mirror.replaceChildren(...parts, ...words(at, characters.length), '\n');
 }

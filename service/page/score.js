@@ -6,7 +6,7 @@ import { EXAMPLES } from './examples.js';
 import { count, onLanguage, say, share } from './language.js';
 import { carried, contrary, paint } from './marks.js';
 import { showReasons } from './reasons.js';
-import { drawScale, drawStars, fillStars, signed, stars } from './stars.js';
+import { drawScale, drawStars, fillStars, outward, signed, stars } from './stars.js';
 
 const PAUSE = 250; // ms without a keystroke before the service is asked
 const LITTLE_KNOWN = 0.6; // below this share of known words the score is warned of
@@ -16,6 +16,7 @@ export function startScore() {
   const mirror = find('mirror');
   let lit = { text: '', spans: [], sentences: [] };
   let shown = null; // what the service said last, or null
+  let failure = null; // or what kept it from saying anything
   let timer = 0;
   let flight = new AbortController();
 
@@ -38,7 +39,7 @@ export function startScore() {
       show(shown);
     } catch (error) {
       if (signal.aborted) return;
-      shown = null;
+      failure = error;
       show(null, explain(error));
     }
     find('result').removeAttribute('aria-busy');
@@ -47,6 +48,7 @@ export function startScore() {
   const changed = (event) => {
     clearTimeout(timer);
     flight.abort();
+    failure = null;
     const text = box.value;
     light(text, carried(lit.spans, lit.text, text), carried(lit.sentences, lit.text, text));
     showCount(text);
@@ -68,7 +70,7 @@ export function startScore() {
   onLanguage(() => {
     showExamples((text) => { box.value = text; changed(); });
     showCount(box.value);
-    show(shown);
+    show(failure ? null : shown, failure ? explain(failure) : '');
   });
   // A browser may bring back what was written before a reload.
   if (box.value) changed();
@@ -95,21 +97,28 @@ function showCount(text) {
 
 function show(answer, trouble = '') {
   fillStars(find('stars'), answer?.score ?? 0);
-  find('score').textContent = answer ? stars(answer.score) : '–';
-  find('sure').hidden = find('reasons').hidden = !answer;
+  for (const id of ['figure', 'sure', 'reasons']) find(id).hidden = !answer;
   find('empty').hidden = Boolean(answer || trouble);
   tell(find('trouble'), trouble);
   tell(find('warning'), answer && answer.known < LITTLE_KNOWN ? say('known_low', { known: share(answer.known) }) : '');
   find('said').textContent = trouble;
   if (!answer) return;
   const [low, high] = answer.interval;
-  const values = { score: stars(answer.score), low: low.toFixed(1), high: high.toFixed(1) };
+  const values = { score: stars(answer.score), ...outward(low, high) };
+  find('score').textContent = values.score;
   drawScale(find('interval'), answer.score, answer.interval);
   find('interval-words').textContent = say('interval', values);
   find('known').textContent = share(answer.known);
   find('known-bar').style.width = `${answer.known * 100}%`;
   find('said').textContent = [say('said', values), find('warning').textContent].join(' ');
+  find('curl').textContent = curl(answer.text);
   showReasons(answer, { select });
+}
+
+// The command line that asks for the same, quoted for a shell.
+function curl(text) {
+  const body = JSON.stringify({ texts: text, detail: true }).replaceAll("'", "'\\''");
+  return `curl -d '${body}' ${new URL('api/1/scores', document.baseURI)}`;
 }
 
 // Selects a stretch of the text, given in code points.

@@ -8,6 +8,12 @@ export const stars = (number) => number.toFixed(2);
 
 export const signed = (number) => (number < 0 ? '−' : '+') + Math.abs(number).toFixed(2);
 
+// The ends of an interval to the tenth, rounded so that none of it is lost.
+export const outward = (low, high) => ({
+  low: (Math.floor(low * 10) / 10).toFixed(1),
+  high: (Math.ceil(high * 10) / 10).toFixed(1),
+});
+
 export function drawStars(box) {
   const row = (name) => draw('svg', { viewBox: '0 0 120 24', class: name },
     ...[0, 1, 2, 3, 4].map((at) => draw('path', { d: SHAPE, transform: `translate(${24 * at} 0)` })));

@@ -3,7 +3,7 @@
 import { explain } from './api.js';
 import { make } from './dom.js';
 import { count, say } from './language.js';
-import { stars } from './stars.js';
+import { outward, stars } from './stars.js';
 
 const ROWS = 25;
 
@@ -43,7 +43,7 @@ export function showTable(box, rows, { order, page = 0, truth }) {
 
 function line(row, truth) {
   const scored = row.score !== undefined;
-  const range = scored ? row.interval.map((end) => end.toFixed(1)).join('–') : '';
+  const range = scored ? Object.values(outward(...row.interval)).join('–') : '';
   return make('tr', { class: scored ? null : 'failed-row' },
     make('td', { class: 'number' }, count(row.row)),
     ...(truth ? [make('td', { class: 'stars-cell' }, row.truth === null ? '–' : `${row.truth}`)] : []),

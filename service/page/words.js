@@ -45,7 +45,11 @@ export const WORDS = {
   contrary: ['全体と逆を向く文', 'Sentences that pull the other way'],
   contrary_alone: ['この文だけなら星 {score}', '{score} stars on its own'],
 
+  by_api: ['同じことを API で', 'The same by API'],
+  docs: ['API の説明をすべて見る', 'All of the API'],
+
   choose: ['ファイルを選ぶ', 'Choose a file'],
+  choose_other: ['別のファイルを選ぶ', 'Choose another file'],
   drop: ['CSV か TSV を、ここに置くこともできます', 'or drop a CSV or TSV here'],
   drop_hint: [
     'UTF-8 と Shift_JIS(Excel の CSV)を読めます。',
@@ -61,8 +65,8 @@ export const WORDS = {
   stop: ['止める', 'Stop'],
   progress: ['進み具合', 'Progress'],
   progress_words: ['{done} / {all} 行', '{done} of {all} rows'],
-  progress_said: ['{share} まで採点しました', '{share} scored'],
-  finished: ['{done} 行を採点しました。', '{done} rows scored.'],
+  progress_said: ['{share} まで進みました', '{share} done'],
+  finished: ['{done} 行を終えました。', '{done} rows done.'],
   stopped: ['{done} / {all} 行で止めました。', 'Stopped at {done} of {all} rows.'],
   broken: ['{done} / {all} 行で止まりました: {reason}', 'Ended at {done} of {all} rows: {reason}'],
   file_empty: ['このファイルには行がありません。', 'This file has no rows.'],
@@ -110,7 +114,7 @@ export const WORDS = {
   row: ['行', 'Row'],
   truth: ['実際', 'True'],
   predicted: ['推定', 'Predicted'],
-  range: ['幅(5 件中 4 件)', 'Four in five'],
+  range: ['幅(8 割)', '80% range'],
   text: ['文章', 'Text'],
   page: ['{from}–{to} / {all} 行', '{from}–{to} of {all} rows'],
   pages: ['ページ', 'Pages'],
