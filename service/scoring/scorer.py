@@ -26,12 +26,12 @@ class Model:
     def __init__(self, coefficients: NDArray[np.float64], intercept: float, booster: Booster) -> None:
         self.coefficients = coefficients
         self.intercept = intercept
-        self._booster = booster
+        self.booster = booster
 
     def predict(self, rows: Rows) -> NDArray[np.float64]:
         """Return the stars of each row, shape ``(n,)``, 1–5."""
         base = predict_base(rows, self.coefficients, self.intercept)
-        stars = np.add(base, self._booster.predict(boosted_rows(rows, base, self._booster.width)))
+        stars = np.add(base, self.booster.predict(boosted_rows(rows, base, self.booster.width)))
         clipped: NDArray[np.float64] = np.clip(stars, LOWEST, HIGHEST)
         return clipped
 
@@ -40,8 +40,8 @@ class Model:
         # cumsum adds in the order of the columns, as predict_base does.
         linear = float((self.coefficients[columns] * values).cumsum()[-1]) if len(columns) else 0.0
         base = linear + self.intercept
-        seen = int(columns.searchsorted(self._booster.width - 1))
-        stars = base + self._booster.predict_one(columns[:seen], values[:seen], last=base)
+        seen = int(columns.searchsorted(self.booster.width - 1))
+        stars = base + self.booster.predict_one(columns[:seen], values[:seen], last=base)
         return min(max(stars, LOWEST), HIGHEST)
 
 
@@ -100,26 +100,26 @@ class Scorer:
         max_chars: int = 10_000,
     ) -> None:
         self.max_chars = max_chars
-        self._tokenizer = tokenizer
-        self._vectorizer = vectorizer
-        self._model = model
+        self.tokenizer = tokenizer
+        self.vectorizer = vectorizer
+        self.model = model
         self._certainty = certainty
 
     def score(self, text: str) -> float:
         """Return the stars of ``text``, 1–5. Raises ``TextError`` for a text that cannot be scored."""
         self.check(text)
-        return self._model.predict_one(*self._vectorizer.transform_one(self._tokens(text)))
+        return self.model.predict_one(*self.vectorizer.transform_one(self._tokens(text)))
 
     def detail(self, text: str) -> Detail:
         """Return the stars of ``text`` with how sure they are. Raises ``TextError`` as ``score`` does."""
         self.check(text)
         tokens = self._tokens(text)
-        score = self._model.predict_one(*self._vectorizer.transform_one(tokens))
+        score = self.model.predict_one(*self.vectorizer.transform_one(tokens))
         return self._with_detail(score, tokens)
 
     def known_share(self, text: str) -> float:
         """Return the share of the text's words, 0–1, that the vocabulary knows; 0 where there are none."""
-        return self._vectorizer.known_share(self._tokens(text))
+        return self.vectorizer.known_share(self._tokens(text))
 
     def score_many(self, texts: Sequence[str]) -> list[float]:
         """Return the stars of each text, equal to the last bit to what ``score`` returns for it.
@@ -129,14 +129,14 @@ class Scorer:
         self.check_all(texts)
         if len(texts) == 1:
             return [self.score(texts[0])]  # what a list costs pays from two texts on
-        stars: list[float] = self._model.predict(self._vectorizer.transform(map(self._tokens, texts))).tolist()
+        stars: list[float] = self.model.predict(self.vectorizer.transform(map(self._tokens, texts))).tolist()
         return stars
 
     def detail_many(self, texts: Sequence[str]) -> list[Detail]:
         """Return for each text what ``detail`` returns for it; raises as ``score_many`` does."""
         self.check_all(texts)
         tokens = [self._tokens(text) for text in texts]
-        stars = self._model.predict(self._vectorizer.transform(tokens)).tolist()
+        stars = self.model.predict(self.vectorizer.transform(tokens)).tolist()
         return [self._with_detail(score, each) for score, each in zip(stars, tokens, strict=True)]
 
     def check(self, text: str) -> None:
@@ -144,7 +144,7 @@ class Scorer:
         text_rules.check(text, max_chars=self.max_chars)
 
     def check_all(self, texts: Sequence[str]) -> None:
-        """Raise ``TextError`` with the ``index`` of the first text that cannot be scored, if there is one."""
+        """Raise ``TextError`` with the ``index`` of the first text that cannot be scored."""
         for index, text in enumerate(texts):
             try:
                 self.check(text)
@@ -153,7 +153,7 @@ class Scorer:
                 raise
 
     def _tokens(self, text: str) -> list[str]:
-        return self._tokenizer(text_rules.normalise(text))
+        return self.tokenizer(text_rules.normalise(text))
 
     def _with_detail(self, score: float, tokens: Sequence[str]) -> Detail:
-        return Detail(score, self._certainty.interval(score), self._vectorizer.known_share(tokens))
+        return Detail(score, self._certainty.interval(score), self.vectorizer.known_share(tokens))
