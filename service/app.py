@@ -10,6 +10,7 @@ from typing import Any
 import falcon.asgi
 
 from service import __version__, errors
+from service.admission import Admission
 from service.body import ASGI, WholeBody
 from service.draining import Drain, shared_drain
 from service.resources import Health, Readiness, Scores, Version
@@ -18,6 +19,7 @@ from service.scoring.errors import BundleError
 from service.scoring.scorer import Scorer
 from service.scoring.tokens import DEFAULT_DICTIONARY
 from service.settings import Settings, SettingsError, read_settings
+from service.turns import Turns
 
 _LIBRARIES = ("falcon", "gunicorn", "uvicorn", "lightgbm", "mecab-python3", "ipadic", "numpy", "msgspec")
 
@@ -33,13 +35,15 @@ def create_app(
     readiness = Readiness(scorer, probe, drain or Drain())
     app = falcon.asgi.App(middleware=[readiness])
     errors.install(app)
-    scores = Scores(scorer, max_texts=settings.max_texts)
+    turns = Turns(patience=settings.max_wait_seconds)
+    admission = Admission(turns, max_texts=settings.max_pending_texts, max_wait=settings.max_wait_seconds)
+    scores = Scores(scorer, admission, max_texts=settings.max_texts)
     app.add_route("/api/1/users", scores)  # the original's name for it
     app.add_route("/api/1/scores", scores)
     app.add_route("/healthz", Health())
     app.add_route("/readyz", readiness)
     app.add_route("/version", Version(facts))
-    return WholeBody(app, max_bytes=settings.max_bytes, seconds=settings.body_seconds)
+    return WholeBody(app, admission, max_bytes=settings.max_bytes, seconds=settings.body_seconds)
 
 
 def get_app() -> ASGI:

@@ -132,14 +132,14 @@ class Scorer:
 
         Raises ``TextError`` with the ``index`` of the first text that cannot be scored, before any is.
         """
-        self._check_all(texts)
+        self.check_all(texts)
         tokens = [self._tokenizer(text_rules.normalise(text)) for text in texts]
         stars: list[float] = self._model.predict(self._vectorizer.transform(tokens)).tolist()
         return stars
 
     def detail_many(self, texts: Sequence[str]) -> list[Detail]:
         """Return for each text what ``detail`` returns for it; raises as ``score_many`` does."""
-        self._check_all(texts)
+        self.check_all(texts)
         tokens = [self._tokenizer(text_rules.normalise(text)) for text in texts]
         stars = self._model.predict(self._vectorizer.transform(tokens)).tolist()
         known = [self._vectorizer.known_share(each) for each in tokens]
@@ -147,7 +147,8 @@ class Scorer:
             Detail(score, self._certainty.interval(score), share) for score, share in zip(stars, known, strict=True)
         ]
 
-    def _check_all(self, texts: Sequence[str]) -> None:
+    def check_all(self, texts: Sequence[str]) -> None:
+        """Raise ``TextError`` with the ``index`` of the first text that cannot be scored, if there is one."""
         for index, text in enumerate(texts):
             try:
                 text_rules.check(text, max_chars=self.max_chars)
