@@ -58,12 +58,12 @@ async def wrk(url: str, reviews: Path, *, connections: int, seconds: int) -> Clo
     return Closed(**json.loads(output.splitlines()[-1]))
 
 
-async def stress(url: str, folder: Path, *, rate: float, seconds: float, options: tuple[str, ...] = ()) -> Report:
-    """Offer ``rate`` reviews a second, answered or not, and return the tool's report."""
+async def stress(url: str, folder: Path, *options: str, seconds: float) -> Report:
+    """Run the stress tool with those options and return its report."""
     path = folder / "stress.json"
     path.unlink(missing_ok=True)
     command = [sys.executable, str(ROOT / "stress" / "stress-testing.py"), url + PATH, "--no-kubernetes", "--quiet"]
-    command += ["--rate", f"{rate:.3f}", "--duration", f"{seconds:g}", "--json", str(path), *options]
+    command += ["--duration", f"{seconds:g}", "--json", str(path), *options]
     output = await _run(command, seconds=seconds)
     if not path.exists():
         raise ClientError(f"the stress tool wrote no report: {output}")
@@ -72,7 +72,7 @@ async def stress(url: str, folder: Path, *, rate: float, seconds: float, options
 
 
 def between(report: Report, start: float, end: float) -> Tally:
-    """Return the sum of the report's windows (a second each) that lie in the span."""
+    """Return the sum of the report's windows that lie in the span."""
     total = Tally()
     for row in report["timeline"]:
         if start <= row["t"] and row["t"] + report["window"] <= end:

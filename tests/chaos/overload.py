@@ -2,7 +2,7 @@
 
 What it can serve is less than its capacity, as saying no costs too: with s seconds of CPU an answer, d a refusal and k
 times the capacity offered, a share of (s - kd)/(s - d) of the capacity is left for answers. Both are measured here, in
-two closed loops before: one that is never refused, and one of so many connections that nearly all are.
+closed loops: some that are never refused, before and after, and one of so many connections that nearly all are.
 """
 
 from dataclasses import dataclass
@@ -35,60 +35,94 @@ class Costs:
         return max(0.0, (self.answer - times * self.refusal) / (self.answer - self.refusal))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Calm:
+    """A closed loop that is never refused: its rate, the CPU an answer took, the share of the quota that was used."""
+
+    rate: float
+    answer: float
+    used: float
+    refused: int
+
+
 async def overload(scene: Scene) -> dict[str, list[Line]]:
-    """One worker on a quarter of a core."""
+    """One worker on a quarter of a core. Its capacity is taken before and after each burst: machines change pace."""
     with quota(CORES) as small:
         async with serving(scene.bundle, log=scene.log("overload"), small=small, settings={"WORKERS": 1}) as instance:
-            costs, lines = await _measure(scene, instance)
-            found = {"what it holds": lines}
+            await _calm(scene, instance, seconds=2)  # a new worker is slower at first
+            before = await _calm(scene, instance, seconds=scene.seconds(10, 5))
+            refusal, lines = await _refusal(scene, instance, before)
+            found = {"what it holds": [*_held(before), *lines]}
             for times in (2, 3):
-                found[f"{times} times that"] = await _burst(scene, instance, costs, times)
+                report, seen, during = await _burst(
+                    scene, instance, rate=times * before.rate, base=NORMAL * before.rate
+                )
+                after = await _calm(scene, instance, seconds=scene.seconds(10, 5))
+                costs = _mean(before, after, refusal)
+                found[f"{times} times that"] = [
+                    told(
+                        "capacity before and after", costs.capacity, "/s", note=f"{before.rate:.0f}, {after.rate:.0f}"
+                    ),
+                    *_offered(report, during, costs),
+                    *_goodput(report, during, costs),
+                    *_answers(report, during),
+                    *_normal(report, during),
+                    *_well(seen),
+                ]
+                before = after
     return found
 
 
-async def _measure(scene: Scene, instance: Instance) -> tuple[Costs, list[Line]]:
-    """Return the costs; every new worker is slower in its first second, which is not measured."""
-    await wrk(instance.url, scene.reviews, connections=8, seconds=2)
+async def _calm(scene: Scene, instance: Instance, *, seconds: int) -> Calm:
+    """Keep it busy with a queue too short for it to refuse anything."""
     before = instance.cpu()
-    calm = await scene.capacity(instance)
-    used = instance.cpu() - before
-    answer = used / calm.answers
+    report = await stress(instance.url, scene.folder, "--connections", "8", seconds=seconds)
+    used, answers = instance.cpu() - before, report["outcomes"]["ok"]
+    share = used / report["seconds"] / CORES
+    return Calm(rate=report["rate"], answer=used / answers, used=share, refused=report["offered"] - answers)
+
+
+async def _refusal(scene: Scene, instance: Instance, calm: Calm) -> tuple[float, list[Line]]:
+    """Return the CPU of a refusal, from so many connections in a closed loop that hardly anything else is left."""
     before = instance.cpu()
     crowd = await wrk(instance.url, scene.reviews, connections=CROWD, seconds=scene.seconds(6, 4))
-    refusal = (instance.cpu() - before - crowd.answers * answer) / max(1, crowd.refused)
-    lines = [
-        told("capacity", calm.rate, "/s", note=f"{CORES:g} cores, p99 {calm.p99_ms:.0f} ms"),
-        at_least("CPU used of its quota", 100 * used / calm.seconds / CORES, 95, "%"),
-        at_most("refused of those", calm.refused, 0),
-        told("CPU an answer (s)", answer * 1e6, " µs"),
+    refusal = (instance.cpu() - before - crowd.answers * calm.answer) / max(1, crowd.refused)
+    return refusal, [
         told("CPU a refusal (d)", refusal * 1e6, " µs", note=f"{crowd.refused:,} refused, {crowd.answers:,} answered"),
-        at_least("refused in the crowd, of all", 100 * crowd.refused / crowd.requests, 50, "%"),
+        at_least("refused there, of all", 100 * crowd.refused / max(1, crowd.requests), 50, "%"),
     ]
-    return Costs(capacity=calm.rate, answer=answer, refusal=refusal), lines
 
 
-async def _burst(scene: Scene, instance: Instance, costs: Costs, times: float) -> list[Line]:
+def _mean(before: Calm, after: Calm, refusal: float) -> Costs:
+    return Costs(capacity=(before.rate + after.rate) / 2, answer=(before.answer + after.answer) / 2, refusal=refusal)
+
+
+async def _burst(
+    scene: Scene, instance: Instance, *, rate: float, base: float
+) -> tuple[Report, Probes, tuple[int, int]]:
+    """Return the tool's report, what the probes saw, and from which second to which the burst was."""
     calm, spike = scene.seconds(10, 6), scene.seconds(30, 8)
-    base = f"{NORMAL * costs.capacity:.3f}"
-    options = ("--profile", "spike", "--calm", f"{calm}", "--base", base, "--timeout", "5s")
-    rate = times * costs.capacity
+    shape = ("--profile", "spike", "--calm", f"{calm}", "--base", f"{base:.3f}", "--rate", f"{rate:.3f}")
     async with probing(instance) as seen:
-        report = await stress(instance.url, scene.folder, rate=rate, seconds=spike + 2 * calm, options=options)
-    during = (calm, calm + spike)
+        report = await stress(instance.url, scene.folder, *shape, "--timeout", "5s", seconds=spike + 2 * calm)
+    return report, seen, (calm, calm + spike)
+
+
+def _held(calm: Calm) -> list[Line]:
     return [
-        *_offered(report, during, rate),
-        *_goodput(report, during, costs),
-        *_answers(report, during),
-        *_normal(report, during),
-        *_well(seen),
+        told("capacity", calm.rate, "/s", note=f"{CORES:g} cores"),
+        at_least("CPU used of the quota", 100 * calm.used, 90, "%"),
+        at_most("refused of those", calm.refused, 0),
+        told("CPU an answer (s)", calm.answer * 1e6, " µs"),
     ]
 
 
-def _offered(report: Report, during: tuple[int, int], rate: float) -> list[Line]:
+def _offered(report: Report, during: tuple[int, int], costs: Costs) -> list[Line]:
+    rate = report["asked_rate"]
     achieved = between(report, *during).sent / (during[1] - during[0])
     limited = "; ".join(report["sender"]["why"]) or "the sender kept up"
     return [
-        told("offered", rate, "/s"),
+        told("offered", rate, "/s", note=f"{rate / costs.capacity:.2f} times"),
         at_least("sent", achieved, 0.97 * rate, "/s", note=limited),
         at_most("never sent", report["unsent"], 0),
     ]

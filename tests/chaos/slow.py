@@ -51,6 +51,6 @@ def _quick(what: str, found: tuple[float | None, int, int]) -> list[Line]:
 
 async def _p99(scene: Scene, instance: Instance, *, seconds: int) -> tuple[float | None, int, int]:
     """Return the p99 of normal clients in milliseconds, how many were not answered 200, and how many there were."""
-    report = await stress(instance.url, scene.folder, rate=RATE, seconds=seconds)
+    report = await stress(instance.url, scene.folder, "--rate", str(RATE), seconds=seconds)
     tally = between(report, 0, seconds)
     return tally.percentile(99), report["offered"] - report["outcomes"]["ok"], report["offered"]

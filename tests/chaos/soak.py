@@ -22,7 +22,7 @@ async def soak(scene: Scene) -> dict[str, list[Line]]:
             before = instance.descriptors()
             rate, seconds = LOAD * held.rate, round(60 * scene.minutes)
             async with probing(instance) as seen:
-                report = await stress(instance.url, scene.folder, rate=rate, seconds=seconds)
+                report = await stress(instance.url, scene.folder, "--rate", f"{rate:.3f}", seconds=seconds)
             await asyncio.sleep(2)
             after = instance.descriptors()
     lost = report["offered"] - report["outcomes"]["ok"]
