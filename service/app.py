@@ -33,10 +33,11 @@ def create_app(
     ``drain``, once started, makes it unready.
     """
     readiness = Readiness(scorer, probe, drain or Drain())
-    app = falcon.asgi.App(middleware=[readiness])
-    errors.install(app)
     turns = Turns(patience=settings.max_wait_seconds)
     admission = Admission(turns, max_texts=settings.max_pending_texts, max_wait=settings.max_wait_seconds)
+    app = falcon.asgi.App(middleware=[readiness])
+    app.add_middleware(_State(settings=settings, admission=admission))
+    errors.install(app)
     scores = Scores(scorer, admission, max_texts=settings.max_texts)
     app.add_route("/api/1/users", scores)  # the original's name for it
     app.add_route("/api/1/scores", scores)
@@ -49,11 +50,16 @@ def create_app(
 def get_app() -> ASGI:
     """Return the app that the environment asks for, or end the process with one line that says what is wrong."""
     try:
-        settings = read_settings(os.environ)
-        dictionary = settings.dictionary or DEFAULT_DICTIONARY
-        bundle = load(settings.bundle, dictionary=dictionary, max_chars=settings.max_chars)
+        return read_app()
     except (SettingsError, BundleError) as error:
         sys.exit(f"review-scorer: {error}")
+
+
+def read_app() -> ASGI:
+    """Return the app that the environment asks for; raise ``SettingsError`` or ``BundleError`` if there is none."""
+    settings = read_settings(os.environ)
+    dictionary = settings.dictionary or DEFAULT_DICTIONARY
+    bundle = load(settings.bundle, dictionary=dictionary, max_chars=settings.max_chars)
     facts = {
         "version": __version__,
         "bundle": {"digest": bundle.digest, **{key: bundle.manifest[key] for key in ("corpus", "dictionary", "seed")}},
@@ -61,3 +67,14 @@ def get_app() -> ASGI:
     }
     probe = bundle.manifest["probe"]["text"]
     return create_app(bundle.scorer, probe=probe, facts=facts, settings=settings, drain=shared_drain())
+
+
+class _State:
+    """Puts what the protocol needs into the ASGI lifespan's state, where it finds it."""
+
+    def __init__(self, **state: Any) -> None:
+        self._state = state
+
+    async def process_startup(self, scope: Mapping[str, Any], _event: Mapping[str, Any]) -> None:
+        """Add it when the worker starts. A server without such a state has another protocol, too."""
+        scope.get("state", {}).update(self._state)

@@ -27,9 +27,13 @@ def test_every_setting_has_its_variable() -> None:
         "SCORER_MAX_WAIT_SECONDS": "0.2",
         "SCORER_MAX_PENDING_TEXTS": "20",
         "SCORER_BODY_SECONDS": "0.5",
+        "SCORER_HEADER_SECONDS": "1.5",
+        "SCORER_ANSWER_SECONDS": "2.5",
+        "SCORER_MAX_CONNECTIONS": "30",
         "SCORER_KEEPALIVE_SECONDS": "5",
         "SCORER_DRAIN_SECONDS": "0",
         "SCORER_GRACEFUL_SECONDS": "6",
+        "SCORER_STUCK_SECONDS": "7",
     }
     assert read_settings(environ) == Settings(
         host="0.0.0.0",
@@ -43,9 +47,13 @@ def test_every_setting_has_its_variable() -> None:
         max_wait_seconds=0.2,
         max_pending_texts=20,
         body_seconds=0.5,
+        header_seconds=1.5,
+        answer_seconds=2.5,
+        max_connections=30,
         keepalive_seconds=5,
         drain_seconds=0,
         graceful_seconds=6,
+        stuck_seconds=7,
     )
 
 
