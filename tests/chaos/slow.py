@@ -1,7 +1,7 @@
 """Seven hundred connections that never get on, beside clients that do."""
 
 from clients import between, stress
-from crowd import crowd
+from laggards import laggards
 from instance import Instance, serving
 from scene import Scene
 from verdicts import Line, at_most, told
@@ -9,11 +9,11 @@ from verdicts import Line, at_most, told
 RATE = 200
 SIZES = {"silent": 250, "idle": 250, "dripping head": 100, "dripping body": 100}
 # Short ones, so that many of them pass in the time.
-DEADLINES = {"HEAD_SECONDS": 4, "BODY_SECONDS": 5, "KEEPALIVE_SECONDS": 6}
+DEADLINES = {"HEADER_SECONDS": 4, "BODY_SECONDS": 5, "KEEPALIVE_SECONDS": 6}
 _BOUND_BY = {
-    "silent": "HEAD_SECONDS",
+    "silent": "HEADER_SECONDS",
     "idle": "KEEPALIVE_SECONDS",
-    "dripping head": "HEAD_SECONDS",
+    "dripping head": "HEADER_SECONDS",
     "dripping body": "BODY_SECONDS",
 }
 # A timer that looks once a second closes up to that much later.
@@ -25,7 +25,7 @@ async def slow(scene: Scene) -> dict[str, list[Line]]:
     async with serving(scene.bundle, log=scene.log("slow"), settings=DEADLINES) as instance:
         await _p99(scene, instance, seconds=4)
         quiet = await _p99(scene, instance, seconds=scene.seconds(20, 8))
-        async with crowd(instance.port, SIZES) as lives:
+        async with laggards(instance.port, SIZES) as lives:
             there = lives.count
             beside = await _p99(scene, instance, seconds=scene.seconds(20, 10))
             oldest = {kind: lives.oldest(kind) for kind in SIZES}

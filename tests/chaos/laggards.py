@@ -40,7 +40,7 @@ class Lives:
 
 
 @asynccontextmanager
-async def crowd(port: int, sizes: dict[str, int]) -> AsyncIterator[Lives]:
+async def laggards(port: int, sizes: dict[str, int]) -> AsyncIterator[Lives]:
     """So many connections of each kind, all open when the block begins; whoever is closed comes again until it ends."""
     lives, numbers = Lives(), itertools.count()
     tasks = [
