@@ -103,7 +103,7 @@ async def _ask(session: aiohttp.ClientSession, client: Balanced, url: str, body:
         async with session.post(url + PATH, data=body) as answer:
             content = await answer.read()
             if answer.status != 200 or not content.startswith(b'{"score":'):
-                failure = f"{answer.status} {content[:40].decode(errors='replace')}"
+                failure = str(answer.status)
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         failure = type(error).__name__
     client.requests.append(Request(sent, time.monotonic(), failure))

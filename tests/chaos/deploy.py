@@ -60,6 +60,7 @@ async def _replace(play: _Play) -> list[Line]:
     bundle = play.scene.bundle
     running = [await start(bundle, log=log, small=play.small, settings=DRAINING) for _ in range(2)]
     try:
+        await play.scene.warm(*running)
         async with play.load(*running) as client:
             await asyncio.sleep(2)
             for number, old in enumerate(running):
@@ -158,6 +159,7 @@ async def _swappable(play: _Play) -> AsyncIterator[Any]:
 
     swap(play.scene.bundle)
     async with serving(link, log=play.scene.log("faults"), small=play.small) as instance:
+        await play.scene.warm(instance)
         yield instance, swap
 
 

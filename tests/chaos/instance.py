@@ -91,7 +91,8 @@ async def start(
     given: dict[str, object] = {"BUNDLE": bundle, "PORT": port, "WORKERS": 2, **settings}
     environ = {name: value for name, value in os.environ.items() if not name.startswith("SCORER_")}
     environ |= {f"SCORER_{name}": str(value) for name, value in given.items()}
-    command = [sys.executable, "-m", "gunicorn", "-c", "service/gunicorn.conf.py"]
+    # Where CPU is bounded it is because others are measured meanwhile: then it gets out of their way until it is ready.
+    command = ["nice", "-n", "19" if small else "0", sys.executable, "-m", "gunicorn", "-c", "service/gunicorn.conf.py"]
     with log.open("a") as output:
         process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=environ, stdout=output, stderr=STDOUT)
     instance = Instance(port, process, log)
@@ -99,6 +100,7 @@ async def start(
         await until_ready([instance.url])
         for pid in instance.processes if small else ():
             small.take(pid)  # type: ignore[union-attr]
+            os.setpriority(os.PRIO_PROCESS, pid, 0)
     except BaseException:
         await stop(instance)
         raise

@@ -25,6 +25,11 @@ class Scene:
     def seconds(self, full: int, quick: int) -> int:
         return quick if self.quick else full
 
+    async def warm(self, *instances: Instance) -> None:
+        """Let workers that are new do what every first time is slower."""
+        for instance in instances:
+            await wrk(instance.url, self.reviews, connections=4, seconds=1)
+
     async def capacity(self, instance: Instance) -> Closed:
         """Keep the instance busy, with a queue too short for it to refuse anything."""
         return await wrk(instance.url, self.reviews, connections=8, seconds=self.seconds(8, 4))

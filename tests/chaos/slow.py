@@ -1,8 +1,8 @@
 """Seven hundred connections that never get on, beside clients that do."""
 
 from clients import between, stress
-from laggards import laggards
 from instance import Instance, serving
+from laggards import laggards
 from scene import Scene
 from verdicts import Line, at_most, told
 
