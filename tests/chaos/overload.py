@@ -76,7 +76,7 @@ async def overload(scene: Scene) -> dict[str, list[Line]]:
 async def _calm(scene: Scene, instance: Instance, *, seconds: int) -> Calm:
     """Keep it busy with a queue too short for it to refuse anything."""
     before = instance.cpu()
-    report = await stress(instance.url, scene.folder, "--connections", "8", seconds=seconds)
+    report = await stress(instance.url, scene.folder, "--connections", "12", seconds=seconds)
     used, answers = instance.cpu() - before, report["outcomes"]["ok"]
     share = used / report["seconds"] / CORES
     return Calm(rate=report["rate"], answer=used / answers, used=share, refused=report["offered"] - answers)
