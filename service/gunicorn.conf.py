@@ -52,7 +52,7 @@ def when_ready(server: object) -> None:
 def post_fork(_server: object, _worker: object) -> None:
     """Keep what was loaded before the fork out of the worker's garbage collections.
 
-    There are tens of thousands of objects that live as long as the process; a look at them all takes 20 to 40 ms of CPU,
-    which under a CPU limit is a sixth of a second without an answer.
+    There are tens of thousands of objects that live as long as the process; a look at them all takes 20 to 40 ms of
+    CPU, which under a CPU limit is a sixth of a second without an answer.
     """
     gc.freeze()

@@ -6,7 +6,6 @@ from uvicorn_worker import UvicornWorker
 
 from service.protocol import Protocol
 
-
 # How many new connections are accepted in one turn of the event loop.
 _ACCEPTED_A_TURN = 16
 
@@ -24,6 +23,8 @@ class Worker(UvicornWorker):  # type: ignore[misc]
         # The address that a proxy claims is nobody's business here.
         "proxy_headers": False,
     }
+
+    sockets: list[Any]  # gunicorn's, which wrap the real ones
 
     def run(self) -> None:
         """Serve, as uvicorn's worker does, but listen as many times over as connections are to be accepted a turn.
