@@ -23,8 +23,8 @@ ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
 # this many times the limit is read and thrown away before the connection closes; who sends more may see it break.
 _DRAINED = 16
 
-# All bodies that are arriving at a time may take this many times the limit of one: slow senders of large ones could fill
-# the memory else.
+# All bodies that are arriving at a time may take this many times the limit of one: slow senders of large ones could
+# fill the memory else.
 _HELD = 64
 
 # The server swallows the rest of so small a body by itself, and the connection stays usable.

@@ -6,7 +6,6 @@ from uvicorn_worker import UvicornWorker
 
 from service.protocol import Protocol
 
-
 # uvloop accepts one connection each time it looks at a listening socket. Under load it looks a few hundred times a
 # second, and clients that come back after a pause, or a probe among them, would queue for seconds. So it is given more
 # to look at. A look in vain costs a microsecond.
@@ -29,7 +28,7 @@ class Worker(UvicornWorker):  # type: ignore[misc]
 
     def run(self) -> None:
         """Serve until told to stop."""
-        given = self.sockets
+        given: list[Any] = self.sockets  # type: ignore[has-type]
         self.sockets = [listener.dup() for listener in given for _ in range(_LISTENERS)]
         for listener in given:
             listener.close()

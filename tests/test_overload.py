@@ -130,7 +130,9 @@ def test_bodies_that_arrive_slowly_cannot_fill_the_memory() -> None:
             messages = [{"type": "http.request", "body": b" " * 1_000, "more_body": True}]
 
             async def receive() -> Mapping[str, Any]:
-                return messages.pop() if messages else await asyncio.Event().wait() or {}
+                if not messages:
+                    await asyncio.Event().wait()
+                return messages.pop()
 
             headers = [(b"content-length", b"2000")]
             await body({"type": "http", "path": PATH, "query_string": b"", "headers": headers}, receive, send)
