@@ -9,10 +9,12 @@ from typing import Any
 
 import falcon.asgi
 
-from service import __version__, errors
+from service import __version__, documentation, errors, pages
 from service.admission import Admission
 from service.body import ASGI, WholeBody
+from service.cors import CrossOrigin
 from service.draining import Drain, shared_drain
+from service.explanations import Explanations
 from service.resources import Health, Readiness, Scores, Version
 from service.scoring.bundle import load
 from service.scoring.errors import BundleError
@@ -38,13 +40,17 @@ def create_app(
     app = falcon.asgi.App(middleware=[readiness])
     app.add_middleware(_State(settings=settings, admission=admission))
     errors.install(app)
+    pages.install(app)
+    documentation.install(app)
     scores = Scores(scorer, admission, max_texts=settings.max_texts)
     app.add_route("/api/1/users", scores)  # the original's name for it
     app.add_route("/api/1/scores", scores)
+    app.add_route("/api/1/explain", Explanations(scorer, admission, max_texts=settings.max_explained))
     app.add_route("/healthz", Health())
     app.add_route("/readyz", readiness)
     app.add_route("/version", Version(facts))
-    return WholeBody(app, admission, max_bytes=settings.max_bytes, seconds=settings.body_seconds)
+    whole = WholeBody(app, admission, max_bytes=settings.max_bytes, seconds=settings.body_seconds)
+    return CrossOrigin(whole, settings.cors_origins) if settings.cors_origins else whole
 
 
 def get_app() -> ASGI:

@@ -1,5 +1,6 @@
 """How gunicorn serves: ``gunicorn -c service/gunicorn.conf.py``. Its settings come from ``SCORER_*`` variables."""
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -46,3 +47,12 @@ def when_ready(server: object) -> None:
 
     drain_on_term(server, shared_drain(), _settings.drain_seconds)
     reload_on_hup(server, read_app)
+
+
+def post_fork(_server: object, _worker: object) -> None:
+    """Keep what was loaded before the fork out of the worker's garbage collections.
+
+    There are tens of thousands of objects that live as long as the process; a look at them all takes 20 to 40 ms of
+    CPU, which under a CPU limit is a sixth of a second without an answer.
+    """
+    gc.freeze()
