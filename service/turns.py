@@ -60,8 +60,10 @@ class Turns:
 
     @property
     def expected(self) -> float:
-        """How many seconds the next to ask will wait, judging by those who had their turns lately."""
-        return len(self._queue) * self._pace
+        """How many seconds the next to ask will wait, judging by those who had their turns lately and the next to."""
+        if not self._queue:
+            return 0.0
+        return max(len(self._queue) * self._pace, time.monotonic() - self._queue[0].asked)
 
     async def take(self, work: Callable[[], Result], *, begun: bool = False) -> Result:
         """Return what ``work`` returns when its turn has come; raise a ``RequestError`` if that is too late.
@@ -91,29 +93,30 @@ class Turns:
         """Give the next turn, or as many as there is time for, and come back after a look at the sockets."""
         began = time.monotonic()
         until = began + (began - self._ended) * _SHARE
-        while self._queue:
-            self._run(self._queue.popleft())
-            self._ended = time.monotonic()
-            if self._ended >= until:
-                break
+        while self._queue and self._ended < until:
+            if self._run(self._queue.popleft()):
+                self._ended = time.monotonic()
         if self._queue:
             asyncio.get_running_loop().call_soon(self._give)
 
-    def _run(self, turn: _Turn) -> None:
+    def _run(self, turn: _Turn) -> bool:
+        """Compute, unless nobody wants the result any more; return whether that took time."""
         if turn.result.cancelled():
-            return
+            return False
         waited = time.monotonic() - turn.asked
         if turn.ahead:
             self._pace += (waited / turn.ahead - self._pace) / _MEMORY
         if self.observe:
             self.observe(waited)
+        if waited > self._patience and not turn.begun:
+            self.late += 1
+            turn.result.set_exception(overloaded())
+            return False
         try:
-            if waited > self._patience and not turn.begun:
-                self.late += 1
-                raise overloaded()  # noqa: TRY301
             turn.result.set_result(turn.work())
         except Exception as error:  # noqa: BLE001
             turn.result.set_exception(error)
+        return True
 
 
 def slices(texts: Sequence[str]) -> Iterator[Sequence[str]]:

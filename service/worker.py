@@ -6,8 +6,11 @@ from uvicorn_worker import UvicornWorker
 
 from service.protocol import Protocol
 
-# How many new connections are accepted in one turn of the event loop.
-_ACCEPTED_A_TURN = 16
+
+# uvloop accepts one connection each time it looks at a listening socket. Under load it looks a few hundred times a
+# second, and clients that come back after a pause, or a probe among them, would queue for seconds. So it is given more
+# to look at. A look in vain costs a microsecond.
+_LISTENERS = 8
 
 
 class Worker(UvicornWorker):  # type: ignore[misc]
@@ -24,13 +27,10 @@ class Worker(UvicornWorker):  # type: ignore[misc]
         "proxy_headers": False,
     }
 
-    sockets: list[Any]  # gunicorn's, which wrap the real ones
-
     def run(self) -> None:
-        """Serve, as uvicorn's worker does, but listen as many times over as connections are to be accepted a turn.
-
-        libuv accepts a single one a turn, and a turn lasts as long as a computation. After a moment's pause hundreds
-        wait, and each would have hundreds of turns to wait, unrefused: a second and more under load.
-        """
-        self.sockets = [sock if turn == 0 else sock.dup() for sock in self.sockets for turn in range(_ACCEPTED_A_TURN)]
+        """Serve until told to stop."""
+        given = self.sockets
+        self.sockets = [listener.dup() for listener in given for _ in range(_LISTENERS)]
+        for listener in given:
+            listener.close()
         super().run()

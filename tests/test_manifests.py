@@ -260,6 +260,16 @@ BROKEN: list[tuple[Check, str, Change]] = [
         LOCAL,
         pod(f"{SERVER} env", [{"name": "SCORER_WORKERS", "value": "16"}]),
     ),
+    (
+        manifests.check_a_stuck_worker_is_replaced_before_the_pod,
+        LOCAL,
+        pod(f"{SERVER} livenessProbe failureThreshold", 3),
+    ),
+    (
+        manifests.check_a_stuck_worker_is_replaced_before_the_pod,
+        LOCAL,
+        pod(f"{SERVER} env", [{"name": "SCORER_STUCK_SECONDS", "value": "60"}]),
+    ),
     (manifests.check_grace_period_outlasts_the_stop, LOCAL, pod(f"{POD} terminationGracePeriodSeconds", 28)),
     (manifests.check_grace_period_outlasts_the_stop, LOCAL, pod(f"{SERVER} lifecycle preStop sleep seconds", 30)),
     (manifests.check_grace_period_outlasts_the_stop, LOCAL, pod(f"{SERVER} lifecycle", REMOVED)),

@@ -1,11 +1,13 @@
 """Under more load than it can bear the service says so at once, and does in time what it accepts."""
 
+import asyncio
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -14,7 +16,10 @@ from crowd import PATH, crowd
 from running import Server, serving
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from service.admission import Admission
+from service.body import WholeBody
 from service.protocol import Protocol
+from service.turns import Turns
 
 REVIEW = "部屋は狭いけれど朝食が美味しかった。駅から近くて便利でした。"
 SINGLE = json.dumps({"texts": REVIEW}).encode()
@@ -107,3 +112,37 @@ def test_the_protocol_extends_what_this_version_of_uvicorn_has() -> None:
     assert uvicorn.__version__.startswith("0.54.")
     for name in vars(Protocol):
         assert name in {"_close_idle", "_look", "_refuses"} or name.startswith("__") or hasattr(HttpToolsProtocol, name)
+
+
+def test_bodies_that_arrive_slowly_cannot_fill_the_memory() -> None:
+    async def app(_scope: object, _receive: object, _send: object) -> None:
+        raise AssertionError("no body was whole")
+
+    async def scene() -> tuple[list[int], int]:
+        body = WholeBody(app, Admission(Turns(patience=1), max_texts=1, max_wait=1), max_bytes=1_000, seconds=60)
+        statuses: list[int] = []
+
+        async def send(message: Mapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                statuses.append(message["status"])
+
+        async def ask() -> None:
+            messages = [{"type": "http.request", "body": b" " * 1_000, "more_body": True}]
+
+            async def receive() -> Mapping[str, Any]:
+                return messages.pop() if messages else await asyncio.Event().wait() or {}
+
+            headers = [(b"content-length", b"2000")]
+            await body({"type": "http", "path": PATH, "query_string": b"", "headers": headers}, receive, send)
+
+        clients = [asyncio.ensure_future(ask()) for _ in range(100)]
+        await asyncio.sleep(0.1)
+        waiting = sum(not client.done() for client in clients)
+        for client in clients:
+            client.cancel()
+        await asyncio.gather(*clients, return_exceptions=True)
+        return statuses, waiting
+
+    statuses, waiting = asyncio.run(scene())
+    assert statuses == [503] * 36
+    assert waiting == 64
