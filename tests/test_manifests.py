@@ -237,7 +237,7 @@ BROKEN: list[tuple[Check, str, Change]] = [
     (manifests.check_named_ports_resolve, LOCAL, pod(f"{SERVER} livenessProbe httpGet port", "web")),
     (manifests.check_probe_paths_are_routes, LOCAL, pod(f"{SERVER} startupProbe httpGet path", "/health")),
     (manifests.check_probe_paths_are_routes, LOCAL, pod(f"{SERVER} readinessProbe httpGet path", "/healthz")),
-    (manifests.check_probe_paths_are_routes, LOCAL, pod(f"{SERVER} livenessProbe httpGet path", "/")),
+    (manifests.check_probe_paths_are_routes, LOCAL, pod(f"{SERVER} livenessProbe httpGet path", "/alive")),
     *(
         (manifests.check_ports_agree, LOCAL, change)
         for change in (
