@@ -22,6 +22,7 @@ from service.protocol import Protocol
 from service.turns import Turns
 
 REVIEW = "部屋は狭いけれど朝食が美味しかった。駅から近くて便利でした。"
+ORIGIN = "https://shop.example"
 SINGLE = json.dumps({"texts": REVIEW}).encode()
 LIST = json.dumps({"texts": [REVIEW] * 1_000}).encode()
 LARGE = json.dumps({"texts": [REVIEW * 10] * 1_000}, ensure_ascii=False).encode()
@@ -30,7 +31,7 @@ LARGE = json.dumps({"texts": [REVIEW * 10] * 1_000}, ensure_ascii=False).encode(
 @pytest.fixture(scope="module")
 def small(tiny_bundle: Path) -> Iterator[Server]:
     """A server that accepts next to nothing."""
-    with serving(tiny_bundle, MAX_PENDING_TEXTS="2") as server:
+    with serving(tiny_bundle, MAX_PENDING_TEXTS="2", CORS_ORIGINS=ORIGIN) as server:
         yield server
 
 
@@ -55,6 +56,13 @@ def test_a_refusal_has_the_shape_of_every_error(small: Server) -> None:
         assert answer.json()["error"]["code"] == "overloaded"
         assert answer.headers["content-type"] == "application/json"
         assert answer.headers["retry-after"] == "1"
+
+
+def test_a_page_of_another_origin_can_read_its_refusal(small: Server) -> None:
+    with crowd(small, [LIST], clients=6), httpx.Client(base_url=small.url, headers={"Origin": ORIGIN}) as client:
+        answers = [client.post(PATH, content=SINGLE) for _ in range(100)]
+    assert 503 in {answer.status_code for answer in answers}
+    assert {answer.headers.get("access-control-allow-origin") for answer in answers} == {ORIGIN}
 
 
 def test_a_refused_client_reads_its_answer_even_over_a_large_body_that_nobody_read(small: Server) -> None:
