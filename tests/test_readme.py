@@ -28,7 +28,7 @@ NOT_HERE: Mapping[str, str] = {
         "loads the machine for minutes; tests/test_stress.py looks for breakpoints that are found sooner"
     ),
     "make bench": "takes ten minutes; tests/test_bench.py runs a short form of every row",
-    "make chaos": "takes twenty minutes; test_overload, test_slow_clients, test_reload and test_faults are its short forms",
+    "make chaos": "takes twenty minutes; test_overload, test_slow_clients, test_reload and test_faults are short",
     "make image": DOCKER,
     "make image BUNDLE=build/mine": DOCKER,
     "make image-run": DOCKER,
