@@ -12,6 +12,7 @@ import falcon.asgi
 from service import __version__, documentation, errors, pages
 from service.admission import Admission
 from service.body import ASGI, WholeBody
+from service.changing import Change, shared_change
 from service.cors import CrossOrigin
 from service.draining import Drain, shared_drain
 from service.explanations import Explanations
@@ -27,16 +28,22 @@ _LIBRARIES = ("falcon", "gunicorn", "uvicorn", "lightgbm", "mecab-python3", "ipa
 
 
 def create_app(
-    scorer: Scorer, *, probe: str, facts: Mapping[str, Any], settings: Settings, drain: Drain | None = None
+    scorer: Scorer,
+    *,
+    probe: str,
+    facts: Mapping[str, Any],
+    settings: Settings,
+    drain: Drain | None = None,
+    change: Change | None = None,
 ) -> ASGI:
     """Return the ASGI app that serves ``scorer``.
 
     ``probe`` is the review that each worker scores before it calls itself ready; ``facts`` is what ``/version`` tells.
-    ``drain``, once started, makes it unready.
+    ``drain``, once started, makes it unready; ``change`` is under way while the workers change.
     """
     readiness = Readiness(scorer, probe, drain or Drain())
-    turns = Turns(patience=settings.max_wait_seconds)
-    admission = Admission(turns, max_texts=settings.max_pending_texts, max_wait=settings.max_wait_seconds)
+    turns = Turns(patience=settings.max_wait_seconds, change=change)
+    admission = Admission(turns, max_texts=settings.max_pending_texts)
     app = falcon.asgi.App(middleware=[readiness])
     app.add_middleware(_State(settings=settings, admission=admission))
     errors.install(app)
@@ -72,7 +79,9 @@ def read_app() -> ASGI:
         "libraries": {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
     }
     probe = bundle.manifest["probe"]["text"]
-    return create_app(bundle.scorer, probe=probe, facts=facts, settings=settings, drain=shared_drain())
+    return create_app(
+        bundle.scorer, probe=probe, facts=facts, settings=settings, drain=shared_drain(), change=shared_change()
+    )
 
 
 class _State:
