@@ -3,43 +3,57 @@
 import os
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
 import falcon.asgi
 
-from service import __version__, errors
+from service import __version__, errors, metrics
 from service.body import ASGI, WholeBody
 from service.draining import Drain, shared_drain
+from service.observing import Observed, Watch, routes_of
 from service.resources import Health, Readiness, Scores, Version
 from service.scoring.bundle import load
 from service.scoring.errors import BundleError
 from service.scoring.scorer import Scorer
 from service.scoring.tokens import DEFAULT_DICTIONARY
 from service.settings import Settings, SettingsError, read_settings
+from service.tallies import Tallies, shared_tallies
 
 _LIBRARIES = ("falcon", "gunicorn", "uvicorn", "lightgbm", "mecab-python3", "ipadic", "numpy", "msgspec")
 
 
 def create_app(
-    scorer: Scorer, *, probe: str, facts: Mapping[str, Any], settings: Settings, drain: Drain | None = None
+    scorer: Scorer,
+    *,
+    probe: str,
+    facts: Mapping[str, Any],
+    settings: Settings,
+    drain: Drain | None = None,
+    tallies: Tallies | None = None,
+    trained: Mapping[str, Sequence[int]] | None = None,
 ) -> ASGI:
     """Return the ASGI app that serves ``scorer``.
 
     ``probe`` is the review that each worker scores before it calls itself ready; ``facts`` is what ``/version`` tells.
-    ``drain``, once started, makes it unready.
+    ``drain``, once started, makes it unready. ``tallies`` are what the workers count into; ``trained`` is what the
+    bundle keeps of how its held-out reviews scored.
     """
     readiness = Readiness(scorer, probe, drain or Drain())
     app = falcon.asgi.App(middleware=[readiness])
     errors.install(app)
-    scores = Scores(scorer, max_texts=settings.max_texts)
+    watch = Watch()
+    scores = Scores(scorer.watched(watch.note), max_texts=settings.max_texts)
     app.add_route("/api/1/users", scores)  # the original's name for it
     app.add_route("/api/1/scores", scores)
     app.add_route("/healthz", Health())
     app.add_route("/readyz", readiness)
     app.add_route("/version", Version(facts))
-    return WholeBody(app, max_bytes=settings.max_bytes, seconds=settings.body_seconds)
+    if settings.metrics:
+        metrics.install(app, watch, tallies or Tallies(), facts=facts, trained=trained)
+    whole = WholeBody(app, max_bytes=settings.max_bytes, seconds=settings.body_seconds)
+    return Observed(whole, watch, routes=routes_of(app))
 
 
 def get_app() -> ASGI:
@@ -56,4 +70,12 @@ def get_app() -> ASGI:
         "libraries": {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
     }
     probe = bundle.manifest["probe"]["text"]
-    return create_app(bundle.scorer, probe=probe, facts=facts, settings=settings, drain=shared_drain())
+    return create_app(
+        bundle.scorer,
+        probe=probe,
+        facts=facts,
+        settings=settings,
+        drain=shared_drain(),
+        tallies=shared_tallies(),
+        trained=bundle.manifest.get("distribution"),
+    )

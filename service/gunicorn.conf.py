@@ -3,12 +3,15 @@
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 # Before LightGBM is loaded: its threads do not survive the fork into workers.
 os.environ["OMP_NUM_THREADS"] = "1"
 
 from service.draining import drain_on_term, shared_drain
+from service.metrics import forget_worker
 from service.settings import SettingsError, read_settings, worker_count
+from service.tallies import shared_tallies, take_row
 
 try:
     _settings = read_settings(os.environ)
@@ -36,3 +39,13 @@ proc_name = "review-scorer"
 def when_ready(server: object) -> None:
     """Leave slowly when told to; gunicorn calls this in the master, before the first worker is forked."""
     drain_on_term(server, shared_drain(), _settings.drain_seconds)
+
+
+# Each worker counts into a row of its own, chosen by the master.
+pre_fork = take_row
+child_exit = forget_worker
+
+
+def post_fork(_server: object, worker: Any) -> None:
+    """Count into this worker's own row."""
+    shared_tallies().use(worker.tallies_row)

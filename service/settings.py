@@ -36,6 +36,8 @@ class Settings:
     drain_seconds: float = 5.0
     # The longest request is a body that arrives at its deadline and a full list to score after it.
     graceful_seconds: int = 20
+    # Whether there is /metrics.
+    metrics: bool = True
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
@@ -90,6 +92,12 @@ def _text(text: str) -> str:
     return text
 
 
+def _switch(text: str) -> bool:
+    if text not in {"on", "off"}:
+        raise ValueError("wanted on or off")
+    return text == "on"
+
+
 _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "host": _text,
     "port": _integer(1, 65_535),
@@ -103,4 +111,5 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "keepalive_seconds": _integer(1, 3_600),
     "drain_seconds": _pause,
     "graceful_seconds": _integer(1, 3_600),
+    "metrics": _switch,
 }

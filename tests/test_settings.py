@@ -28,6 +28,7 @@ def test_every_setting_has_its_variable() -> None:
         "SCORER_KEEPALIVE_SECONDS": "5",
         "SCORER_DRAIN_SECONDS": "0",
         "SCORER_GRACEFUL_SECONDS": "6",
+        "SCORER_METRICS": "off",
     }
     assert read_settings(environ) == Settings(
         host="0.0.0.0",
@@ -42,6 +43,7 @@ def test_every_setting_has_its_variable() -> None:
         keepalive_seconds=5,
         drain_seconds=0,
         graceful_seconds=6,
+        metrics=False,
     )
 
 
@@ -61,6 +63,7 @@ def test_every_setting_has_its_variable() -> None:
         ("SCORER_BUNDLE", " "),
         ("SCORER_HOST", ""),
         ("SCORER_MAX_CHAR", "5"),
+        ("SCORER_METRICS", "yes"),
     ],
 )
 def test_a_bad_value_is_named(name: str, value: str) -> None:

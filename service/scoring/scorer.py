@@ -1,8 +1,9 @@
 """Text to stars: the whole chain behind two methods."""
 
+import copy
 from bisect import bisect_left
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,6 +90,15 @@ class Detail(NamedTuple):
     known: float
 
 
+class Scored(NamedTuple):
+    """What was scored in one call: four sequences of one length, ``known`` as in ``Detail``."""
+
+    texts: Sequence[str]
+    tokens: Sequence[Sequence[str]]
+    scores: Sequence[float]
+    known: Sequence[float]
+
+
 class Scorer:
     """Scores Japanese reviews. Deterministic; not for use by two threads at once.
 
@@ -109,18 +119,21 @@ class Scorer:
         self._vectorizer = vectorizer
         self._model = model
         self._certainty = certainty
+        self.tell: Callable[[Scored], None] | None = None
+
+    def watched(self, tell: Callable[[Scored], None]) -> Self:
+        """Return the same scorer, which tells ``tell`` of everything that it scores."""
+        watched = copy.copy(self)
+        watched.tell = tell
+        return watched
 
     def score(self, text: str) -> float:
         """Return the stars of ``text``, 1–5. Raises ``TextError`` for a text that cannot be scored."""
-        text_rules.check(text, max_chars=self.max_chars)
-        tokens = self._tokenizer(text_rules.normalise(text))
-        return self._model.predict_one(*self._vectorizer.transform_one(tokens))
+        return self._one(text)[0]
 
     def detail(self, text: str) -> Detail:
         """Return the stars of ``text`` with how sure they are. Raises ``TextError`` as ``score`` does."""
-        text_rules.check(text, max_chars=self.max_chars)
-        tokens = self._tokenizer(text_rules.normalise(text))
-        score = self._model.predict_one(*self._vectorizer.transform_one(tokens))
+        score, tokens = self._one(text)
         return Detail(score, self._certainty.interval(score), self._vectorizer.known_share(tokens))
 
     def known_share(self, text: str) -> float:
@@ -132,20 +145,31 @@ class Scorer:
 
         Raises ``TextError`` with the ``index`` of the first text that cannot be scored, before any is.
         """
-        self._check_all(texts)
-        tokens = [self._tokenizer(text_rules.normalise(text)) for text in texts]
-        stars: list[float] = self._model.predict(self._vectorizer.transform(tokens)).tolist()
-        return stars
+        return self._many(texts)[0]
 
     def detail_many(self, texts: Sequence[str]) -> list[Detail]:
         """Return for each text what ``detail`` returns for it; raises as ``score_many`` does."""
-        self._check_all(texts)
-        tokens = [self._tokenizer(text_rules.normalise(text)) for text in texts]
-        stars = self._model.predict(self._vectorizer.transform(tokens)).tolist()
+        stars, tokens = self._many(texts)
         known = [self._vectorizer.known_share(each) for each in tokens]
         return [
             Detail(score, self._certainty.interval(score), share) for score, share in zip(stars, known, strict=True)
         ]
+
+    def _one(self, text: str) -> tuple[float, list[str]]:
+        text_rules.check(text, max_chars=self.max_chars)
+        tokens = self._tokenizer(text_rules.normalise(text))
+        score = self._model.predict_one(*self._vectorizer.transform_one(tokens))
+        if self.tell:
+            self.tell(Scored((text,), (tokens,), (score,), (self._vectorizer.known_share(tokens),)))
+        return score, tokens
+
+    def _many(self, texts: Sequence[str]) -> tuple[list[float], list[list[str]]]:
+        self._check_all(texts)
+        tokens = [self._tokenizer(text_rules.normalise(text)) for text in texts]
+        stars: list[float] = self._model.predict(self._vectorizer.transform(tokens)).tolist()
+        if self.tell:
+            self.tell(Scored(texts, tokens, stars, [self._vectorizer.known_share(each) for each in tokens]))
+        return stars, tokens
 
     def _check_all(self, texts: Sequence[str]) -> None:
         for index, text in enumerate(texts):

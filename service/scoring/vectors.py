@@ -40,6 +40,7 @@ class Vectorizer:
         self.longest = longest
         self._trie = _trie(terms)
         self._idf = idf.tolist()
+        self._words = frozenset(term for term in terms if " " not in term)
 
     @property
     def width(self) -> int:
@@ -48,8 +49,7 @@ class Vectorizer:
 
     def known_share(self, tokens: Sequence[str]) -> float:
         """Return the share of the tokens, 0–1, that are terms by themselves; 0 where there is no token."""
-        known = sum((node := self._trie.get(token)) is not None and node[0] >= 0 for token in tokens)
-        return known / len(tokens) if tokens else 0.0
+        return sum(map(self._words.__contains__, tokens)) / len(tokens) if tokens else 0.0
 
     def transform(self, texts: Iterable[Sequence[str]]) -> Rows:
         """Return one row for each text, given as its tokens. A text of unknown words is an empty row."""

@@ -1,0 +1,106 @@
+"""What is known of each request, for those who count, log and trace.
+
+The outermost wrapper of the app: nothing that is answered escapes it, whoever answers.
+"""
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from typing import Any
+
+import falcon.asgi
+import falcon.inspect
+
+from service.body import ASGI, Receive, Scope, Send
+from service.scoring.scorer import Scored
+
+OTHER = "other"
+"""The route of a path that there is not: paths are endless, and the values of a label must not be."""
+
+
+class Exchange:
+    """One request and its answer. What was scored is 0 where nothing was; times are in seconds."""
+
+    __slots__ = ("characters", "queued", "route", "seconds", "started", "status", "texts", "tokens")
+
+    def __init__(self, route: str, started: float) -> None:
+        self.route = route
+        self.started = started
+        self.seconds = 0.0
+        self.queued: float | None = None
+        # What nginx logs of a client that went away before there was an answer.
+        self.status = 499
+        self.texts = self.characters = self.tokens = 0
+
+
+current: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
+"""The exchange that the running code belongs to."""
+
+
+class Watch:
+    """Who is told when an exchange begins, when it ended, and what was scored in it."""
+
+    def __init__(self) -> None:
+        self.begun: list[Callable[[Exchange], None]] = []
+        self.ended: list[Callable[[Exchange], None]] = []
+        self.scored: list[Callable[[Scored], None]] = []
+
+    def note(self, scored: Scored) -> None:
+        """Take note of what was scored; of nothing that no request asked for."""
+        if exchange := current.get():
+            exchange.texts += len(scored.texts)
+            exchange.characters += sum(map(len, scored.texts))
+            exchange.tokens += sum(map(len, scored.tokens))
+            for tell in self.scored:
+                tell(scored)
+
+
+class Observed:
+    """An ASGI wrapper that tells ``watch`` of each exchange. ``routes`` are the templates of all paths."""
+
+    def __init__(self, app: ASGI, watch: Watch, *, routes: Sequence[str]) -> None:
+        self._app = app
+        self._watch = watch
+        self._route = _router(routes)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, as ASGI has it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        exchange = Exchange(self._route(scope["path"]), time.perf_counter())
+
+        async def send_observed(message: dict[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                exchange.status = message["status"]
+            await send(message)
+
+        current.set(exchange)
+        for tell in self._watch.begun:
+            tell(exchange)
+        try:
+            await self._app(scope, receive, send_observed)
+        finally:
+            exchange.seconds = time.perf_counter() - exchange.started
+            for tell in self._watch.ended:
+                tell(exchange)
+
+
+def routes_of(app: falcon.asgi.App[Any, Any]) -> list[str]:
+    """Return the templates of the paths that ``app`` answers."""
+    return [route.path for route in falcon.inspect.inspect_routes(app)]
+
+
+def _router(routes: Sequence[str]) -> Callable[[str], str]:
+    """Return what gives the route of a path."""
+    plain = {route: route for route in routes if "{" not in route}
+    templates = [(re.compile(re.sub(r"\{[^}]*\}", "[^/]+", route)), route) for route in routes if "{" in route]
+
+    def route(path: str) -> str:
+        found = plain.get(path)
+        if found is None:
+            found = next((route for pattern, route in templates if pattern.fullmatch(path)), OTHER)
+        return found
+
+    return route

@@ -1,0 +1,52 @@
+"""What is counted of each scored text, and whether it still looks like what the bundle was trained on."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+from prometheus_client import Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+
+from service.drift import Recent, stability_index
+from service.histogram import Histogram
+from service.scoring.distribution import KNOWN_EDGES, SCORE_EDGES, count
+from service.scoring.scorer import Scored
+from service.tallies import Tallies
+
+
+class ScoreMetrics:
+    """Counts scores and known shares into ``tallies``; as a collector, gives those of all workers.
+
+    ``trained`` are the counts, by bin, of ``score`` and ``known_share`` that the bundle keeps of its held-out reviews;
+    None in a bundle that keeps none: then there is no drift to tell, and it is NaN.
+    """
+
+    def __init__(self, tallies: Tallies, trained: Mapping[str, Sequence[int]] | None) -> None:
+        self._tallies = tallies
+        self._trained = trained
+        self._texts = tallies.reserve("texts")
+        self._scores = Histogram(tallies, "score", SCORE_EDGES)
+        self._known = Histogram(tallies, "known_share", KNOWN_EDGES)
+        self._recent_scores = Recent(tallies, "recent score")
+        self._recent_known = Recent(tallies, "recent known_share")
+
+    def scored(self, scored: Scored) -> None:
+        """Count what was scored."""
+        own = self._tallies.own
+        own[self._texts] += len(scored.scores)
+        scores, known = count(scored.scores, SCORE_EDGES), count(scored.known, KNOWN_EDGES)
+        self._scores.observe_counts(own, scores, sum(scored.scores))
+        self._known.observe_counts(own, known, sum(scored.known))
+        self._recent_scores.add(scores)
+        self._recent_known.add(known)
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield counts, histograms and drift."""
+        sums = self._tallies.sums
+        yield CounterMetricFamily("scorer_texts", "Texts that were scored.", sums[self._texts])
+        yield HistogramMetricFamily("scorer_score", "The scores, in stars.", *self._scores.sample(sums))
+        meaning = "The share of a text's words that the model knows."
+        yield HistogramMetricFamily("scorer_known_share", meaning, *self._known.sample(sums))
+        for name, recent in (("score", self._recent_scores), ("known_share", self._recent_known)):
+            meaning = f"Population stability index of the last hour's {name}s against training; NaN while too few."
+            index = stability_index(recent.counts, self._trained[name]) if self._trained else math.nan
+            yield GaugeMetricFamily(f"scorer_{name}_drift", meaning, index)
