@@ -9,9 +9,11 @@ from typing import Any
 
 import falcon.asgi
 
-from service import __version__, errors, metrics
+from service import __version__, errors, logs, metrics
 from service.body import ASGI, WholeBody
 from service.draining import Drain, shared_drain
+from service.lines import Lines, shared_lines
+from service.logs import RequestLog
 from service.observing import Observed, Watch, routes_of
 from service.resources import Health, Readiness, Scores, Version
 from service.scoring.bundle import load
@@ -33,12 +35,13 @@ def create_app(
     drain: Drain | None = None,
     tallies: Tallies | None = None,
     trained: Mapping[str, Sequence[int]] | None = None,
+    lines: Lines | None = None,
 ) -> ASGI:
     """Return the ASGI app that serves ``scorer``.
 
     ``probe`` is the review that each worker scores before it calls itself ready; ``facts`` is what ``/version`` tells.
     ``drain``, once started, makes it unready. ``tallies`` are what the workers count into; ``trained`` is what the
-    bundle keeps of how its held-out reviews scored.
+    bundle keeps of how its held-out reviews scored. ``lines`` is where requests are logged to.
     """
     readiness = Readiness(scorer, probe, drain or Drain())
     app = falcon.asgi.App(middleware=[readiness])
@@ -52,6 +55,8 @@ def create_app(
     app.add_route("/version", Version(facts))
     if settings.metrics:
         metrics.install(app, watch, tallies or Tallies(), facts=facts, trained=trained)
+    if lines and settings.log != logs.OFF:
+        watch.ended.append(RequestLog(lines, settings.log).ended)
     whole = WholeBody(app, max_bytes=settings.max_bytes, seconds=settings.body_seconds)
     return Observed(whole, watch, routes=routes_of(app))
 
@@ -78,4 +83,5 @@ def get_app() -> ASGI:
         drain=shared_drain(),
         tallies=shared_tallies(),
         trained=bundle.manifest.get("distribution"),
+        lines=shared_lines(),
     )

@@ -9,6 +9,8 @@ from typing import Any
 os.environ["OMP_NUM_THREADS"] = "1"
 
 from service.draining import drain_on_term, shared_drain
+from service.lines import shared_lines
+from service.logs import configuration
 from service.metrics import forget_worker
 from service.settings import SettingsError, read_settings, worker_count
 from service.tallies import shared_tallies, take_row
@@ -34,6 +36,7 @@ timeout = 30
 worker_tmp_dir = _SHARED_MEMORY if Path(_SHARED_MEMORY).is_dir() else None
 control_socket_disable = True
 proc_name = "review-scorer"
+logconfig_dict = configuration(_settings.log)
 
 
 def when_ready(server: object) -> None:
@@ -47,5 +50,11 @@ child_exit = forget_worker
 
 
 def post_fork(_server: object, worker: Any) -> None:
-    """Count into this worker's own row."""
+    """Count into this worker's own row, and log by a thread of its own."""
     shared_tallies().use(worker.tallies_row)
+    shared_lines().start()
+
+
+def worker_exit(_server: object, _worker: object) -> None:
+    """Write the last lines."""
+    shared_lines().stop()

@@ -4,8 +4,9 @@ The outermost wrapper of the app: nothing that is answered escapes it, whoever a
 """
 
 import re
+import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from typing import Any
 
@@ -20,19 +21,26 @@ OTHER = "other"
 
 
 class Exchange:
-    """One request and its answer. What was scored is 0 where nothing was; times are in seconds."""
+    """One request and its answer. What was scored is 0 where nothing was; times are in seconds.
 
-    __slots__ = ("characters", "queued", "route", "seconds", "started", "status", "texts", "tokens")
+    ``id`` names it, in the log and to the client; ``key`` is the name of the API key that it came with.
+    """
 
-    def __init__(self, route: str, started: float) -> None:
+    __slots__ = ("characters", "id", "key", "queued", "route", "seconds", "started", "status", "texts", "tokens")
+
+    def __init__(self, route: str, started: float, identity: str) -> None:
+        self.id = identity
         self.route = route
         self.started = started
+        self.key: str | None = None
         self.seconds = 0.0
         self.queued: float | None = None
         # What nginx logs of a client that went away before there was an answer.
         self.status = 499
         self.texts = self.characters = self.tokens = 0
 
+
+_SANE = re.compile(rb"[\w.:/+=@-]{1,128}").fullmatch
 
 current: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
 """The exchange that the running code belongs to."""
@@ -69,11 +77,13 @@ class Observed:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = Exchange(self._route(scope["path"]), time.perf_counter())
+        identity = _identity(scope["headers"])
+        exchange = Exchange(self._route(scope["path"]), time.perf_counter(), identity)
 
         async def send_observed(message: dict[str, Any]) -> None:
             if message["type"] == "http.response.start":
                 exchange.status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", identity.encode())]
             await send(message)
 
         current.set(exchange)
@@ -90,6 +100,14 @@ class Observed:
 def routes_of(app: falcon.asgi.App[Any, Any]) -> list[str]:
     """Return the templates of the paths that ``app`` answers."""
     return [route.path for route in falcon.inspect.inspect_routes(app)]
+
+
+def _identity(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """Return the id that the client gave the request if it can be written anywhere, else a new one."""
+    for name, value in headers:
+        if name == b"x-request-id" and _SANE(value):
+            return value.decode()
+    return secrets.token_hex(8)
 
 
 def _router(routes: Sequence[str]) -> Callable[[str], str]:

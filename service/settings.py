@@ -38,6 +38,8 @@ class Settings:
     graceful_seconds: int = 20
     # Whether there is /metrics.
     metrics: bool = True
+    # json: an object a line, for machines; plain: for people; off: plain, and nothing of single requests.
+    log: str = "json"
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
@@ -92,10 +94,17 @@ def _text(text: str) -> str:
     return text
 
 
+def _one_of(*values: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in values:
+            raise ValueError(f"wanted {', '.join(values[:-1])} or {values[-1]}")
+        return text
+
+    return parse
+
+
 def _switch(text: str) -> bool:
-    if text not in {"on", "off"}:
-        raise ValueError("wanted on or off")
-    return text == "on"
+    return _one_of("on", "off")(text) == "on"
 
 
 _PARSERS: Mapping[str, Callable[[str], Any]] = {
@@ -112,4 +121,5 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "drain_seconds": _pause,
     "graceful_seconds": _integer(1, 3_600),
     "metrics": _switch,
+    "log": _one_of("json", "plain", "off"),
 }

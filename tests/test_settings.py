@@ -29,6 +29,7 @@ def test_every_setting_has_its_variable() -> None:
         "SCORER_DRAIN_SECONDS": "0",
         "SCORER_GRACEFUL_SECONDS": "6",
         "SCORER_METRICS": "off",
+        "SCORER_LOG": "plain",
     }
     assert read_settings(environ) == Settings(
         host="0.0.0.0",
@@ -44,6 +45,7 @@ def test_every_setting_has_its_variable() -> None:
         drain_seconds=0,
         graceful_seconds=6,
         metrics=False,
+        log="plain",
     )
 
 
@@ -64,6 +66,7 @@ def test_every_setting_has_its_variable() -> None:
         ("SCORER_HOST", ""),
         ("SCORER_MAX_CHAR", "5"),
         ("SCORER_METRICS", "yes"),
+        ("SCORER_LOG", "xml"),
     ],
 )
 def test_a_bad_value_is_named(name: str, value: str) -> None:
