@@ -18,6 +18,8 @@ RUN --mount=type=secret,id=apt_sources,target=/etc/apt/sources.list.d/build.sour
     && apt-get install -q -y --no-install-recommends libgomp1 \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/log/apt /var/log/dpkg.log
 
+# The lock names all that serving needs; pip would add SciPy, which only LightGBM's Python package wants (the service calls
+# its C library).
 FROM system AS dependencies
 WORKDIR /app
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PATH=/opt/venv/bin:$PATH
@@ -25,7 +27,7 @@ COPY requirements/serving.txt requirements/
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
     python -m venv /opt/venv \
-    && pip install --no-compile --require-hashes -r requirements/serving.txt
+    && pip install --no-compile --no-deps --require-hashes -r requirements/serving.txt
 
 # The whole training environment; `docker build --target train-tools` makes the image of the training Job.
 FROM dependencies AS train-tools
@@ -62,11 +64,10 @@ COPY build/image-bundle /tmp/bundle
 # hadolint ignore=DL3006  # a stage of this file, not an image
 FROM bundle-${BUNDLE} AS bundle
 
-# What serving never imports is left behind: SciPy and Narwhals, which only LightGBM's Python package wants (the service
-# calls its C library), the tests that packages bring, pip. The notices of what stays are collected.
+# What serving never imports is left behind: pip and the tests that packages bring. The notices of what stays are collected.
 FROM dependencies AS slim
 COPY requirements/notices.py requirements/
-RUN pip uninstall -q -y scipy narwhals setuptools \
+RUN pip uninstall -q -y setuptools \
     && python requirements/notices.py > /opt/venv/THIRD_PARTY_NOTICES \
     && pip uninstall -q -y pip \
     && find /opt/venv -type d \( -name tests -o -name __pycache__ \) -prune -exec rm -rf {} +

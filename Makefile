@@ -22,7 +22,7 @@ REGISTRY ?= $(if $(PROJECT),asia.gcr.io/$(PROJECT))
 # A bundle that was asked for, not the default of `make run`.
 OWN_BUNDLE = $(if $(filter file,$(origin BUNDLE)),,$(BUNDLE))
 
-.PHONY: help run train evaluate compare stress obvious test test-container test-cluster image image-run push check format system lock clean
+.PHONY: help run train evaluate compare stress obvious bench test test-container test-cluster image image-run push check format system lock clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ stress: $(TEST_ENV) ## put load on URL (ARGS="--rate 200 --html load.html"; ARGS
 
 obvious: $(TEST_ENV) ## serve the same kind of model the obvious way on 127.0.0.1:4568, to compare with
 	$(BIN)/python stress/obvious_server.py --corpus $(CORPUS) --port 4568 --model build/obvious
+
+bench: $(TEST_ENV) build/bundle/manifest.json ## measure BUNDLE beside the obvious way on texts of CORPUS (ARGS=--help says what there is)
+	PYTHONPATH=.:tests:stress $(BIN)/python tests/bench/bench.py --bundle $(BUNDLE) --corpus $(CORPUS) $(ARGS)
 
 test-container: $(TEST_ENV) ## build the image and test it as it will run (uses the Docker it finds, else starts one)
 	@PYTHON=$(PYTHON) requirements/system.sh install container
@@ -82,9 +85,10 @@ format: $(TEST_ENV) ## format the code and mend what can be mended
 system: ## install the system packages of requirements/system.txt (Debian, as root)
 	@PYTHON=$(PYTHON) requirements/system.sh install container
 
+# Serving calls LightGBM's C library, not its Python package: what only that needs stays out, half of the size.
 lock: $(TEST_ENV) ## write requirements/*.txt anew from pyproject.toml
 	@for name in $(LOCKS); do \
-	    extra=$$([ $$name = serving ] || echo "--extra $$name"); \
+	    extra=$$([ $$name = serving ] && echo "--no-emit-package scipy --no-emit-package narwhals" || echo "--extra $$name"); \
 	    $(BIN)/uv pip compile pyproject.toml $$extra --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	        --no-emit-find-links --no-header --no-annotate --quiet $(LOCK_ARGS) -o requirements/$$name.txt || exit; \
 	done

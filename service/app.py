@@ -10,11 +10,12 @@ from typing import Any
 import falcon.asgi
 
 from service import __version__, errors, logs, metrics
+from service.admission import Admission
 from service.body import ASGI, WholeBody
 from service.draining import Drain, shared_drain
 from service.lines import Lines, shared_lines
 from service.logs import RequestLog
-from service.observing import Observed, Watch, routes_of
+from service.observing import Observed, Watch, note_wait, routes_of
 from service.resources import Health, Readiness, Scores, Version
 from service.scoring.bundle import load
 from service.scoring.errors import BundleError
@@ -22,6 +23,7 @@ from service.scoring.scorer import Scorer
 from service.scoring.tokens import DEFAULT_DICTIONARY
 from service.settings import Settings, SettingsError, read_settings
 from service.tallies import Tallies, shared_tallies
+from service.turns import Turns
 
 _LIBRARIES = ("falcon", "gunicorn", "uvicorn", "lightgbm", "mecab-python3", "ipadic", "numpy", "msgspec")
 
@@ -47,17 +49,21 @@ def create_app(
     app = falcon.asgi.App(middleware=[readiness])
     errors.install(app)
     watch = Watch()
-    scores = Scores(scorer.watched(watch.note), max_texts=settings.max_texts)
+    turns = Turns(patience=settings.max_wait_seconds)
+    turns.observe = note_wait
+    admission = Admission(turns, max_texts=settings.max_pending_texts, max_wait=settings.max_wait_seconds)
+    scores = Scores(scorer.watched(watch.note), admission, max_texts=settings.max_texts)
     app.add_route("/api/1/users", scores)  # the original's name for it
     app.add_route("/api/1/scores", scores)
     app.add_route("/healthz", Health())
     app.add_route("/readyz", readiness)
     app.add_route("/version", Version(facts))
     if settings.metrics:
-        metrics.install(app, watch, tallies or Tallies(), facts=facts, trained=trained)
+        shed = lambda: admission.refused + turns.late  # noqa: E731
+        metrics.install(app, watch, tallies or Tallies(), facts=facts, trained=trained, shed=shed)
     if lines and settings.log != logs.OFF:
         watch.ended.append(RequestLog(lines, settings.log).ended)
-    whole = WholeBody(app, max_bytes=settings.max_bytes, seconds=settings.body_seconds)
+    whole = WholeBody(app, admission, max_bytes=settings.max_bytes, seconds=settings.body_seconds)
     return Observed(whole, watch, routes=routes_of(app))
 
 

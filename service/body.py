@@ -1,14 +1,17 @@
 """The request body: whole, within its limits and in time, or an error, before the app sees the request.
 
 An ASGI server hands a body over in pieces, and tells of a client that went away in the middle in the same way as of
-the end. Falcon's stream then just ends early, and a handler would answer for half a body.
+the end. Falcon's stream then just ends early, and a handler would answer for half a body. Here is also where a request
+is turned away when there is too much to do, as its body may then stay unread.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
-from service.errors import RequestError
+from service.admission import Admission
+from service.errors import RequestError, overloaded
 
 Scope = dict[str, Any]
 Message = Mapping[str, Any]
@@ -17,31 +20,45 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 # A client that is refused in the middle of its sending mostly reads the answer only after its last byte. So up to
-# this many times the limit is read and thrown away before the answer; who sends more finds the connection closed.
+# this many times the limit is read and thrown away before the connection closes; who sends more may see it break.
 _DRAINED = 16
+
+# The server swallows the rest of so small a body by itself, and the connection stays usable.
+SMALL_BODY = 65_536
 
 
 class WholeBody:
     """An ASGI wrapper that reads each request's body before it calls ``app``.
 
-    More than ``max_bytes`` is answered 413; a body that is not whole after ``seconds`` 408. Both close the connection,
-    as what is left of the body would be taken for the next request.
+    What ``admission`` turns away is answered 503, before its body is read or after. More than ``max_bytes`` is answered
+    413; a body that is not whole after ``seconds`` 408. Where some of the body may be left the connection is closed,
+    as the rest would be taken for the next request.
     """
 
-    def __init__(self, app: ASGI, *, max_bytes: int, seconds: float) -> None:
+    def __init__(self, app: ASGI, admission: Admission, *, max_bytes: int, seconds: float) -> None:
         self._app = app
+        self._admission = admission
         self._max_bytes = max_bytes
         self._seconds = seconds
+        self._overloaded = overloaded()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, as ASGI has it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        path, headers = scope["path"], dict(scope["headers"])
+        if self._admission.refuses(path, size_of(scope["query_string"], headers)):
+            await self._turn_away(headers, receive, send)
+            return
         try:
-            body = await self._read(dict(scope["headers"]), receive)
+            body = await self._read(headers, receive)
         except RequestError as error:
-            await _answer(error, send)
+            await _answer(error, send, close=True)
+            return
+        # Others may have come while it arrived.
+        if self._admission.refuses(path, len(body)):
+            await _answer(self._overloaded, send)
             return
         pieces = [body]
 
@@ -53,16 +70,42 @@ class WholeBody:
 
         await self._app(scope, receive_whole, send)
 
+    async def _turn_away(self, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
+        """Answer at once; what is too much to swallow is drained after it, so that the client gets to read it."""
+        left = int(headers.get(b"content-length", b"0"))
+        if left <= SMALL_BODY and b"transfer-encoding" not in headers:
+            await _answer(self._overloaded, send)
+            return
+        await _answer(self._overloaded, send, close=True, end=False)
+        if b"expect" not in headers:
+            with suppress(RequestError):
+                async for _ in self._pieces(receive):
+                    pass
+        await send({"type": "http.response.body", "body": b""})
+
     async def _read(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
         declared = int(headers.get(b"content-length", b"0"))
-        too_large = self._too_large(f"{declared:,}")
         if declared > self._max_bytes and b"expect" in headers:
-            raise too_large  # the client waits for our word before it sends
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._seconds
+            raise self._too_large(f"{declared:,}")  # the client waits for our word before it sends
         pieces: list[bytes] = []
         size = 0
-        while True:
+        async for piece in self._pieces(receive):
+            size += len(piece)
+            if size <= self._max_bytes:
+                pieces.append(piece)
+            else:
+                pieces.clear()
+        if size > self._max_bytes:
+            raise self._too_large(f"{size:,}")
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    async def _pieces(self, receive: Receive) -> AsyncIterator[bytes]:
+        """Yield the body as it arrives; raise for one that is cut off, late, or too long even to be thrown away."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._seconds
+        size = 0
+        more = True
+        while more:
             try:
                 async with asyncio.timeout_at(deadline):
                     message = await receive()
@@ -72,20 +115,13 @@ class WholeBody:
                 raise RequestError("body_incomplete", f"the connection closed after {size:,} bytes of the body")
             piece = message.get("body", b"")
             size += len(piece)
-            if size <= self._max_bytes:
-                pieces.append(piece)
-            else:
-                pieces.clear()
-            if not message.get("more_body", False):
-                break
+            more = message.get("more_body", False)
             # Pieces that keep arriving keep the timeout above from ever firing.
-            if loop.time() > deadline:
+            if more and loop.time() > deadline:
                 raise self._timed_out(size)
-            if size > _DRAINED * self._max_bytes:
+            if more and size > _DRAINED * self._max_bytes:
                 raise self._too_large(f"over {size:,}")
-        if size > self._max_bytes:
-            raise self._too_large(f"{size:,}")
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            yield piece
 
     def _too_large(self, size: str) -> RequestError:
         reason = f"the body has {size} bytes; at most {self._max_bytes:,} are read; send fewer texts at a time"
@@ -97,9 +133,16 @@ class WholeBody:
         )
 
 
-async def _answer(error: RequestError, send: Send) -> None:
+def size_of(query: bytes, headers: Mapping[bytes, bytes]) -> int:
+    """Return how many bytes a request announces."""
+    return max(len(query), int(headers.get(b"content-length", b"0")))
+
+
+async def _answer(error: RequestError, send: Send, *, close: bool = False, end: bool = True) -> None:
     body = error.body
-    headers = {"content-type": "application/json", "content-length": str(len(body)), "connection": "close"}
-    pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
+    headers = {"content-type": "application/json", "content-length": str(len(body)), **error.headers}
+    if close:
+        headers["connection"] = "close"
+    pairs = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": error.status, "headers": pairs})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.body", "body": body, "more_body": not end})

@@ -24,7 +24,8 @@ LEAST = 500
 
 # Half a value more in each bin (Jeffreys' prior): an empty bin has no logarithm.
 _SMOOTHING = 0.5
-_GENERATION = 2**32
+# What tells the spans of one bundle from those of another: far more than spans that will ever be.
+_BUNDLE = 2**32
 
 
 def stability_index(recent: Sequence[float] | NDArray[Any], trained: Sequence[float] | NDArray[Any]) -> float:
@@ -37,10 +38,16 @@ def stability_index(recent: Sequence[float] | NDArray[Any], trained: Sequence[fl
 
 
 class Recent:
-    """Counts by bin of what all workers scored with the present bundle in the last hour, give or take five minutes."""
+    """Counts by bin of what all workers scored in the last hour, give or take five minutes.
 
-    def __init__(self, tallies: Tallies, name: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+    ``bundle`` is the digest, in hex, of what they scored it with; what was scored with another one does not count.
+    """
+
+    def __init__(
+        self, tallies: Tallies, name: str, *, bundle: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._tallies = tallies
+        self._first = (1 + int(bundle[:5] or "0", 16)) * _BUNDLE
         self._clock = clock
         self._start = tallies.reserve(name, SPANS * (1 + BINS))
 
@@ -69,4 +76,4 @@ class Recent:
 
     def _now(self) -> int:
         """Return the number of the present span; those of two bundles are far apart, and none is 0."""
-        return (1 + self._tallies.generation) * _GENERATION + int(self._clock()) // SPAN_SECONDS
+        return self._first + int(self._clock()) // SPAN_SECONDS

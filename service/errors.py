@@ -38,6 +38,7 @@ STATUS = {
     "internal": 500,
     "draining": 503,
     "not_ready": 503,
+    "overloaded": 503,
 }
 """The HTTP status of each code."""
 
@@ -62,6 +63,12 @@ class RequestError(Exception):
     def body(self) -> bytes:
         """The answer, as JSON."""
         return msgspec.json.encode({"error": {"code": self.code, "field": self.field, "reason": str(self)}})
+
+
+def overloaded() -> RequestError:
+    """Return the error for work that could not be done in time."""
+    reason = "there is more to score than can be done in time; ask again in a second"
+    return RequestError("overloaded", reason, headers={"Retry-After": "1"})
 
 
 def install(app: falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]) -> None:

@@ -4,7 +4,7 @@ prometheus_client writes the format. It does not hold the numbers: its multiproc
 every worker that ever was, and costs several times as much a request.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import falcon.asgi
@@ -43,13 +43,15 @@ def install(
     *,
     facts: Mapping[str, Any],
     trained: Mapping[str, Sequence[int]] | None,
+    shed: Callable[[], int],
 ) -> None:
     """Let ``app``, which has all its other routes, be counted through ``watch`` and answer ``/metrics``.
 
-    ``facts`` are those of ``/version``; ``trained`` is described at ``ScoreMetrics``.
+    ``facts`` are those of ``/version``; ``trained`` is described at ``ScoreMetrics``. ``shed`` gives how many requests
+    this process has refused so far.
     """
-    requests = RequestMetrics(tallies, routes=[*routes_of(app), PATH], facts=facts)
-    scores = ScoreMetrics(tallies, trained)
+    requests = RequestMetrics(tallies, routes=[*routes_of(app), PATH], facts=facts, shed=shed)
+    scores = ScoreMetrics(tallies, trained, bundle=facts.get("bundle", {}).get("digest", ""))
     watch.begun.append(requests.begun)
     watch.ended.append(requests.ended)
     watch.scored.append(scores.scored)
@@ -59,11 +61,16 @@ def install(
 class RequestMetrics:
     """Counts exchanges into ``tallies``; as a collector, gives those of all workers.
 
-    ``routes`` are all there are; ``facts`` are those of ``/version``.
+    ``routes`` are all there are; ``facts`` are those of ``/version``; ``shed`` gives how many requests this process has
+    refused so far.
     """
 
-    def __init__(self, tallies: Tallies, *, routes: Sequence[str], facts: Mapping[str, Any]) -> None:
+    def __init__(
+        self, tallies: Tallies, *, routes: Sequence[str], facts: Mapping[str, Any], shed: Callable[[], int]
+    ) -> None:
         self._tallies = tallies
+        self._shed = shed
+        self._shed_counted = 0
         self._labels = _labels(facts)
         self._counters = {name: tallies.reserve(name) for name in _COUNTERS}
         self._in_flight = tallies.reserve(_IN_FLIGHT)
@@ -85,6 +92,9 @@ class RequestMetrics:
         self._seconds[route].observe(own, exchange.seconds)
         if exchange.queued is not None:
             self._queue_seconds.observe(own, exchange.queued)
+        if (shed := self._shed()) != self._shed_counted:
+            own[self._counters[SHED]] += shed - self._shed_counted
+            self._shed_counted = shed
 
     def collect(self) -> Iterator[Metric]:
         """Yield everything, summed over the workers."""

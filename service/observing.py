@@ -46,6 +46,12 @@ current: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
 """The exchange that the running code belongs to."""
 
 
+def note_wait(seconds: float) -> None:
+    """Take note of how long the current exchange waited for a turn, of which it may take several."""
+    if exchange := current.get():
+        exchange.queued = (exchange.queued or 0.0) + seconds
+
+
 class Watch:
     """Who is told when an exchange begins, when it ended, and what was scored in it."""
 

@@ -10,6 +10,7 @@ import falcon
 import falcon.asgi
 import msgspec
 
+from service.admission import Admission
 from service.draining import Drain
 from service.errors import RequestError
 from service.scoring.scorer import Detail, Scorer
@@ -38,8 +39,9 @@ _encode = msgspec.json.Encoder().encode
 class Scores:
     """Stars for one text or many, asked for by ``POST`` with JSON or by ``GET`` with a query."""
 
-    def __init__(self, scorer: Scorer, *, max_texts: int) -> None:
+    def __init__(self, scorer: Scorer, admission: Admission, *, max_texts: int) -> None:
         self._scorer = scorer
+        self._admission = admission
         self._max_texts = max_texts
 
     async def on_post(self, request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
@@ -47,27 +49,43 @@ class Scores:
 
         With ``"detail": true`` the answers are ``{"score", "interval", "known", "id"}`` and ``{"results": […]}``.
         """
-        self._answer(_decode(await request.stream.read()), response)
+        body = await request.stream.read()
+        await self._answer(_decode(body), len(body), response)
 
     async def on_get(self, request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
         """``?texts=…`` → ``{"score": …}``; ``?texts=…&texts=…`` → ``{"scores": […]}``; also with ``&detail=true``."""
-        self._answer(_query(request.scope["query_string"]), response)
+        query = request.scope["query_string"]
+        await self._answer(_query(query), len(query), response)
 
-    def _answer(self, asked: ScoreRequest, response: falcon.asgi.Response) -> None:
-        texts, scorer = asked.texts, self._scorer
-        if isinstance(texts, str):
-            response.data = _encode(_detail(scorer.detail(texts)) if asked.detail else {"score": scorer.score(texts)})
+    async def _answer(self, asked: ScoreRequest, size: int, response: falcon.asgi.Response) -> None:
+        if isinstance(asked.texts, str):
+            with self._admission.accept(1, size):
+                response.data = await self._one(asked.texts, detail=asked.detail)
         else:
-            if not texts:
-                raise RequestError("texts_empty", "the list is empty; send at least one text", field="texts")
-            if len(texts) > self._max_texts:
-                reason = f"the list has {len(texts):,} texts; at most {self._max_texts:,} are scored at a time"
-                raise RequestError("texts_too_many", reason, field="texts")
-            if asked.detail:
-                response.data = _encode({"results": [_detail(detail) for detail in scorer.detail_many(texts)]})
-            else:
-                response.data = _encode({"scores": scorer.score_many(texts)})
+            self._check(asked.texts)
+            with self._admission.accept(len(asked.texts), size):
+                response.data = await self._many(asked.texts, detail=asked.detail)
         response.content_type = falcon.MEDIA_JSON
+
+    async def _one(self, text: str, *, detail: bool) -> bytes:
+        scorer, turns = self._scorer, self._admission.turns
+        if detail:
+            return _encode(_detail(await turns.take(lambda: scorer.detail(text))))
+        return _encode({"score": await turns.take(lambda: scorer.score(text))})
+
+    async def _many(self, texts: list[str], *, detail: bool) -> bytes:
+        scorer, turns = self._scorer, self._admission.turns
+        if detail:
+            return _encode({"results": list(map(_detail, await turns.take_slices(scorer.detail_many, texts)))})
+        return _encode({"scores": await turns.take_slices(scorer.score_many, texts)})
+
+    def _check(self, texts: list[str]) -> None:
+        if not texts:
+            raise RequestError("texts_empty", "the list is empty; send at least one text", field="texts")
+        if len(texts) > self._max_texts:
+            reason = f"the list has {len(texts):,} texts; at most {self._max_texts:,} are scored at a time"
+            raise RequestError("texts_too_many", reason, field="texts")
+        self._scorer.check_all(texts)
 
 
 class Health:

@@ -16,18 +16,18 @@ from service.tallies import Tallies
 class ScoreMetrics:
     """Counts scores and known shares into ``tallies``; as a collector, gives those of all workers.
 
-    ``trained`` are the counts, by bin, of ``score`` and ``known_share`` that the bundle keeps of its held-out reviews;
-    None in a bundle that keeps none: then there is no drift to tell, and it is NaN.
+    ``bundle`` is the digest of the bundle that scores. ``trained`` are the counts, by bin, of ``score`` and
+    ``known_share`` that it keeps of its held-out reviews; None where it keeps none: then drift is NaN.
     """
 
-    def __init__(self, tallies: Tallies, trained: Mapping[str, Sequence[int]] | None) -> None:
+    def __init__(self, tallies: Tallies, trained: Mapping[str, Sequence[int]] | None, *, bundle: str) -> None:
         self._tallies = tallies
         self._trained = trained
         self._texts = tallies.reserve("texts")
         self._scores = Histogram(tallies, "score", SCORE_EDGES)
         self._known = Histogram(tallies, "known_share", KNOWN_EDGES)
-        self._recent_scores = Recent(tallies, "recent score")
-        self._recent_known = Recent(tallies, "recent known_share")
+        self._recent_scores = Recent(tallies, "recent score", bundle=bundle)
+        self._recent_known = Recent(tallies, "recent known_share", bundle=bundle)
 
     def scored(self, scored: Scored) -> None:
         """Count what was scored."""

@@ -28,6 +28,12 @@ class Settings:
     max_chars: int = 10_000
     max_texts: int = 1_000
     max_bytes: int = 1_048_576
+    # A worker refuses what would wait longer than this for its turn. People notice a tenth of a second; and a queue that
+    # is worked off within it still bridges the pauses of a throttled container.
+    max_wait_seconds: float = 0.1
+    # What a worker accepts altogether: lists mostly, each of which then takes its turns. About a second of work, so that
+    # a list is answered within a second or two however many others there are.
+    max_pending_texts: int = 8_000
     # A phone on a bad line sends 1 MiB in this time; a client that drips bytes to hold a connection does not.
     body_seconds: float = 10.0
     # Longer than the minute after which most proxies drop idle connections: so they close first and lose no request.
@@ -116,6 +122,8 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "max_chars": _integer(1, 1_000_000),
     "max_texts": _integer(1, 1_000_000),
     "max_bytes": _integer(64, 1_073_741_824),
+    "max_wait_seconds": _seconds,
+    "max_pending_texts": _integer(1, 10_000_000),
     "body_seconds": _seconds,
     "keepalive_seconds": _integer(1, 3_600),
     "drain_seconds": _pause,

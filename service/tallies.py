@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 # Far more than workers, old and new, are ever there at a time. Memory that nobody touches costs nothing.
 _ROWS, _COLUMNS = 512, 4_096
 _MASTER = 0
-_USED, _GENERATION = 0, 1  # columns of the master's row
+_USED = 0  # a column of the master's row: the highest row that was given away
 
 
 class Tallies:
@@ -28,8 +28,7 @@ class Tallies:
         self._memory = memoryview(shared).cast("d")  # of which one number is read or written much quicker
         self._rows: NDArray[np.float64] = np.frombuffer(shared, np.float64).reshape(_ROWS, _COLUMNS)
         self._columns: dict[str, int] = {}
-        self._next = 2
-        self.generation = 0
+        self._next = 1
         self.use(_MASTER)
 
     def reserve(self, name: str, size: int = 1) -> int:
@@ -48,7 +47,6 @@ class Tallies:
     def use(self, row: int) -> None:
         """Make ``row`` the one that this process adds to."""
         self.own = self._memory[row * _COLUMNS : (row + 1) * _COLUMNS]
-        self.generation = int(self._memory[_GENERATION])
 
     def free_row(self, taken: Iterable[int]) -> int:
         """Return a row for a new worker; ``taken`` are those of the living. To be called in the master."""
@@ -59,10 +57,6 @@ class Tallies:
     def clear(self, row: int, name: str) -> None:
         """Set a number of another, dead process to 0: what it had in hand is gone."""
         self._rows[row, self.reserve(name)] = 0
-
-    def next_generation(self) -> None:
-        """Say that the workers that are forked from now on serve another bundle. To be called in the master."""
-        self._memory[_GENERATION] += 1
 
     @property
     def rows(self) -> NDArray[np.float64]:

@@ -81,10 +81,13 @@ def handler(vectorizer: FeatureUnion, booster: lightgbm.Booster, tagger: Any) ->
             """Score one review."""
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             score = booster.predict(vectorizer.transform([tagger.parse(body["texts"]).strip()]))[0]
+            answer = json.dumps({"score": float(score)}).encode()
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
+            # wrk opens a second connection, and drops it, for each answer whose end is the connection's.
+            self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
-            self.wfile.write(json.dumps({"score": float(score)}).encode())
+            self.wfile.write(answer)
 
     return Handler
 

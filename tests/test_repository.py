@@ -27,7 +27,7 @@ def test_every_requirement_is_locked_with_hashes_and_without_addresses(name: str
 
 def test_serving_installs_nothing_that_only_training_needs() -> None:
     lock = (ROOT / "requirements" / "serving.txt").read_text()
-    for name in ("scikit-learn", "pandas", "pyarrow", "kubernetes", "pytest", "tqdm"):
+    for name in ("scikit-learn", "pandas", "pyarrow", "kubernetes", "pytest", "scipy", "tqdm"):
         assert not re.search(rf"^{name}==", lock, re.MULTILINE), name
 
 

@@ -55,12 +55,13 @@ def test_one_text_and_many_give_the_same_bits(texts: list[list[str]]) -> None:
     rows = SMALL.transform(texts)
     for index, text in enumerate(texts):
         own = slice(rows.indptr[index], rows.indptr[index + 1])
-        assert SMALL.transform_one(text) == (rows.indices[own].tolist(), rows.values[own].tolist())
+        columns, values = SMALL.transform_one(text)
+        assert (columns.tolist(), values.tolist()) == (rows.indices[own].tolist(), rows.values[own].tolist())
 
 
 @given(WORDS)
 def test_the_walk_finds_just_the_ngrams_that_the_vocabulary_has(text: list[str]) -> None:
-    found = {SMALL.terms[column] for column in SMALL.transform_one(text)[0]}
+    found = {SMALL.terms[column] for column in SMALL.transform_one(text)[0].tolist()}
     assert found == set(SMALL.terms) & set(ngrams(text, 3))
 
 

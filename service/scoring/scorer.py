@@ -1,7 +1,6 @@
 """Text to stars: the whole chain behind two methods."""
 
 import copy
-from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Self
 
@@ -29,7 +28,6 @@ class Model:
         self.coefficients = coefficients
         self.intercept = intercept
         self._booster = booster
-        self._coefficients = coefficients.tolist()
 
     def predict(self, rows: Rows) -> NDArray[np.float64]:
         """Return the stars of each row, shape ``(n,)``, 1–5."""
@@ -38,16 +36,13 @@ class Model:
         clipped: NDArray[np.float64] = np.clip(stars, LOWEST, HIGHEST)
         return clipped
 
-    def predict_one(self, columns: list[int], values: list[float]) -> float:
+    def predict_one(self, columns: NDArray[np.int64], values: NDArray[np.float64]) -> float:
         """Return the stars of one row, to the last bit what ``predict`` returns for it."""
-        weights = self._coefficients
-        linear = 0.0
-        for column, value in zip(columns, values, strict=True):
-            linear += weights[column] * value
+        # cumsum adds in the order of the columns, as predict_base does.
+        linear = float((self.coefficients[columns] * values).cumsum()[-1]) if len(columns) else 0.0
         base = linear + self.intercept
-        last = self._booster.width - 1
-        seen = bisect_left(columns, last)
-        stars = base + self._booster.predict_one([*columns[:seen], last], [*values[:seen], base])
+        seen = int(columns.searchsorted(self._booster.width - 1))
+        stars = base + self._booster.predict_one(columns[:seen], values[:seen], last=base)
         return min(max(stars, LOWEST), HIGHEST)
 
 
@@ -155,6 +150,15 @@ class Scorer:
             Detail(score, self._certainty.interval(score), share) for score, share in zip(stars, known, strict=True)
         ]
 
+    def check_all(self, texts: Sequence[str]) -> None:
+        """Raise ``TextError`` with the ``index`` of the first text that cannot be scored, if there is one."""
+        for index, text in enumerate(texts):
+            try:
+                text_rules.check(text, max_chars=self.max_chars)
+            except TextError as error:
+                error.index = index
+                raise
+
     def _one(self, text: str) -> tuple[float, list[str]]:
         text_rules.check(text, max_chars=self.max_chars)
         tokens = self._tokenizer(text_rules.normalise(text))
@@ -164,17 +168,9 @@ class Scorer:
         return score, tokens
 
     def _many(self, texts: Sequence[str]) -> tuple[list[float], list[list[str]]]:
-        self._check_all(texts)
+        self.check_all(texts)
         tokens = [self._tokenizer(text_rules.normalise(text)) for text in texts]
         stars: list[float] = self._model.predict(self._vectorizer.transform(tokens)).tolist()
         if self.tell:
             self.tell(Scored(texts, tokens, stars, [self._vectorizer.known_share(each) for each in tokens]))
         return stars, tokens
-
-    def _check_all(self, texts: Sequence[str]) -> None:
-        for index, text in enumerate(texts):
-            try:
-                text_rules.check(text, max_chars=self.max_chars)
-            except TextError as error:
-                error.index = index
-                raise

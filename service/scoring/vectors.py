@@ -6,7 +6,8 @@ times in a text, ``(1 + ln n) · idf``, each text's vector scaled to length one.
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from itertools import repeat
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,9 +39,8 @@ class Vectorizer:
         self.terms = terms
         self.idf = idf
         self.longest = longest
-        self._trie = _trie(terms)
-        self._idf = idf.tolist()
-        self._words = frozenset(term for term in terms if " " not in term)
+        self._terms = _Terms(terms, longest)
+        self._sublinear = _sublinear(16)  # grows when a text repeats a term more often
 
     @property
     def width(self) -> int:
@@ -49,85 +49,127 @@ class Vectorizer:
 
     def known_share(self, tokens: Sequence[str]) -> float:
         """Return the share of the tokens, 0–1, that are terms by themselves; 0 where there is no token."""
-        return sum(map(self._words.__contains__, tokens)) / len(tokens) if tokens else 0.0
+        return self._terms.known(tokens) / len(tokens) if tokens else 0.0
 
     def transform(self, texts: Iterable[Sequence[str]]) -> Rows:
         """Return one row for each text, given as its tokens. A text of unknown words is an empty row."""
-        indptr, indices, counts = [0], [], []
-        for tokens in texts:
-            found = self._count(tokens)
-            columns = sorted(found)
-            indices += columns
-            counts += [found[column] for column in columns]
-            indptr.append(len(indices))
-        starts = np.array(indptr, np.int32)
-        columns_array = np.array(indices, np.int32)
-        sublinear = np.array([_sublinear(count) for count in range(max(counts, default=0) + 1)])
-        values = sublinear[np.array(counts, np.int32)] * self.idf[columns_array]
-        rows = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+        tokens: list[str | None] = []
+        lengths = []
+        for text in texts:
+            tokens += text
+            tokens.append(None)  # no run goes on from one text to the next
+            lengths.append(len(text) + 1)
+        owner = np.repeat(np.arange(len(lengths)), lengths)
+        # One sort for all rows: column c of row i is the number i · width + c.
+        found = [(column, owner[: len(column)]) for column in self._terms.find(tokens)]
+        entries = np.concatenate([(column + row * self.width)[column >= 0] for column, row in found])
+        entries, counts = _count(entries)
+        rows, columns = np.divmod(entries, max(self.width, 1))
+        values = self._weigh(columns, counts)
         # bincount adds one value after the other, as transform_one does: the sums are equal to the last bit.
-        norms = np.sqrt(np.bincount(rows, values * values, minlength=len(starts) - 1))
-        return Rows(starts, columns_array, values / norms[rows])
+        norms = np.sqrt(np.bincount(rows, values * values, minlength=len(lengths)))
+        ends = np.cumsum(np.bincount(rows, minlength=len(lengths)))
+        indptr = np.concatenate(([0], ends)).astype(np.int32)
+        return Rows(indptr, columns.astype(np.int32), values / norms[rows])
 
-    def transform_one(self, tokens: Sequence[str]) -> tuple[list[int], list[float]]:
-        """Return the columns, ascending, and values of one text: what ``transform`` returns, without its arrays."""
-        found = self._count(tokens)
-        columns = sorted(found)
-        idf = self._idf
-        values = []
-        total = 0.0
-        for column in columns:
-            value = _sublinear(found[column]) * idf[column]
-            total += value * value
-            values.append(value)
-        norm = math.sqrt(total)
-        return columns, [value / norm for value in values]
+    def transform_one(self, tokens: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return the columns, ascending, and values of one text: the row that ``transform`` returns, sooner."""
+        entries = np.concatenate(self._terms.find(tokens))
+        columns, counts = _count(entries[entries >= 0])
+        values = self._weigh(columns, counts)
+        if len(values):
+            values /= math.sqrt((values * values).cumsum()[-1])
+        return columns, values
 
-    def _count(self, tokens: Sequence[str]) -> dict[int, int]:
-        """Return how often each known term stands in ``tokens``, by column."""
-        found: dict[int, int] = {}
-        trie = self._trie
-        longest = self.longest
-        for start, token in enumerate(tokens):
-            node = trie.get(token)
-            if node is None:
-                continue
-            column, children = node
-            if column >= 0:
-                found[column] = found.get(column, 0) + 1
-            for following in tokens[start + 1 : start + longest]:
-                if children is None or (node := children.get(following)) is None:
-                    break
-                column, children = node
-                if column >= 0:
-                    found[column] = found.get(column, 0) + 1
+    def _weigh(self, columns: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return ``(1 + ln n) · idf`` for each column and its count ``n``."""
+        try:
+            sublinear = self._sublinear[counts]
+        except IndexError:
+            self._sublinear = _sublinear(int(counts.max()))
+            sublinear = self._sublinear[counts]
+        weights: NDArray[np.float64] = self.idf[columns] * sublinear
+        return weights
+
+
+class _Terms:
+    """Finds the terms in a run of tokens, all n-grams of one size at once.
+
+    Each term has a number, its column; so has a run of tokens that only begins one, from the number of terms on. A
+    sorted table leads from the number of a run and that of the token after it to the number of the longer run. So no
+    n-gram is ever built as text, and forked workers share the table, which Python's own counting of references would
+    copy were it a ``dict``.
+    """
+
+    def __init__(self, terms: Sequence[str], longest: int) -> None:
+        self._longest = longest
+        self._count = len(terms)
+        numbers = {term: column for column, term in enumerate(terms)}
+        for term in terms:
+            head, _, token = term.rpartition(" ")
+            if head and (head not in numbers or token not in numbers):
+                _number_parts(term, numbers)
+        self._base = len(numbers) + 1  # the number of an unknown token, -1, leads nowhere
+        self._tokens: dict[str | None, int] = {}
+        runs, longer = [], []
+        for run, number in numbers.items():
+            head, _, token = run.rpartition(" ")
+            if head:
+                runs.append(numbers[head] * self._base + numbers[token])
+                longer.append(number)
+            else:
+                self._tokens[run] = number
+        # Tokens that are no terms by themselves; mostly there is none.
+        self._parts = {token for token, number in self._tokens.items() if number >= self._count}
+        # The last entry is found by nothing; it spares asking whether a search ended behind the table.
+        table = np.array([*runs, np.iinfo(np.int64).max])
+        order = table.argsort()
+        self._runs = table[order]
+        self._longer = np.array([*longer, -1])[order]
+
+    def find(self, tokens: Sequence[str | None]) -> list[NDArray[np.int64]]:
+        """Return an array for each size of n-gram: the column of the term that starts at each token, -1 for none."""
+        first = np.array([*map(self._tokens.get, tokens, repeat(-1))], np.int64)
+        found = [first]
+        for size in range(1, self._longest):
+            wanted = found[-1][:-1] * self._base
+            wanted += first[size:]
+            at = self._runs.searchsorted(wanted)
+            numbers = self._longer.take(at)
+            numbers[self._runs.take(at) != wanted] = -1
+            found.append(numbers)
+        if self._base > self._count + 1:
+            for numbers in found:
+                numbers[numbers >= self._count] = -1
         return found
 
-
-def _sublinear(count: int) -> float:
-    return 1.0 + math.log(count) if count > 1 else float(count)
-
-
-_Trie = dict[str, tuple[int, "_Trie | None"]]
+    def known(self, tokens: Sequence[str]) -> int:
+        """Return how many of the tokens are terms by themselves."""
+        known = sum(map(self._tokens.__contains__, tokens))
+        return known - sum(map(self._parts.__contains__, tokens)) if self._parts else known
 
 
-def _trie(terms: Sequence[str]) -> _Trie:
-    """Return the terms as a tree of tokens, each node its term's column (-1: only the start of terms) and children.
+def _number_parts(term: str, numbers: dict[str, int]) -> None:
+    """Give a number to the tokens of ``term`` and to what it begins with, where they are no terms themselves."""
+    head, _, token = term.rpartition(" ")
+    if head:
+        numbers.setdefault(token, len(numbers))
+        if head not in numbers:
+            numbers[head] = len(numbers)
+            _number_parts(head, numbers)
 
-    A walk stops at the first token that continues no term, so most n-grams of a text are never built.
+
+def _count(entries: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the different entries, ascending, and how often each is there; sorts ``entries`` in place.
+
+    It is ``np.unique`` with its counts, at a third of the cost for as few entries as one text has.
     """
-    root: dict[str, Any] = {}
-    for column, term in enumerate(terms):
-        level = root
-        for token in term.split(" "):
-            level = level.setdefault(token, {})
-        level[""] = column  # no token is empty
-    return _nodes(root)
+    entries.sort()
+    changes = np.ones(len(entries) + 1, bool)
+    np.not_equal(entries[1:], entries[:-1], out=changes[1:-1])
+    bounds = changes.nonzero()[0]
+    return entries[bounds[:-1]], bounds[1:] - bounds[:-1]
 
 
-def _nodes(level: dict[str, Any]) -> _Trie:
-    return {
-        token: (below.get("", -1), _nodes(below) if len(below) > ("" in below) else None)
-        for token, below in level.items()
-        if token
-    }
+def _sublinear(highest: int) -> NDArray[np.float64]:
+    return np.array([0.0, *(1.0 + math.log(count) for count in range(1, highest + 1))])

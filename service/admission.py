@@ -1,0 +1,63 @@
+"""What a worker takes on: no more than it can do in time; the rest is told at once to come back.
+
+Two things are bounded. How long a newcomer will wait for its first turn, judged by the pace of the queue: this keeps
+single reviews quick at any load and on any machine. And how much work was accepted altogether, in texts: this keeps
+lists, which take their turns fairly among the others, from piling up. A request is judged by the length of its body
+before that is read, so that a refusal is cheap, and by its texts once they are known. It counts only from then on: who
+announces much and sends it slowly keeps nobody out.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from service.errors import overloaded
+from service.turns import Turns
+
+# Of a review of usual length, in UTF-8: about a hundred characters of three bytes.
+BYTES_PER_TEXT = 300
+
+# So many may always wait, however slow things seem to be: the pace is learnt from those who do.
+_FEW = 4
+
+
+class Admission:
+    """Counts the work that one worker has accepted.
+
+    ``pending`` is that work, in texts; ``refused`` counts the requests that were turned away.
+    """
+
+    def __init__(self, turns: Turns, *, max_texts: int, max_wait: float) -> None:
+        self.turns = turns
+        self.pending = 0
+        self.refused = 0
+        self._max_texts = max_texts
+        # Half, as the pace is a guess: what is accepted is then hardly ever late.
+        self._max_expected = max_wait / 2
+
+    def refuses(self, path: str, size: int) -> bool:
+        """Whether a request for ``path`` with a body (or query) of ``size`` bytes is to be turned away, and count it.
+
+        Only what needs computing is: questions about the service itself are always answered.
+        """
+        if not self.pending or not path.startswith("/api/") or self._admits(size // BYTES_PER_TEXT):
+            return False
+        self.refused += 1
+        return True
+
+    @contextmanager
+    def accept(self, texts: int, size: int) -> Iterator[None]:
+        """Count a request of ``texts`` texts in ``size`` bytes as pending; raise ``RequestError`` if it is too much."""
+        work = max(texts, size // BYTES_PER_TEXT)
+        if self.pending and not self._admits(work):
+            self.refused += 1
+            raise overloaded()
+        self.pending += work
+        try:
+            yield
+        finally:
+            self.pending -= work
+
+    def _admits(self, work: int) -> bool:
+        if self.turns.waiting >= _FEW and self.turns.expected > self._max_expected:
+            return False
+        return self.pending + work <= self._max_texts

@@ -1,0 +1,178 @@
+"""How fast the service is, beside the obvious way of serving such a model and beside our model in obvious code.
+
+    python tests/bench/bench.py --bundle build/bundle --corpus train-corpus/reviews.csv
+
+Every round measures each side in turn, so that what else the machine does disturbs all of them alike. Of what is
+measured, ``stages`` is CPU in process, ``http`` throughput under wrk, ``callers`` the original's 10 processes,
+``neighbours`` single reviews beside lists; ``coldstart``, ``memory`` and ``sizes`` are what they say.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from callers import callers
+from children import ChildError
+from coldstart import coldstart
+from facts import facts
+from figures import OURS, SIDES, Figures, Row
+from memory import memory
+from neighbours import neighbours
+from plan import Plan, draw
+from profiling import profile
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from running import ROOT
+from servers import ServerError
+from show import show
+from sides import train_obvious
+from sizes import InstallError, sizes
+from stages import stages
+from targets import judge
+from throughput import missing, throughput
+
+from service.corpus import CorpusError
+from service.scoring.errors import BundleError
+
+EMBEDDED = ROOT / "train-corpus" / "reviews.csv"
+REPEAT, SECONDS = 5, 4
+QUICK_REPEAT, QUICK_SECONDS = 2, 1
+
+
+class Experiment(NamedTuple):
+    """What a context manager sets up and then measures, round after round, on each of the sides."""
+
+    what: str
+    open: Callable[[Plan], AbstractContextManager[Callable[[str], Mapping[Row, float]]]]
+    sides: Sequence[str] = SIDES
+    most: int = 1_000
+    missing: Callable[[], str] = lambda: ""
+
+
+EXPERIMENTS = {
+    "stages": Experiment("CPU in process", stages),
+    "http": Experiment("throughput", throughput, missing=missing),
+    "callers": Experiment("1,000 reviews by 10 processes", callers),
+    "neighbours": Experiment("single reviews beside lists", neighbours, (OURS,)),
+    "coldstart": Experiment("cold start", coldstart),
+    # They hardly differ from round to round.
+    "memory": Experiment("memory", memory, most=2),
+    "sizes": Experiment("installed sizes", sizes, (OURS,), most=1),
+}
+
+
+def arguments(given: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--bundle", type=Path, default=Path("build/bundle"), metavar="DIR", help="default: %(default)s")
+    parser.add_argument("--corpus", type=Path, default=EMBEDDED, metavar="F", help="texts (default: the embedded ones)")
+    parser.add_argument(
+        "--obvious",
+        type=Path,
+        default=Path("build/obvious"),
+        metavar="DIR",
+        help="model of the obvious way; trained once",
+    )
+    parser.add_argument("--only", type=_names, default=list(EXPERIMENTS), metavar="A,B", help=", ".join(EXPERIMENTS))
+    parser.add_argument("--repeat", type=int, metavar="N", help=f"rounds (default: {REPEAT})")
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK_REPEAT} rounds, each as short as can be")
+    parser.add_argument("--json", type=Path, default=Path("build/bench.json"), metavar="F", help="default: %(default)s")
+    parser.add_argument("--profile", action="store_true", help="instead say where our server's time goes")
+    options = parser.parse_args(given)
+    options.repeat = options.repeat or (QUICK_REPEAT if options.quick else REPEAT)
+    if options.repeat < 1:
+        parser.error("--repeat takes a number of at least 1")
+    return options
+
+
+def _names(text: str) -> list[str]:
+    names = text.split(",")
+    if unknown := [name for name in names if name not in EXPERIMENTS]:
+        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(EXPERIMENTS)}")
+    return names
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    options = arguments(given)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 150  # a log has no width of its own
+    try:
+        with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
+            plan = Plan(
+                bundle=options.bundle,
+                obvious=options.obvious,
+                texts=draw(options.corpus),
+                seconds=QUICK_SECONDS if options.quick else SECONDS,
+                scratch=Path(scratch),
+                build=options.json.parent,
+            )
+            if options.profile:
+                profile(console, plan)
+                return 0
+            report = run(console, plan, options)
+    except (BundleError, ChildError, CorpusError, InstallError, ServerError) as error:
+        print(f"bench.py: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    show(console, report)
+    write(options.json, report)
+    console.print(f"written to {options.json}")
+    return 0
+
+
+def run(console: Console, plan: Plan, options: argparse.Namespace) -> dict[str, Any]:
+    """Measure what is asked for and return the report."""
+    begun, figures, notes = time.monotonic(), Figures(), []
+    told = facts(plan, options.corpus)
+    if not (plan.obvious / "lightgbm.txt").exists():
+        console.print("training the obvious way's model, once")
+        train_obvious(EMBEDDED, plan.obvious)
+    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    with Progress(*columns, console=console, transient=True) as progress:
+        for name in options.only:
+            if reason := EXPERIMENTS[name].missing():
+                notes.append(reason)
+            else:
+                measure(EXPERIMENTS[name], plan, figures, options.repeat, progress)
+    return {
+        **told,
+        "options": {"only": options.only, "repeat": options.repeat, "seconds": plan.seconds},
+        "took": round(time.monotonic() - begun, 1),
+        "notes": notes,
+        "rows": figures.as_json(),
+        "targets": judge(figures),
+    }
+
+
+def measure(experiment: Experiment, plan: Plan, figures: Figures, repeat: int, progress: Progress) -> None:
+    """Take all rounds of one experiment, the sides in turn."""
+    rounds = min(repeat, experiment.most)
+    task = progress.add_task(f"{experiment.what}: setting up", total=None)
+    with experiment.open(plan) as measured:
+        for number in range(1, rounds + 1):
+            for side in experiment.sides:
+                progress.update(task, description=f"{experiment.what}: round {number} of {rounds}, {side}")
+                figures.add(side, measured(side))
+    progress.remove_task(task)
+
+
+def write(path: Path, report: Mapping[str, Any]) -> None:
+    """Write the report in one step: readers find the old one or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    partial.replace(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

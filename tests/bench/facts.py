@@ -1,0 +1,47 @@
+"""Where and of what the figures are."""
+
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from plan import Plan
+from running import ROOT
+
+from service.scoring.bundle import load
+
+LIBRARIES = ("falcon", "gunicorn", "lightgbm", "mecab-python3", "msgspec", "numpy", "scikit-learn", "uvicorn", "uvloop")
+
+
+def facts(plan: Plan, corpus: Path) -> dict[str, Any]:
+    """Return the code, the machine, the libraries, the bundle and the texts. Raises ``BundleError``."""
+    bundle = load(plan.bundle)
+    lengths = [len(text) for text in plan.sample]
+    return {
+        "revision": _git("rev-parse", "HEAD"),
+        "changed": bool(_git("status", "--porcelain", "--untracked-files=no")),
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": {
+            "processor": _processor(),
+            "cores": len(os.sched_getaffinity(0)),
+            "system": platform.platform(),
+            "load": os.getloadavg()[0],
+        },
+        "libraries": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
+        "bundle": {"digest": bundle.digest, "parameters": bundle.manifest["parameters"]},
+        "texts": {"corpus": corpus.name, "distinct": len(plan.texts), "median_characters": median(lengths)},
+    }
+
+
+def _git(*command: str) -> str | None:
+    done = subprocess.run(["git", *command], cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())

@@ -1,0 +1,23 @@
+-- wrk's requests: the bodies of a file, one a line, in turn. Its figures: a line of JSON, times in microseconds.
+
+local requests, turn = {}, 0
+
+function init(arguments)
+  for body in io.lines(arguments[1]) do
+    requests[#requests + 1] = wrk.format("POST", nil, { ["Content-Type"] = "application/json" }, body)
+  end
+end
+
+function request()
+  turn = turn % #requests + 1
+  return requests[turn]
+end
+
+function done(summary, latency, _)
+  local failed = summary.errors
+  io.write(string.format(
+    '\n{"requests": %d, "duration": %d, "p50": %d, "p99": %d, "refused": %d, "cut": %d, "status": %d, "timeout": %d}\n',
+    summary.requests, summary.duration, latency:percentile(50), latency:percentile(99),
+    failed.connect, failed.read + failed.write, failed.status, failed.timeout
+  ))
+end

@@ -1,0 +1,118 @@
+"""The three sides as servers on loopback: started, asked, and looked at from outside through /proc."""
+
+import http.client
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from children import HERE, one_thread
+from figures import OBVIOUS, OBVIOUS_CODE, OURS, SIDES
+from plan import Plan
+from running import ROOT, free_port, gunicorn
+
+PATH = "/api/1/users"
+HEADERS = {"Content-Type": "application/json"}
+POLL_SECONDS, PATIENCE_SECONDS = 0.002, 60.0
+
+
+class ServerError(Exception):
+    """A server did not do what it was started for."""
+
+
+class Server:
+    """A running server, by its port and its processes."""
+
+    def __init__(self, process: subprocess.Popen[str], port: int) -> None:
+        self._process = process
+        self.port = port
+
+    @property
+    def url(self) -> str:
+        """Where it takes reviews."""
+        return f"http://127.0.0.1:{self.port}{PATH}"
+
+    @property
+    def pid(self) -> int:
+        """The process that was started; gunicorn's master."""
+        return self._process.pid
+
+    def workers(self) -> list[int]:
+        """Return the processes that it started, the oldest first."""
+        return sorted(int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split())
+
+    def cpu(self) -> float:
+        """Return the seconds, user's and system's, that all its processes have spent on a core."""
+        threads = (task for pid in [self.pid, *self.workers()] for task in Path(f"/proc/{pid}/task").iterdir())
+        # Nanoseconds, where /proc/PID/stat counts hundredths of a second.
+        return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
+
+    def wait(self, body: str) -> None:
+        """Return at the first answer with status 200; raise ``ServerError`` when there is none."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline and self._process.poll() is None:
+            try:
+                post(self.port, body)
+            except OSError:
+                time.sleep(POLL_SECONDS)
+            else:
+                return
+        raise ServerError(f"{self._process.args!r} does not serve")
+
+    def stop(self) -> None:
+        """End it."""
+        self._process.terminate()
+        try:
+            self._process.communicate(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.communicate()
+
+
+def post(port: int, body: str) -> bytes:
+    """Return the answer to one request over a connection of its own; raise ``ServerError`` unless it is 200."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
+    try:
+        connection.request("POST", PATH, body.encode(), HEADERS)
+        answer = connection.getresponse()
+        content = answer.read()
+    finally:
+        connection.close()
+    if answer.status != 200:
+        raise ServerError(f"status {answer.status}: {content[:200]!r}")
+    return content
+
+
+def start(side: str, plan: Plan, *, workers: int = 2) -> Server:
+    """Start a side's server without waiting for it; only ours knows ``workers``."""
+    port = free_port()
+    if side == OURS:
+        settings = {"PORT": str(port), "WORKERS": str(workers), "DRAIN_SECONDS": "0", "MAX_BYTES": str(1 << 28)}
+        return Server(gunicorn(plan.bundle, **settings), port)
+    scripts = {
+        OBVIOUS: [str(ROOT / "stress" / "obvious_server.py"), "--model", str(plan.obvious)],
+        OBVIOUS_CODE: [str(HERE / "obvious_code_server.py"), "--bundle", str(plan.bundle)],
+    }
+    command = [sys.executable, *scripts[side], "--port", str(port)]
+    nowhere = subprocess.DEVNULL  # what its line a request costs least
+    return Server(subprocess.Popen(command, env=one_thread(), stdout=nowhere, stderr=nowhere, text=True), port)
+
+
+@contextmanager
+def serving(side: str, plan: Plan, *, workers: int = 2) -> Iterator[Server]:
+    """A side's server that answers, ended with the block."""
+    server = start(side, plan, workers=workers)
+    try:
+        server.wait(plan.first)
+        yield server
+    finally:
+        server.stop()
+
+
+@contextmanager
+def all_serving(plan: Plan) -> Iterator[Mapping[str, Server]]:
+    """Every side's server, each idle while another one is measured."""
+    with ExitStack() as stack:
+        yield {side: stack.enter_context(serving(side, plan)) for side in SIDES}

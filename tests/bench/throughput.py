@@ -1,0 +1,70 @@
+"""Requests a second and latency at 10 and at 100 connections, by wrk."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from children import HERE
+from figures import Row
+from plan import Plan
+from servers import Server, ServerError, all_serving
+
+CONNECTIONS = (10, 100)
+MISSING = "wrk is not installed: no requests/s (on Debian `apt-get install wrk`)"
+
+
+def rows(connections: int) -> dict[str, Row]:
+    """Return the rows of a number of connections."""
+    group = f"{connections} connections"
+    return {
+        "rate": Row(group, "requests", "/s"),
+        "p50": Row(group, "p50", "ms"),
+        "p99": Row(group, "p99", "ms"),
+        "cpu": Row(group, "server CPU a review", "µs"),
+        "failed": Row(group, "failed requests", ""),
+    }
+
+
+def missing() -> str:
+    """Return why this cannot be measured here; empty where it can."""
+    return "" if shutil.which("wrk") else MISSING
+
+
+@contextmanager
+def throughput(plan: Plan) -> Iterator[Callable[[str], Mapping[Row, float]]]:
+    """The measurement of one round on one side."""
+    with all_serving(plan) as servers:
+        for server in servers.values():
+            wrk(server, plan, connections=10, seconds=1)
+
+        def measure(side: str) -> Mapping[Row, float]:
+            measured: dict[Row, float] = {}
+            for connections in CONNECTIONS:
+                said = rows(connections)
+                figures = wrk(servers[side], plan, connections=connections, seconds=plan.seconds)
+                measured |= {said[name]: value for name, value in figures.items()}
+            return measured
+
+        yield measure
+
+
+def wrk(server: Server, plan: Plan, *, connections: int, seconds: int) -> dict[str, float]:
+    """Return what wrk and the server's CPU clock say of ``seconds`` of load."""
+    load = [f"--connections={connections}", "--threads=1", f"--duration={seconds}s", "--timeout=10s"]
+    command = ["wrk", *load, f"--script={HERE / 'post.lua'}", server.url, "--", str(plan.bodies())]
+    before = server.cpu()
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    spent = server.cpu() - before
+    if done.returncode:
+        raise ServerError(f"wrk: {done.stderr.strip()}")
+    said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return {
+        "rate": said["requests"] / said["duration"] * 1e6,
+        "p50": said["p50"] / 1000,
+        "p99": said["p99"] / 1000,
+        "cpu": spent / max(1, said["requests"]) * 1e6,
+        "failed": said["refused"] + said["status"] + said["timeout"] + said["cut"],
+    }
