@@ -13,6 +13,9 @@ from service import __version__, errors, logs, metrics
 from service.admission import Admission
 from service.body import ASGI, WholeBody
 from service.draining import Drain, shared_drain
+from service.guarding import Guarding
+from service.keys import Keys, KeysError
+from service.limits import shared_limits
 from service.lines import Lines, shared_lines
 from service.logs import RequestLog
 from service.observing import Observed, Watch, note_wait, routes_of
@@ -38,12 +41,14 @@ def create_app(
     tallies: Tallies | None = None,
     trained: Mapping[str, Sequence[int]] | None = None,
     lines: Lines | None = None,
+    keys: Keys | None = None,
 ) -> ASGI:
     """Return the ASGI app that serves ``scorer``.
 
     ``probe`` is the review that each worker scores before it calls itself ready; ``facts`` is what ``/version`` tells.
     ``drain``, once started, makes it unready. ``tallies`` are what the workers count into; ``trained`` is what the
-    bundle keeps of how its held-out reviews scored. ``lines`` is where requests are logged to.
+    bundle keeps of how its held-out reviews scored. ``lines`` is where requests are logged to. Only who
+    has one of ``keys``, if they are given, may ask for what is not open to all.
     """
     readiness = Readiness(scorer, probe, drain or Drain())
     app = falcon.asgi.App(middleware=[readiness])
@@ -63,7 +68,12 @@ def create_app(
         metrics.install(app, watch, tallies or Tallies(), facts=facts, trained=trained, shed=shed)
     if lines and settings.log != logs.OFF:
         watch.ended.append(RequestLog(lines, settings.log).ended)
-    whole = WholeBody(app, admission, max_bytes=settings.max_bytes, seconds=settings.body_seconds)
+    guard = None
+    if keys:
+        guarding = Guarding(keys, open_paths=settings.open_paths)
+        app.add_middleware(guarding)
+        guard = guarding.check
+    whole = WholeBody(app, admission, max_bytes=settings.max_bytes, seconds=settings.body_seconds, guard=guard)
     return Observed(whole, watch, routes=routes_of(app))
 
 
@@ -73,7 +83,8 @@ def get_app() -> ASGI:
         settings = read_settings(os.environ)
         dictionary = settings.dictionary or DEFAULT_DICTIONARY
         bundle = load(settings.bundle, dictionary=dictionary, max_chars=settings.max_chars)
-    except (SettingsError, BundleError) as error:
+        keys = Keys(settings.api_keys_file, shared_limits()) if settings.api_keys_file else None
+    except (SettingsError, BundleError, KeysError) as error:
         sys.exit(f"review-scorer: {error}")
     facts = {
         "version": __version__,
@@ -90,4 +101,5 @@ def get_app() -> ASGI:
         tallies=shared_tallies(),
         trained=bundle.manifest.get("distribution"),
         lines=shared_lines(),
+        keys=keys,
     )

@@ -1,6 +1,6 @@
 """Everything that can be configured, read once from variables that start with ``SCORER_``."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,10 @@ class Settings:
     drain_seconds: float = 5.0
     # The longest request is a body that arrives at its deadline and a full list to score after it.
     graceful_seconds: int = 20
+    # Who may ask, see service/keys.py; None: everybody may.
+    api_keys_file: Path | None = None
+    # Where no key is needed: the page, what probes and Prometheus ask for. A * at the end stands for anything.
+    open_paths: Sequence[str] = ("/", "/page/*", "/healthz", "/readyz", "/metrics")
     # Whether there is /metrics.
     metrics: bool = True
     # json: an object a line, for machines; plain: for people; off: plain, and nothing of single requests.
@@ -100,6 +104,13 @@ def _text(text: str) -> str:
     return text
 
 
+def _paths(text: str) -> tuple[str, ...]:
+    paths = tuple(text.split())
+    if not all(path.startswith("/") and "*" not in path[:-1] for path in paths):
+        raise ValueError("wanted paths like /healthz or /page/*, with spaces between them")
+    return paths
+
+
 def _one_of(*values: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text not in values:
@@ -128,6 +139,8 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "keepalive_seconds": _integer(1, 3_600),
     "drain_seconds": _pause,
     "graceful_seconds": _integer(1, 3_600),
+    "api_keys_file": lambda text: Path(_text(text)),
+    "open_paths": _paths,
     "metrics": _switch,
     "log": _one_of("json", "plain", "off"),
 }

@@ -30,6 +30,8 @@ def test_every_setting_has_its_variable() -> None:
         "SCORER_KEEPALIVE_SECONDS": "5",
         "SCORER_DRAIN_SECONDS": "0",
         "SCORER_GRACEFUL_SECONDS": "6",
+        "SCORER_API_KEYS_FILE": "/keys/keys",
+        "SCORER_OPEN_PATHS": "/healthz /page/*",
         "SCORER_METRICS": "off",
         "SCORER_LOG": "plain",
     }
@@ -48,6 +50,8 @@ def test_every_setting_has_its_variable() -> None:
         keepalive_seconds=5,
         drain_seconds=0,
         graceful_seconds=6,
+        api_keys_file=Path("/keys/keys"),
+        open_paths=("/healthz", "/page/*"),
         metrics=False,
         log="plain",
     )
@@ -70,6 +74,8 @@ def test_every_setting_has_its_variable() -> None:
         ("SCORER_HOST", ""),
         ("SCORER_MAX_CHAR", "5"),
         ("SCORER_METRICS", "yes"),
+        ("SCORER_OPEN_PATHS", "healthz"),
+        ("SCORER_OPEN_PATHS", "/*/page"),
         ("SCORER_LOG", "xml"),
     ],
 )
