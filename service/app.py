@@ -17,7 +17,6 @@ from service.guarding import Guarding
 from service.keys import Keys, KeysError
 from service.limits import shared_limits
 from service.lines import Lines, shared_lines
-from service.logs import RequestLog
 from service.observing import Observed, Watch, note_wait, routes_of
 from service.resources import Health, Readiness, Scores, Version
 from service.scoring.bundle import load
@@ -47,16 +46,16 @@ def create_app(
 
     ``probe`` is the review that each worker scores before it calls itself ready; ``facts`` is what ``/version`` tells.
     ``drain``, once started, makes it unready. ``tallies`` are what the workers count into; ``trained`` is what the
-    bundle keeps of how its held-out reviews scored. ``lines`` is where requests are logged to. Only who
-    has one of ``keys``, if they are given, may ask for what is not open to all.
+    bundle keeps of how its held-out reviews scored. ``lines`` is where requests are logged to. Where there are
+    ``keys``, only who has one may ask for what is not open to all.
     """
-    readiness = Readiness(scorer, probe, drain or Drain())
-    app = falcon.asgi.App(middleware=[readiness])
-    errors.install(app)
     watch = Watch()
+    readiness = Readiness(scorer, probe, drain or Drain())
     turns = Turns(patience=settings.max_wait_seconds)
     turns.observe = note_wait
     admission = Admission(turns, max_texts=settings.max_pending_texts, max_wait=settings.max_wait_seconds)
+    app = falcon.asgi.App(middleware=[readiness])
+    errors.install(app)
     scores = Scores(scorer.watched(watch.note), admission, max_texts=settings.max_texts)
     app.add_route("/api/1/users", scores)  # the original's name for it
     app.add_route("/api/1/scores", scores)
@@ -64,42 +63,57 @@ def create_app(
     app.add_route("/readyz", readiness)
     app.add_route("/version", Version(facts))
     if settings.metrics:
-        shed = lambda: admission.refused + turns.late  # noqa: E731
-        metrics.install(app, watch, tallies or Tallies(), facts=facts, trained=trained, shed=shed)
-    if lines and settings.log != logs.OFF:
-        watch.ended.append(RequestLog(lines, settings.log).ended)
-    guard = None
-    if keys:
-        guarding = Guarding(keys, open_paths=settings.open_paths)
-        app.add_middleware(guarding)
-        guard = guarding.check
-    whole = WholeBody(app, admission, max_bytes=settings.max_bytes, seconds=settings.body_seconds, guard=guard)
-    return Observed(whole, watch, routes=routes_of(app))
+        metrics.install(
+            app, watch, tallies or Tallies(), facts=facts, trained=trained, shed=lambda: admission.refused + turns.late
+        )
+    if lines:
+        logs.install(watch, lines, settings.log)
+    guarding = Guarding(keys, open_paths=settings.open_paths)
+    whole = WholeBody(app, admission, max_bytes=settings.max_bytes, seconds=settings.body_seconds, guard=guarding.check)
+    observed = Observed(whole, watch, routes=routes_of(app))
+    app.add_middleware([guarding, _State(settings=settings, admission=admission, observed=observed)])
+    return observed
 
 
 def get_app() -> ASGI:
     """Return the app that the environment asks for, or end the process with one line that says what is wrong."""
     try:
-        settings = read_settings(os.environ)
-        dictionary = settings.dictionary or DEFAULT_DICTIONARY
-        bundle = load(settings.bundle, dictionary=dictionary, max_chars=settings.max_chars)
-        keys = Keys(settings.api_keys_file, shared_limits()) if settings.api_keys_file else None
+        return read_app()
     except (SettingsError, BundleError, KeysError) as error:
         sys.exit(f"review-scorer: {error}")
+
+
+def read_app() -> ASGI:
+    """Return the app that the environment asks for; raise what ``get_app`` ends with if there is none."""
+    settings = read_settings(os.environ)
+    keys = Keys(settings.api_keys_file, shared_limits()) if settings.api_keys_file else None
+    dictionary = settings.dictionary or DEFAULT_DICTIONARY
+    bundle = load(settings.bundle, dictionary=dictionary, max_chars=settings.max_chars)
     facts = {
         "version": __version__,
         "bundle": {"digest": bundle.digest, **{key: bundle.manifest[key] for key in ("corpus", "dictionary", "seed")}},
         "libraries": {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
     }
-    probe = bundle.manifest["probe"]["text"]
     return create_app(
         bundle.scorer,
-        probe=probe,
+        probe=bundle.manifest["probe"]["text"],
         facts=facts,
         settings=settings,
         drain=shared_drain(),
         tallies=shared_tallies(),
+        # A bundle of an earlier version keeps none.
         trained=bundle.manifest.get("distribution"),
         lines=shared_lines(),
         keys=keys,
     )
+
+
+class _State:
+    """Puts what the protocol needs into the ASGI lifespan's state, where it finds it."""
+
+    def __init__(self, **state: Any) -> None:
+        self._state = state
+
+    async def process_startup(self, scope: Mapping[str, Any], _event: Mapping[str, Any]) -> None:
+        """Add it when the worker starts. A server without such a state has another protocol, too."""
+        scope.get("state", {}).update(self._state)

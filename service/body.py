@@ -37,9 +37,7 @@ class WholeBody:
     as the rest would be taken for the next request.
     """
 
-    def __init__(
-        self, app: ASGI, admission: Admission, *, max_bytes: int, seconds: float, guard: Guard | None = None
-    ) -> None:
+    def __init__(self, app: ASGI, admission: Admission, *, max_bytes: int, seconds: float, guard: Guard) -> None:
         self._app = app
         self._admission = admission
         self._guard = guard
@@ -54,8 +52,7 @@ class WholeBody:
             return
         path, headers = scope["path"], dict(scope["headers"])
         try:
-            if self._guard:
-                self._guard(path, headers)
+            self._guard(path, headers)
             if self._admission.refuses(path, size_of(scope["query_string"], headers)):
                 raise self._overloaded
         except RequestError as error:
@@ -64,11 +61,11 @@ class WholeBody:
         try:
             body = await self._read(headers, receive)
         except RequestError as error:
-            await _answer(error, send, close=True)
+            await answer(error, send, close=True)
             return
         # Others may have come while it arrived.
         if self._admission.refuses(path, len(body)):
-            await _answer(self._overloaded, send)
+            await answer(self._overloaded, send)
             return
         pieces = [body]
 
@@ -84,9 +81,9 @@ class WholeBody:
         """Answer at once; what is too much to swallow is drained after it, so that the client gets to read it."""
         left = int(headers.get(b"content-length", b"0"))
         if left <= SMALL_BODY and b"transfer-encoding" not in headers:
-            await _answer(error, send)
+            await answer(error, send)
             return
-        await _answer(error, send, close=True, end=False)
+        await answer(error, send, close=True, end=False)
         if b"expect" not in headers:
             with suppress(RequestError):
                 async for _ in self._pieces(receive):
@@ -148,7 +145,8 @@ def size_of(query: bytes, headers: Mapping[bytes, bytes]) -> int:
     return max(len(query), int(headers.get(b"content-length", b"0")))
 
 
-async def _answer(error: RequestError, send: Send, *, close: bool = False, end: bool = True) -> None:
+async def answer(error: RequestError, send: Send, *, close: bool = False, end: bool = True) -> None:
+    """Send ``error`` as the answer, or its beginning only; ``close`` says that it is the connection's last."""
     body = error.body
     headers = {"content-type": "application/json", "content-length": str(len(body)), **error.headers}
     if close:

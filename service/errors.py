@@ -73,6 +73,11 @@ def overloaded() -> RequestError:
     return RequestError("overloaded", reason, headers={"Retry-After": "1"})
 
 
+def internal() -> RequestError:
+    """Return the error for a bug."""
+    return RequestError("internal", "the service failed at this request; it is written in its log")
+
+
 def install(app: falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]) -> None:
     """Let ``app`` answer everything that can be raised in it in the one shape."""
     app.add_error_handler(Exception, _bug)
@@ -111,5 +116,4 @@ async def _http(
 
 async def _bug(request: falcon.asgi.Request, response: falcon.asgi.Response, error: Exception, _params: object) -> None:
     log.error("%s %s failed", request.method, request.path, exc_info=error)
-    internal = RequestError("internal", "the service failed at this request; it is written in its log")
-    await _answer(request, response, internal, _params)
+    await _answer(request, response, internal(), _params)

@@ -10,10 +10,12 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 from service.draining import drain_on_term, shared_drain
 from service.lines import shared_lines
+from service.listening import refused
 from service.logs import configuration
-from service.metrics import forget_worker
+from service.reloading import reload_on_hup
 from service.settings import SettingsError, read_settings, worker_count
-from service.tallies import shared_tallies, take_row
+from service.tallies import shared_tallies
+from service.workers import counted, forget_worker, take_row
 
 try:
     _settings = read_settings(os.environ)
@@ -30,8 +32,7 @@ worker_class = "service.worker.Worker"
 preload_app = True
 keepalive = _settings.keepalive_seconds
 graceful_timeout = _settings.graceful_seconds
-# A worker whose loop does not turn for this long is stuck, not busy: the largest list takes about half a second.
-timeout = 30
+timeout = _settings.stuck_seconds
 # A temporary directory on disk can block the workers' heartbeat.
 worker_tmp_dir = _SHARED_MEMORY if Path(_SHARED_MEMORY).is_dir() else None
 control_socket_disable = True
@@ -39,9 +40,18 @@ proc_name = "review-scorer"
 logconfig_dict = configuration(_settings.log)
 
 
+def on_starting(_server: object) -> None:
+    """End the start with one line when the port is taken; gunicorn calls this before it listens, and never again."""
+    if reason := refused(_settings.host, _settings.port):
+        sys.exit(f"review-scorer: {reason}")
+
+
 def when_ready(server: object) -> None:
-    """Leave slowly when told to; gunicorn calls this in the master, before the first worker is forked."""
+    """Leave slowly and reload carefully when told to; gunicorn calls this in the master, before the first fork."""
+    from service.app import read_app  # noqa: PLC0415 - it was loaded by now, and not for those who only ask for settings
+
     drain_on_term(server, shared_drain(), _settings.drain_seconds)
+    reload_on_hup(server, counted(read_app))
 
 
 # Each worker counts into a row of its own, chosen by the master.

@@ -12,10 +12,16 @@ from typing import Any
 import msgspec
 
 from service.lines import Lines, shared_lines
-from service.observing import Exchange
+from service.observing import Exchange, Watch
 
 JSON, PLAIN, OFF = "json", "plain", "off"
 _encode = msgspec.json.Encoder().encode
+
+
+def install(watch: Watch, lines: Lines, form: str) -> None:
+    """Let a line of each exchange that ``watch`` tells of be written to ``lines``, unless ``form`` is off."""
+    if form != OFF:
+        watch.ended.append(RequestLog(lines, form).ended)
 
 
 class RequestLine(msgspec.Struct, omit_defaults=True):

@@ -17,7 +17,8 @@ from service.errors import STATUS
 from service.histogram import Histogram
 from service.observing import OTHER, Exchange, Watch, routes_of
 from service.scored import ScoreMetrics
-from service.tallies import Tallies, shared_tallies
+from service.tallies import Tallies
+from service.workers import IN_FLIGHT, REFUSALS, RELOADS, RESTARTS
 
 PATH = "/metrics"
 
@@ -26,14 +27,13 @@ _STATUSES = (*sorted({200, 204, 206, 301, 302, 304, 307, 308, 499, *STATUS.value
 _STATUS_COLUMN = {status: column for column, status in enumerate(_STATUSES)}
 _OTHER_STATUS = _STATUS_COLUMN[OTHER]
 
-SHED, RESTARTS, RELOADS, REFUSALS = "shed", "worker_restarts", "bundle_reloads", "bundle_refusals"
+_SHED = "shed"
 _COUNTERS = {
-    SHED: "Requests that were refused because too many waited.",
+    _SHED: "Requests that were refused because too many waited.",
     RESTARTS: "Workers that ended without being told to, and were replaced.",
     RELOADS: "Bundles that were taken up while serving.",
     REFUSALS: "Bundles that were refused while serving; the one before was kept.",
 }
-_IN_FLIGHT = "in_flight"
 
 
 def install(
@@ -73,7 +73,7 @@ class RequestMetrics:
         self._shed_counted = 0
         self._labels = _labels(facts)
         self._counters = {name: tallies.reserve(name) for name in _COUNTERS}
-        self._in_flight = tallies.reserve(_IN_FLIGHT)
+        self._in_flight = tallies.reserve(IN_FLIGHT)
         self._requests = {
             route: tallies.reserve(f"requests {route}", len(_STATUSES)) for route in dict.fromkeys([*routes, OTHER])
         }
@@ -93,7 +93,7 @@ class RequestMetrics:
         if exchange.queued is not None:
             self._queue_seconds.observe(own, exchange.queued)
         if (shed := self._shed()) != self._shed_counted:
-            own[self._counters[SHED]] += shed - self._shed_counted
+            own[self._counters[_SHED]] += shed - self._shed_counted
             self._shed_counted = shed
 
     def collect(self) -> Iterator[Metric]:
@@ -145,12 +145,3 @@ def _labels(facts: Mapping[str, Any]) -> dict[str, str]:
         "python": libraries.get("python", ""),
         "lightgbm": libraries.get("lightgbm", ""),
     }
-
-
-def forget_worker(server: Any, worker: Any) -> None:
-    """Count a worker that ended on its own, and what it had in hand as gone; gunicorn's ``child_exit``."""
-    tallies = shared_tallies()
-    tallies.clear(worker.tallies_row, _IN_FLIGHT)
-    # Whoever is told to end is one too many before; whoever just ends leaves one too few.
-    if len(server.WORKERS) < server.num_workers:
-        tallies.add(RESTARTS)

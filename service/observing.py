@@ -3,6 +3,7 @@
 The outermost wrapper of the app: nothing that is answered escapes it, whoever answers.
 """
 
+import logging
 import re
 import secrets
 import time
@@ -13,8 +14,12 @@ from typing import Any
 import falcon.asgi
 import falcon.inspect
 
-from service.body import ASGI, Receive, Scope, Send
+from service import errors
+from service.body import ASGI, Receive, Scope, Send, answer
+from service.headers import with_always
 from service.scoring.scorer import Scored
+
+log = logging.getLogger(__name__)
 
 OTHER = "other"
 """The route of a path that there is not: paths are endless, and the values of a label must not be."""
@@ -71,7 +76,10 @@ class Watch:
 
 
 class Observed:
-    """An ASGI wrapper that tells ``watch`` of each exchange. ``routes`` are the templates of all paths."""
+    """An ASGI wrapper that tells ``watch`` of each exchange. ``routes`` are the templates of all paths.
+
+    Each answer says which request it is of, and has the headers of every answer; a bug in ``app`` has an answer, too.
+    """
 
     def __init__(self, app: ASGI, watch: Watch, *, routes: Sequence[str]) -> None:
         self._app = app
@@ -83,24 +91,45 @@ class Observed:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        identity = _identity(scope["headers"])
-        exchange = Exchange(self._route(scope["path"]), time.perf_counter(), identity)
+        exchange = self._begin(scope)
+        started = False
 
         async def send_observed(message: dict[str, Any]) -> None:
+            nonlocal started
             if message["type"] == "http.response.start":
+                started = True
                 exchange.status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", identity.encode())]
+                message["headers"] = [*with_always(message["headers"]), (b"x-request-id", exchange.id.encode())]
             await send(message)
 
         current.set(exchange)
-        for tell in self._watch.begun:
-            tell(exchange)
         try:
             await self._app(scope, receive, send_observed)
+        except Exception:
+            log.exception("request %s failed", exchange.id)
+            if started:
+                raise  # the server cuts the connection: half an answer must not look whole
+            await answer(errors.internal(), send_observed, close=True)
         finally:
-            exchange.seconds = time.perf_counter() - exchange.started
-            for tell in self._watch.ended:
-                tell(exchange)
+            self._end(exchange)
+
+    def refused(self, scope: Scope, status: int) -> str:
+        """Tell of an exchange that the server ended on its own with ``status``; return the request's id."""
+        exchange = self._begin(scope)
+        exchange.status = status
+        self._end(exchange)
+        return exchange.id
+
+    def _begin(self, scope: Scope) -> Exchange:
+        exchange = Exchange(self._route(scope["path"]), time.perf_counter(), _identity(scope["headers"]))
+        for tell in self._watch.begun:
+            tell(exchange)
+        return exchange
+
+    def _end(self, exchange: Exchange) -> None:
+        exchange.seconds = time.perf_counter() - exchange.started
+        for tell in self._watch.ended:
+            tell(exchange)
 
 
 def routes_of(app: falcon.asgi.App[Any, Any]) -> list[str]:

@@ -28,20 +28,29 @@ class Settings:
     max_chars: int = 10_000
     max_texts: int = 1_000
     max_bytes: int = 1_048_576
-    # A worker refuses what would wait longer than this for its turn. People notice a tenth of a second; and a queue that
-    # is worked off within it still bridges the pauses of a throttled container.
+    # A worker refuses what would wait longer than this for its turn. People notice a tenth of a second; and a queue
+    # that is worked off within it still bridges the pauses of a throttled container.
     max_wait_seconds: float = 0.1
-    # What a worker accepts altogether: lists mostly, each of which then takes its turns. About a second of work, so that
-    # a list is answered within a second or two however many others there are.
+    # What a worker accepts altogether: lists mostly, each of which then takes its turns. About a second of work, so
+    # that a list is answered within a second or two however many others there are.
     max_pending_texts: int = 8_000
     # A phone on a bad line sends 1 MiB in this time; a client that drips bytes to hold a connection does not.
     body_seconds: float = 10.0
+    # As long for the headers before it, and for an answer to be read: a list's fits into one packet or two.
+    header_seconds: float = 10.0
+    answer_seconds: float = 10.0
+    # What a worker holds; of more, those that are idle the longest are closed. Within the 1,024 files that a process
+    # may open by default.
+    max_connections: int = 800
     # Longer than the minute after which most proxies drop idle connections: so they close first and lose no request.
     keepalive_seconds: int = 75
     # After TERM: until load balancers have noticed that this instance is not ready, in Kubernetes one to a few seconds.
     drain_seconds: float = 5.0
     # The longest request is a body that arrives at its deadline and a full list to score after it.
     graceful_seconds: int = 20
+    # A worker that does not look up for this long is stuck, not busy, and is replaced: the longest single computation
+    # takes some milliseconds, and a container that is held back a second or two.
+    stuck_seconds: int = 30
     # Who may ask, see service/keys.py; None: everybody may.
     api_keys_file: Path | None = None
     # Where no key is needed: the page, what probes and Prometheus ask for. A * at the end stands for anything.
@@ -136,9 +145,14 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "max_wait_seconds": _seconds,
     "max_pending_texts": _integer(1, 10_000_000),
     "body_seconds": _seconds,
+    "header_seconds": _seconds,
+    "answer_seconds": _seconds,
+    "max_connections": _integer(1, 1_000_000),
     "keepalive_seconds": _integer(1, 3_600),
     "drain_seconds": _pause,
     "graceful_seconds": _integer(1, 3_600),
+    # A worker gives a sign of life every second or two.
+    "stuck_seconds": _integer(4, 3_600),
     "api_keys_file": lambda text: Path(_text(text)),
     "open_paths": _paths,
     "metrics": _switch,

@@ -9,7 +9,6 @@ fork and has no name: nothing has to be cleared, and nothing lies on a disk.
 import mmap
 from collections.abc import Iterable
 from functools import cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,9 +73,3 @@ class Tallies:
 def shared_tallies() -> Tallies:
     """Return this process' tallies; the first call must come before the fork."""
     return Tallies()
-
-
-def take_row(server: Any, worker: Any) -> None:
-    """Choose the row of a worker that is about to be forked; gunicorn's ``pre_fork``."""
-    living = [other.tallies_row for other in server.WORKERS.values()]
-    worker.tallies_row = shared_tallies().free_row(living)

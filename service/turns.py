@@ -1,14 +1,16 @@
 """One computation at a time, in order of arrival, with a look at the sockets between any two.
 
-A worker has one thread. Were requests scored as they come, a burst would keep it from its sockets until the last of them
-is done, nobody could be refused in time, and a list would hold up every single review behind it. So each computation
-takes a turn, and a list takes many: a slice of its texts at a time, at the end of the queue each time.
+A worker has one thread. Were requests scored as they come, a burst would keep it from its sockets until the last of
+them is done, nobody could be refused in time, and a list would hold up every single review behind it. So each
+computation takes a turn, and a list takes many: a slice of its texts at a time, at the end of the queue each time.
 """
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from itertools import islice
+from typing import Any, NamedTuple, TypeVar
 
 from service.errors import overloaded
 
@@ -22,69 +24,139 @@ SLICE_CHARS = 4_000
 # The pace is a mean over about this many turns: enough to smooth over long and short reviews, and soon forgotten.
 _MEMORY = 32
 
+# Usually one turn is given between two looks at the sockets: so the queue grows here, where it is seen and bounded, and
+# not in the kernel. But this part of the time that the sockets take is spent on turns in any case: clients that answer
+# every refusal with a new request could else keep the worker busy with refusing alone.
+_SHARE = 1 / 8
+
+
+class _Turn(NamedTuple):
+    work: Callable[[Sequence[str]], Sequence[Any]]
+    texts: Sequence[str]
+    at_once: int
+    result: asyncio.Future[Any]
+    ahead: int
+    asked: float
+    begun: bool
+
 
 class Turns:
     """The queue for one worker's thread.
 
     ``patience`` is how many seconds a computation may wait; one whose turn comes later is refused instead, as its
-    caller has given up or will. ``waiting`` counts the turns that were asked for and have not ended, ``late`` those
-    refused. ``observe``, if set, is called with the seconds that each turn was waited for.
+    caller has given up or will. ``late`` counts those. ``observe``, if set, is called with the seconds that each turn
+    was waited for.
     """
 
     def __init__(self, *, patience: float) -> None:
-        self.waiting = 0
         self.late = 0
         self.observe: Callable[[float], None] | None = None
         self._patience = patience
         self._pace = 0.0
-        self._lock = asyncio.Lock()
+        self._ended = 0.0
+        self._queue: deque[_Turn] = deque()
+
+    @property
+    def waiting(self) -> int:
+        """How many computations wait for their turn."""
+        return len(self._queue)
 
     @property
     def expected(self) -> float:
-        """How many seconds the next to ask will wait, judging by those who had their turns lately."""
-        return self.waiting * self._pace
+        """How many seconds the next to ask will wait, judging by those who had their turns lately and the next to."""
+        if not self._queue:
+            return 0.0
+        return max(len(self._queue) * self._pace, time.monotonic() - self._queue[0].asked)
 
-    async def take(self, work: Callable[[], Result], *, begun: bool = False) -> Result:
-        """Return what ``work`` returns when its turn has come; raise a ``RequestError`` if that is too late.
-
-        What has ``begun`` in an earlier turn is never too late.
-        """
-        ahead, asked = self.waiting, time.monotonic()
-        self.waiting += 1
-        try:
-            async with self._lock:
-                if not ahead:
-                    # Those who arrived together with the first get to queue up behind it.
-                    await asyncio.sleep(0)
-                self._note(time.monotonic() - asked, ahead, begun=begun)
-                return work()
-        finally:
-            self.waiting -= 1
-
-    def _note(self, waited: float, ahead: int, *, begun: bool) -> None:
-        if ahead:
-            self._pace += (waited / ahead - self._pace) / _MEMORY
-        if self.observe:
-            self.observe(waited)
-        if waited > self._patience and not begun:
-            self.late += 1
-            raise overloaded()
-
-    async def take_slices(
-        self, work: Callable[[Sequence[str]], Sequence[Result]], texts: Sequence[str]
+    async def take(
+        self, work: Callable[[Sequence[str]], Sequence[Result]], texts: Sequence[str], *, at_once: int = SLICE_TEXTS
     ) -> list[Result]:
-        """Return what ``work`` returns for ``texts``, a slice of them a turn."""
+        """Return what ``work`` returns for ``texts``, which takes a turn for every slice of ``at_once`` of them.
+
+        Raises a ``RequestError`` if the first turn comes too late. ``work`` may be given others' texts with these, and
+        so must treat each as if it were alone, and raise nothing that the caller could have foreseen.
+        """
         results: list[Result] = []
-        for part in slices(texts):
-            results += await self.take(lambda part=part: work(part), begun=bool(results))  # type: ignore[misc]
+        for part in slices(texts, at_once):
+            results += await self._take(work, part, at_once, begun=bool(results))
         return results
 
+    async def _take(self, work: Any, texts: Sequence[str], at_once: int, *, begun: bool) -> Any:
+        loop = asyncio.get_running_loop()
+        turn = _Turn(work, texts, at_once, loop.create_future(), len(self._queue), time.monotonic(), begun)
+        self._queue.append(turn)
+        if turn.ahead == 0:
+            # Not at once: those who arrived together with the first get to queue up behind it.
+            self._ended = turn.asked
+            loop.call_soon(self._give)
+        return await turn.result
 
-def slices(texts: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Cut ``texts`` into runs of at most 16 of them, and of few enough characters; a long text is alone in its run."""
+    def _give(self) -> None:
+        """Give the next turn, or as many as there is time for, and come back after a look at the sockets."""
+        began = time.monotonic()
+        until = began + (began - self._ended) * _SHARE
+        while self._queue and self._ended < until:
+            if self._run(self._next()):
+                self._ended = time.monotonic()
+        if self._queue:
+            asyncio.get_running_loop().call_soon(self._give)
+
+    def _next(self) -> list[_Turn]:
+        """Take the next turn from the queue, and those behind it that can share it.
+
+        What is computed together is cheaper: ten single reviews cost two thirds of what they cost apart.
+        """
+        first = self._queue.popleft()
+        turns, size, chars = [first], len(first.texts), sum(map(len, first.texts))
+        while self._queue and self._queue[0].work == first.work:
+            texts = self._queue[0].texts
+            size += len(texts)
+            chars += sum(map(len, texts))
+            if size > first.at_once or chars > SLICE_CHARS:
+                break
+            turns.append(self._queue.popleft())
+        return turns
+
+    def _run(self, turns: Sequence[_Turn]) -> bool:
+        """Compute for those who still want the result; return whether that took time."""
+        now = time.monotonic()
+        wanted = [turn for turn in turns if self._is_wanted(turn, now)]
+        if not wanted:
+            return False
+        try:
+            results = iter(wanted[0].work([text for turn in wanted for text in turn.texts]))
+        except Exception as error:  # noqa: BLE001
+            if len(wanted) == 1:
+                wanted[0].result.set_exception(error)
+            else:
+                # Only who caused it shall have the error.
+                for turn in wanted:
+                    self._run([turn])
+        else:
+            for turn in wanted:
+                turn.result.set_result(list(islice(results, len(turn.texts))))
+        return True
+
+    def _is_wanted(self, turn: _Turn, now: float) -> bool:
+        if turn.result.cancelled():
+            return False
+        waited = now - turn.asked
+        if turn.ahead:
+            self._pace += (waited / turn.ahead - self._pace) / _MEMORY
+        if self.observe:
+            self.observe(waited)
+        if waited > self._patience and not turn.begun:
+            self.late += 1
+            turn.result.set_exception(overloaded())
+            return False
+        return True
+
+
+def slices(texts: Sequence[str], most: int = SLICE_TEXTS) -> Iterator[Sequence[str]]:
+    """Cut ``texts`` into runs of at most ``most`` of them, and of few enough characters; a long text is alone."""
     start = size = 0
     for end, text in enumerate(texts):
-        if end > start and (end - start == SLICE_TEXTS or size + len(text) > SLICE_CHARS):
+        if end > start and (end - start == most or size + len(text) > SLICE_CHARS):
             yield texts[start:end]
             start, size = end, 0
         size += len(text)

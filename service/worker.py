@@ -4,13 +4,15 @@ from typing import Any, ClassVar
 
 from uvicorn_worker import UvicornWorker
 
+from service.protocol import Protocol
+
 
 class Worker(UvicornWorker):  # type: ignore[misc]
     """The worker class that ``gunicorn.conf.py`` names."""
 
     CONFIG_KWARGS: ClassVar[dict[str, Any]] = {
         "loop": "uvloop",
-        "http": "httptools",
+        "http": Protocol,
         "ws": "none",
         "lifespan": "on",
         "access_log": False,

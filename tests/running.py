@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -42,12 +42,14 @@ def free_port() -> int:
         return port
 
 
-def gunicorn(bundle: Path, **settings: str) -> subprocess.Popen[str]:
+def gunicorn(
+    bundle: Path, *, configuration: str = "service/gunicorn.conf.py", **settings: str
+) -> subprocess.Popen[str]:
     """Start the real server as the image does; ``settings`` are ``SCORER_`` variables without the prefix."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("SCORER_")}
     environ |= {"SCORER_BUNDLE": str(bundle), **{f"SCORER_{name}": value for name, value in settings.items()}}
     return subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", "-c", "service/gunicorn.conf.py"],
+        [sys.executable, "-m", "gunicorn", "-c", configuration],
         cwd=ROOT,
         env=environ,
         stdout=subprocess.PIPE,
@@ -88,3 +90,14 @@ def wait_ready(server: Server, seconds: float = 30) -> None:
             pass
         time.sleep(0.05)
     raise AssertionError("the server was not ready in time")
+
+
+def wait_for_workers(server: Server, *, without: Collection[int] = (), seconds: float = 15) -> list[int]:
+    """The ids of two workers, once there are two and none of them is among ``without``."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        now = server.workers()
+        if len(now) == 2 and not set(now) & set(without):
+            return now
+        time.sleep(0.05)
+    raise AssertionError("the workers were not there in time")

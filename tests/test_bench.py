@@ -95,6 +95,7 @@ def test_the_report_says_where_and_of_what_it_is(report: Any, tiny_bundle: Path)
     assert report["machine"]["cores"] >= 1
     assert report["libraries"]["lightgbm"] == manifest["libraries"]["lightgbm"]
     assert len(report["revision"]) == 40
+    assert 0 <= report["others"] <= 1
     assert report["texts"]["distinct"] > 500
 
 

@@ -85,6 +85,23 @@ def test_each_request_has_one_line_with_what_it_took(lines: list[str]) -> None:
     assert all(0 < line["milliseconds"] < 10_000 for line in of_requests(lines))
 
 
+def test_what_is_said_of_a_request_is_not_of_those_beside_it(tiny_bundle: Path) -> None:
+    def ask(length: int) -> None:
+        with httpx.Client(base_url=server.url) as client:
+            for count in range(1, 21):
+                texts = ["良" * length] * count
+                client.post(SCORES, json={"texts": texts}, headers={"X-Request-Id": f"{length * count}"})
+
+    with serving(tiny_bundle, WORKERS="1", MAX_WAIT_SECONDS="60") as server, ThreadPoolExecutor(8) as pool:
+        list(pool.map(ask, range(1, 9)))
+        server.process.terminate()
+        output = server.process.communicate(timeout=20)[0]
+    lines = of_requests(output.splitlines())
+    assert len(lines) == 160
+    assert {line["status"] for line in lines} == {200}
+    assert [line for line in lines if line["id"] != str(line["characters"])] == []
+
+
 def test_no_line_holds_a_text_or_a_query_or_a_path_of_the_clients_making(lines: list[str]) -> None:
     written = "\n".join(lines) + "\n".join(json.dumps(json.loads(line), ensure_ascii=False) for line in lines)
     for secret in (SECRET, httpx.URL("http://x", params={"texts": SECRET}).query.decode(), "texts=", "%E8%AA%B0"):

@@ -4,6 +4,7 @@ import asyncio
 import math
 import os
 import re
+import shutil
 import signal
 import socket
 import time
@@ -16,6 +17,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse
 from running import Server, serving
+from scraping import scrape
 
 from service.drift import LEAST, SPAN_SECONDS, SPANS, Recent, stability_index
 from service.histogram import Histogram
@@ -34,18 +36,8 @@ def watched(tiny_bundle: Path) -> Iterator[Server]:
         yield server
 
 
-def metrics(server: Server) -> dict[str, float]:
-    """The samples as ``name{label=value}``, labels in order of their names."""
-    samples = {}
-    for family in parse(httpx.get(f"{server.url}/metrics").text):
-        for sample in family.samples:
-            labels = ",".join(f"{name}={value}" for name, value in sorted(sample.labels.items()))
-            samples[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
-    return samples
-
-
 def requests(server: Server, *, route: str = SCORES, status: int = 200) -> float:
-    return metrics(server).get(f"scorer_requests_total{{route={route},status={status}}}", 0)
+    return scrape(server).get(f"scorer_requests_total{{route={route},status={status}}}", 0)
 
 
 def ask(server: Server, times: int, texts: str | list[str] = "良い宿でした") -> None:
@@ -75,7 +67,7 @@ def without_one(server: Server, signal_: signal.Signals) -> None:
 def test_two_workers_count_together(watched: Server) -> None:
     ask(watched, 60)
     ask(watched, 4, ["良い宿", "悪い宿", "普通"])
-    seen = metrics(watched)
+    seen = scrape(watched)
     assert seen[f"scorer_requests_total{{route={SCORES},status=200}}"] == 64
     assert seen[f"scorer_request_seconds_count{{route={SCORES}}}"] == 64
     assert seen["scorer_texts_total"] == 60 + 4 * 3
@@ -107,7 +99,7 @@ def test_sums_are_of_what_was_answered(watched: Server, tiny_bundle: Path) -> No
     texts = ["良い宿でした", "最悪", "まあまあ普通の部屋"]
     scorer = load(tiny_bundle).scorer
     ask(watched, 3, texts)
-    seen = metrics(watched)
+    seen = scrape(watched)
     assert seen["scorer_score_sum"] == pytest.approx(3 * sum(scorer.score_many(texts)))
     assert seen["scorer_known_share_sum"] == pytest.approx(3 * sum(map(scorer.known_share, texts)))
 
@@ -117,7 +109,7 @@ def test_a_dead_workers_counts_stay_and_its_death_is_counted(watched: Server, ho
     ask(watched, 40)
     without_one(watched, how)
     ask(watched, 10)
-    seen = metrics(watched)
+    seen = scrape(watched)
     assert seen["scorer_texts_total"] == seen[f"scorer_requests_total{{route={SCORES},status=200}}"] == 50
     assert seen["scorer_worker_restarts_total"] == 1
 
@@ -127,11 +119,11 @@ def test_what_a_killed_worker_had_in_hand_is_not_in_flight_for_ever(watched: Ser
     head = f"POST {SCORES} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n".encode()
     with socket.create_connection(watched.address) as waiting:
         waiting.sendall(head)
-        until(lambda: metrics(watched)["scorer_in_flight"] == 2)
+        until(lambda: scrape(watched)["scorer_in_flight"] == 2)
         for worker in before:
             os.kill(worker, signal.SIGKILL)
         until(lambda: len(set(watched.workers()) - before) == 2)
-    until(lambda: metrics(watched)["scorer_in_flight"] == 1)
+    until(lambda: scrape(watched)["scorer_in_flight"] == 1)
 
 
 def test_a_reload_keeps_the_counts_and_is_no_restart(watched: Server) -> None:
@@ -140,9 +132,19 @@ def test_a_reload_keeps_the_counts_and_is_no_restart(watched: Server) -> None:
     watched.process.send_signal(signal.SIGHUP)
     until(lambda: len(watched.workers()) == 2 and not before & set(watched.workers()))
     ask(watched, 10)
-    seen = metrics(watched)
+    seen = scrape(watched)
     assert seen["scorer_texts_total"] == 40
     assert seen["scorer_worker_restarts_total"] == 0
+    assert (seen["scorer_bundle_reloads_total"], seen["scorer_bundle_refusals_total"]) == (1, 0)
+
+
+def test_a_bundle_that_was_refused_is_counted(tiny_bundle: Path, tmp_path: Path) -> None:
+    bundle = Path(shutil.copytree(tiny_bundle, tmp_path / "bundle"))
+    with serving(bundle) as server:
+        (bundle / "idf.npy").write_bytes(b"damaged")
+        server.process.send_signal(signal.SIGHUP)
+        until(lambda: scrape(server)["scorer_bundle_refusals_total"] == 1)
+        assert scrape(server)["scorer_bundle_reloads_total"] == 0
 
 
 def test_errors_count_by_status_and_unknown_paths_as_one_route(watched: Server) -> None:
@@ -153,11 +155,11 @@ def test_errors_count_by_status_and_unknown_paths_as_one_route(watched: Server) 
     httpx.delete(watched.url + SCORES)
     assert requests(watched, route="other", status=404) == 4
     assert [requests(watched, status=status) for status in (400, 413, 405, 200)] == [1, 1, 1, 0]
-    assert not [name for name in metrics(watched) if "wp-login" in name]
+    assert not [name for name in scrape(watched) if "wp-login" in name]
 
 
 def test_it_says_what_answers(watched: Server, tiny_bundle: Path) -> None:
-    (info,) = [name for name in metrics(watched) if name.startswith("scorer_info")]
+    (info,) = [name for name in scrape(watched) if name.startswith("scorer_info")]
     assert f"bundle={load(tiny_bundle).digest}" in info
     assert "version=" in info
 
@@ -173,14 +175,14 @@ def test_both_formats_are_what_they_claim(watched: Server) -> None:
 
 
 def test_many_scores_unlike_those_of_training_are_drift(watched: Server, reviews: list[dict[str, str]]) -> None:
-    assert math.isnan(metrics(watched)["scorer_score_drift"])
+    assert math.isnan(scrape(watched)["scorer_score_drift"])
     ask(watched, 2, [review["texts"] for review in reviews[:600]])
-    alike = metrics(watched)
+    alike = scrape(watched)
     assert 0 <= alike["scorer_score_drift"] < 0.1
     assert 0 <= alike["scorer_known_share_drift"] < 0.25
     ask(watched, 5, ["素晴らしい、最高でした。"] * 1000)
     ask(watched, 5, ["ワカラヌコトバ"] * 1000)
-    unlike = metrics(watched)
+    unlike = scrape(watched)
     assert unlike["scorer_score_drift"] > 0.25
     assert unlike["scorer_known_share_drift"] > 0.25
 

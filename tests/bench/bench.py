@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from callers import callers
 from children import ChildError
 from coldstart import coldstart
-from facts import facts
+from facts import Elsewhere, facts
 from figures import OURS, SIDES, Figures, Row
 from memory import memory
 from neighbours import neighbours
@@ -44,6 +44,8 @@ from service.scoring.errors import BundleError
 EMBEDDED = ROOT / "train-corpus" / "reviews.csv"
 REPEAT, SECONDS = 5, 4
 QUICK_REPEAT, QUICK_SECONDS = 2, 1
+# What others may take of the cores without a word about it.
+DISTURBED = 0.05
 
 
 class Experiment(NamedTuple):
@@ -56,15 +58,15 @@ class Experiment(NamedTuple):
     missing: Callable[[], str] = lambda: ""
 
 
+# First what fails at once if it fails. Sizes and memory hardly differ from round to round.
 EXPERIMENTS = {
+    "sizes": Experiment("installed sizes", sizes, (OURS,), most=1),
     "stages": Experiment("CPU in process", stages),
     "http": Experiment("throughput", throughput, missing=missing),
     "callers": Experiment("1,000 reviews by 10 processes", callers),
     "neighbours": Experiment("single reviews beside lists", neighbours, (OURS,)),
     "coldstart": Experiment("cold start", coldstart),
-    # They hardly differ from round to round.
     "memory": Experiment("memory", memory, most=2),
-    "sizes": Experiment("installed sizes", sizes, (OURS,), most=1),
 }
 
 
@@ -133,7 +135,7 @@ def main(given: Sequence[str] | None = None) -> int:
 def run(console: Console, plan: Plan, options: argparse.Namespace) -> dict[str, Any]:
     """Measure what is asked for and return the report."""
     begun, figures, notes = time.monotonic(), Figures(), []
-    told = facts(plan, options.corpus)
+    told, elsewhere = facts(plan, options.corpus), Elsewhere()
     if not (plan.obvious / "lightgbm.txt").exists():
         console.print("training the obvious way's model, once")
         train_obvious(EMBEDDED, plan.obvious)
@@ -144,10 +146,13 @@ def run(console: Console, plan: Plan, options: argparse.Namespace) -> dict[str, 
                 notes.append(reason)
             else:
                 measure(EXPERIMENTS[name], plan, figures, options.repeat, progress)
+    if (others := elsewhere.share()) > DISTURBED:
+        notes.append(f"other processes, or other machines on the same cores, took {others:.0%} of them meanwhile")
     return {
         **told,
         "options": {"only": options.only, "repeat": options.repeat, "seconds": plan.seconds},
         "took": round(time.monotonic() - begun, 1),
+        "others": round(others, 3),
         "notes": notes,
         "rows": figures.as_json(),
         "targets": judge(figures),

@@ -2,7 +2,9 @@
 
 import os
 import platform
+import resource
 import subprocess
+import time
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -35,6 +37,28 @@ def facts(plan: Plan, corpus: Path) -> dict[str, Any]:
         "bundle": {"digest": bundle.digest, "parameters": bundle.manifest["parameters"]},
         "texts": {"corpus": corpus.name, "distinct": len(plan.texts), "median_characters": median(lengths)},
     }
+
+
+class Elsewhere:
+    """What other processes, and other machines on the same cores, take while this one measures."""
+
+    def __init__(self) -> None:
+        self._begun, self._others = time.monotonic(), _others()
+
+    def share(self) -> float:
+        """Return it as a share of all cores, 0–1, from the beginning until now; running children count as others."""
+        span = (time.monotonic() - self._begun) * len(os.sched_getaffinity(0))
+        return min(max((_others() - self._others) / span, 0.0), 1.0)
+
+
+def _others() -> float:
+    """Return the seconds that the cores were busy, without those of this process and its ended children."""
+    user, nice, system, _idle, _waiting, irq, softirq, stolen, *_ = map(
+        int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+    )
+    busy = (user + nice + system + irq + softirq + stolen) / os.sysconf("SC_CLK_TCK")
+    own = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return busy - sum(usage.ru_utime + usage.ru_stime for usage in own)
 
 
 def _git(*command: str) -> str | None:

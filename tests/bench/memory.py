@@ -4,6 +4,7 @@ PSS counts a page that n processes share as a page / n, so the PSS of all proces
 USS is what would be free if the process ended.
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from figures import OURS, Row
 from plan import Plan, body
-from servers import Server, post, serving
+from servers import RefusedError, Server, post, serving
 
 START, WORKED = "memory at start", "memory after work"
 WORKERS = 4
@@ -57,8 +58,18 @@ def work(server: Server, plan: Plan, *, lists: bool) -> None:
     texts = plan.sample
     bodies = [body(text) for text in texts] + [body(texts)] * (8 * WORKERS if lists else 0)
     with ThreadPoolExecutor(2 * WORKERS) as senders:
-        for _ in senders.map(lambda one: post(server.port, one), bodies):
+        for _ in senders.map(lambda one: _insist(server.port, one), bodies):
             pass
+
+
+def _insist(port: int, one: str) -> None:
+    while True:
+        try:
+            post(port, one)
+        except RefusedError:
+            time.sleep(0.01)
+        else:
+            return
 
 
 def pss(pid: int) -> float:

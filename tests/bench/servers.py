@@ -16,10 +16,16 @@ from running import ROOT, free_port, gunicorn
 PATH = "/api/1/users"
 HEADERS = {"Content-Type": "application/json"}
 POLL_SECONDS, PATIENCE_SECONDS = 0.002, 60.0
+# A server at rest takes less than this share of a core.
+SETTLE_SECONDS, IDLE = 0.2, 0.05
 
 
 class ServerError(Exception):
     """A server did not do what it was started for."""
+
+
+class RefusedError(ServerError):
+    """A server had too much to do: status 503."""
 
 
 class Server:
@@ -55,11 +61,21 @@ class Server:
         while time.monotonic() < deadline and self._process.poll() is None:
             try:
                 post(self.port, body)
-            except OSError:
+            except (OSError, RefusedError):
                 time.sleep(POLL_SECONDS)
             else:
                 return
         raise ServerError(f"{self._process.args!r} does not serve")
+
+    def settle(self, workers: int) -> None:
+        """Return when all workers are there and none of them is still starting."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            before = self.cpu()
+            time.sleep(SETTLE_SECONDS)
+            if len(self.workers()) == workers and self.cpu() - before < IDLE * SETTLE_SECONDS:
+                return
+        raise ServerError(f"{self._process.args!r} has {len(self.workers())} of {workers} workers, or does not rest")
 
     def stop(self) -> None:
         """End it."""
@@ -72,7 +88,7 @@ class Server:
 
 
 def post(port: int, body: str) -> bytes:
-    """Return the answer to one request over a connection of its own; raise ``ServerError`` unless it is 200."""
+    """Return the answer to one request over a connection of its own; raise ``ServerError`` if it is not 200."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
     try:
         connection.request("POST", PATH, body.encode(), HEADERS)
@@ -81,7 +97,8 @@ def post(port: int, body: str) -> bytes:
     finally:
         connection.close()
     if answer.status != 200:
-        raise ServerError(f"status {answer.status}: {content[:200]!r}")
+        refused = RefusedError if answer.status == 503 else ServerError
+        raise refused(f"status {answer.status}: {content[:200]!r}")
     return content
 
 
@@ -106,6 +123,7 @@ def serving(side: str, plan: Plan, *, workers: int = 2) -> Iterator[Server]:
     server = start(side, plan, workers=workers)
     try:
         server.wait(plan.first)
+        server.settle(workers if side == OURS else 0)
         yield server
     finally:
         server.stop()

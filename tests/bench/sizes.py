@@ -53,7 +53,7 @@ def installed(build: Path) -> dict[str, float]:
 def _install(target: Path) -> dict[str, float]:
     shutil.rmtree(target, ignore_errors=True)
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
-    command = [*pip, "--require-hashes", "--requirement", str(LOCK), "--target", str(target)]
+    command = [*pip, "--no-deps", "--require-hashes", "--requirement", str(LOCK), "--target", str(target)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     try:
         if done.returncode:

@@ -61,10 +61,11 @@ def wrk(server: Server, plan: Plan, *, connections: int, seconds: int) -> dict[s
     if done.returncode:
         raise ServerError(f"wrk: {done.stderr.strip()}")
     said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    answered = said["requests"] - said["status"]
     return {
-        "rate": said["requests"] / said["duration"] * 1e6,
+        "rate": answered / said["duration"] * 1e6,
         "p50": said["p50"] / 1000,
         "p99": said["p99"] / 1000,
-        "cpu": spent / max(1, said["requests"]) * 1e6,
+        "cpu": spent / max(1, answered) * 1e6,
         "failed": said["refused"] + said["status"] + said["timeout"] + said["cut"],
     }

@@ -1,0 +1,136 @@
+"""uvicorn's HTTP protocol, with a clock for slow clients, a quick no when there is too much to do, and a soft end.
+
+uvicorn itself waits for ever for a client's headers and for its reading of an answer, holds any number of connections,
+and closes the idle ones at once when it stops, also those on which a request is just arriving.
+"""
+
+import asyncio
+from math import inf
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from service.body import SMALL_BODY, size_of
+from service.errors import overloaded
+from service.headers import ALWAYS
+
+# When stopping: for so many seconds an idle connection may still bring a request, which is answered with
+# `Connection: close`. Who sends again and again learns so of the end; who pauses for longer finds it closed.
+LINGER = 1.0
+
+
+def _refusal() -> bytes:
+    error = overloaded()
+    fields = {"content-type": "application/json", "content-length": len(error.body), **error.headers}
+    fields |= {name.decode(): value.decode() for name, value in ALWAYS}
+    lines = [f"HTTP/1.1 {error.status} Service Unavailable", *(f"{name.lower()}: {fields[name]}" for name in fields)]
+    return "\r\n".join([*lines, "x-request-id: %b", "", ""]).encode() + error.body
+
+
+_REFUSAL = _refusal()
+
+
+class Protocol(HttpToolsProtocol):
+    """One connection.
+
+    What it needs of the app it finds in the ASGI lifespan's state: ``settings``, ``admission``, ``observed``.
+    ``_start_asgi_task`` is uvicorn's own affair; the version of uvicorn is bounded for its sake.
+    """
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Start the clock, and make room if there are too many."""
+        super().connection_made(transport)
+        self._settings = self.app_state["settings"]
+        self._shortest = min(
+            self._settings.header_seconds, self._settings.answer_seconds, self._settings.keepalive_seconds
+        )
+        # By when the client must have sent its next headers, and have read what it was sent.
+        self._headers_due = self.loop.time() + self._settings.header_seconds
+        self._answer_due = inf
+        self._clock = self.loop.call_later(self._shortest, self._look)
+        self._idle: dict[Protocol, None] = self.app_state.setdefault("idle", {})
+        self._idle[self] = None
+        if len(self.connections) > self._settings.max_connections:
+            next(iter(self._idle)).transport.close()
+        if "stopping" in self.app_state:
+            self.shutdown()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the clock."""
+        self._clock.cancel()
+        self._idle.pop(self, None)
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        """Give the headers their time from the first byte on."""
+        self._headers_due = self.loop.time() + self._settings.header_seconds
+        self._idle.pop(self, None)
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Stop waiting for headers. The body has a time of its own, see ``WholeBody``."""
+        self._headers_due = inf
+        super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        """Give the next request its time to come."""
+        if not self.pipeline:
+            self._headers_due = self.loop.time() + self._settings.keepalive_seconds
+            self._idle[self] = None
+        super().on_response_complete()
+
+    def pause_writing(self) -> None:
+        """Give the client its time to read what was written."""
+        self._answer_due = self.loop.time() + self._settings.answer_seconds
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """Stop waiting for the client to read."""
+        self._answer_due = inf
+        super().resume_writing()
+
+    def shutdown(self) -> None:
+        """Begin to stop: no further request after the next one."""
+        self.app_state["stopping"] = True
+        if self.cycle is None or self.cycle.response_complete:
+            self.loop.call_later(LINGER, self._close_idle)
+        else:
+            super().shutdown()
+
+    def _close_idle(self) -> None:
+        if self in self._idle:
+            self.transport.close()
+
+    def _look(self) -> None:
+        """Close a connection whose time is up. Looking now and then is cheaper than a timer set at every request."""
+        now = self.loop.time()
+        if self.transport.is_closing() and self._answer_due == inf:
+            self._answer_due = now + self._settings.answer_seconds
+        if now >= self._answer_due:
+            self.transport.abort()
+            return
+        if now >= self._headers_due:
+            self.transport.close()
+            self._headers_due = inf
+        left = min(self._headers_due, self._answer_due) - now
+        self._clock = self.loop.call_later(min(left, self._shortest), self._look)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        """Refuse with one write where nothing is special, at two thirds of what it costs through ASGI."""
+        if "stopping" in self.app_state:
+            cycle.keep_alive = False
+        if cycle.keep_alive and self.app_state["admission"].pending and self._refuses(cycle.scope):
+            identity = self.app_state["observed"].refused(cycle.scope, 503)
+            self.transport.write(_REFUSAL % identity.encode())
+            cycle.response_started = cycle.response_complete = True
+            self.on_response_complete()
+        else:
+            super()._start_asgi_task(cycle, app)
+
+    def _refuses(self, scope: Any) -> bool:
+        headers = dict(scope["headers"])
+        if b"transfer-encoding" in headers or scope["method"] == "HEAD":
+            return False
+        size = size_of(scope["query_string"], headers)
+        refused: bool = size <= SMALL_BODY and self.app_state["admission"].refuses(scope["path"], size)
+        return refused

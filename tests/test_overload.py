@@ -1,0 +1,125 @@
+"""Under more load than it can bear the service says so at once, and does in time what it accepts."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+from crowd import PATH, crowd
+from running import Server, serving
+from scraping import scrape
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from service.protocol import Protocol
+
+REVIEW = "部屋は狭いけれど朝食が美味しかった。駅から近くて便利でした。"
+SINGLE = json.dumps({"texts": REVIEW}).encode()
+LIST = json.dumps({"texts": [REVIEW] * 1_000}).encode()
+LARGE = json.dumps({"texts": [REVIEW * 10] * 1_000}, ensure_ascii=False).encode()
+
+
+@pytest.fixture(scope="module")
+def small(tiny_bundle: Path) -> Iterator[Server]:
+    """A server that accepts next to nothing."""
+    with serving(tiny_bundle, MAX_PENDING_TEXTS="2") as server:
+        yield server
+
+
+def test_what_is_too_much_is_refused_at_once_and_the_rest_is_served(small: Server) -> None:
+    with crowd(small, [SINGLE, LIST], clients=12) as met:
+        time.sleep(2)
+    assert met.failures == []
+    assert set(met.answers) == {200, 503}
+    assert set(met.retry_after) == {"1"}
+    refused = sorted(met.seconds[503])
+    assert refused[len(refused) // 2] < 0.1
+    assert httpx.post(small.url + PATH, content=LIST).status_code == 200
+
+
+def test_a_refusal_has_the_shape_of_every_error(small: Server) -> None:
+    with crowd(small, [LIST], clients=6), httpx.Client(base_url=small.url) as client:
+        answers = [client.post(PATH, content=SINGLE) for _ in range(100)]
+        refused = [answer for answer in answers if answer.status_code == 503]
+    assert refused
+    for answer in refused:
+        assert set(answer.json()["error"]) == {"code", "field", "reason"}
+        assert answer.json()["error"]["code"] == "overloaded"
+        assert answer.headers["content-type"] == "application/json"
+        assert answer.headers["retry-after"] == "1"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+    assert len({answer.headers["x-request-id"] for answer in answers}) == len(answers)
+
+
+def test_a_refused_client_reads_its_answer_even_over_a_large_body_that_nobody_read(small: Server) -> None:
+    assert len(LARGE) > 800_000
+    with crowd(small, [LIST], clients=6), crowd(small, [LARGE], clients=2) as met:
+        time.sleep(1.5)
+    assert met.failures == []
+    assert met.answers[503] > 0
+    # A body that was read before it was refused leaves the connection usable.
+    assert 0 < met.closed <= met.answers[503]
+
+
+def test_what_is_refused_is_counted_like_all_else(small: Server) -> None:
+    before = scrape(small)
+    with crowd(small, [SINGLE, LIST], clients=12) as met:
+        time.sleep(1)
+    seen = scrape(small)
+    for status in (200, 503):
+        name = f"scorer_requests_total{{route={PATH},status={status}}}"
+        assert seen[name] - before.get(name, 0) == met.answers[status] > 0
+    assert seen["scorer_shed_total"] - before["scorer_shed_total"] == met.answers[503]
+    assert seen["scorer_queue_seconds_count"] - before["scorer_queue_seconds_count"] >= met.answers[200]
+    assert seen["scorer_in_flight"] == 1
+
+
+def test_questions_about_the_service_are_answered_under_any_load(small: Server) -> None:
+    with crowd(small, [LIST, SINGLE], clients=12):
+        for _ in range(4):
+            with httpx.Client(base_url=small.url, timeout=2) as client:
+                for path in ("/healthz", "/readyz", "/version") * 5:
+                    assert client.get(path).status_code == 200
+
+
+def test_a_crowd_waits_no_longer_than_it_may(tiny_bundle: Path) -> None:
+    with serving(tiny_bundle, MAX_WAIT_SECONDS="0.001", WORKERS="1") as server:
+        with crowd(server, [SINGLE], clients=24) as met:
+            time.sleep(1.5)
+        assert met.failures == []
+        assert set(met.answers) == {200, 503}
+
+
+def test_a_single_review_is_answered_while_lists_are_scored(server: Server) -> None:
+    stopped = threading.Event()
+
+    def send_lists() -> list[float]:
+        seconds = []
+        while not stopped.is_set():
+            started = time.monotonic()
+            assert httpx.post(server.url + PATH, content=LIST, timeout=20).status_code == 200
+            seconds.append(time.monotonic() - started)
+        return seconds
+
+    singles = []
+    with ThreadPoolExecutor(4) as pool:
+        lists = [pool.submit(send_lists) for _ in range(4)]
+        with httpx.Client(base_url=server.url) as client:
+            client.get("/healthz")
+            for _ in range(40):
+                started = time.monotonic()
+                assert client.post(PATH, content=SINGLE).status_code == 200
+                singles.append(time.monotonic() - started)
+        stopped.set()
+        took = sorted(second for each in lists for second in each.result())
+    assert sorted(singles)[len(singles) // 2] < took[len(took) // 2] / 2
+
+
+def test_the_protocol_extends_what_this_version_of_uvicorn_has() -> None:
+    assert uvicorn.__version__.startswith("0.54.")
+    for name in vars(Protocol):
+        assert name in {"_close_idle", "_look", "_refuses"} or name.startswith("__") or hasattr(HttpToolsProtocol, name)

@@ -1,0 +1,133 @@
+"""Clients that take their time lose their connection, and take nobody else's time."""
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+
+import httpx
+import pytest
+from running import Server, serving
+
+BODY = json.dumps({"texts": ["良い宿"] * 500, "detail": True}).encode()
+HEAD = b"POST /api/1/scores HTTP/1.1\r\nHost: x\r\n"
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def brisk(tiny_bundle: Path) -> Iterator[Server]:
+    """A server of little patience and for few connections."""
+    settings = {"HEADER_SECONDS": "0.5", "BODY_SECONDS": "0.5", "ANSWER_SECONDS": "0.5", "KEEPALIVE_SECONDS": "1"}
+    with serving(tiny_bundle, MAX_CONNECTIONS="20", **settings) as server:
+        yield server
+
+
+def connect(server: Server) -> socket.socket:
+    return socket.create_connection(server.address, timeout=5)
+
+
+def ask(connection: socket.socket) -> None:
+    """Ask for the health, and read the answer whole."""
+    connection.sendall(HEALTH)
+    answer = b""
+    while not answer.endswith(b'{"status":"alive"}'):
+        answer += connection.recv(65_536)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+def seconds_until_closed(connection: socket.socket, drip: bytes = b"") -> float:
+    """How long the server keeps the connection, on which a byte of ``drip`` is sent every 50 ms."""
+    started = time.monotonic()
+    connection.settimeout(0.05)
+    for at in range(100):
+        with suppress(TimeoutError):
+            if not connection.recv(65_536):
+                break
+        with suppress(OSError):
+            connection.sendall(drip[at : at + 1])
+    else:
+        raise AssertionError("the connection was not closed")
+    return time.monotonic() - started
+
+
+def send_for_ever(connection: socket.socket, request: bytes) -> None:
+    while True:
+        connection.sendall(request)
+
+
+@pytest.mark.parametrize("drip", [b"", HEAD + b"X-Long: " + b"x" * 200], ids=["silent", "dripping"])
+def test_headers_that_do_not_come_in_time_end_the_connection(brisk: Server, drip: bytes) -> None:
+    with closing(connect(brisk)) as connection:
+        assert 0.3 < seconds_until_closed(connection, drip) < 2
+
+
+def test_the_headers_of_a_later_request_have_no_more_time(brisk: Server) -> None:
+    with closing(connect(brisk)) as connection:
+        ask(connection)
+        assert 0.3 < seconds_until_closed(connection, HEAD + b"X-Long: " + b"x" * 200) < 2
+
+
+def test_a_body_that_does_not_come_in_time_ends_the_connection(brisk: Server) -> None:
+    with closing(connect(brisk)) as connection:
+        connection.sendall(HEAD + b"Content-Length: 1000\r\n\r\n")
+        assert 0.3 < seconds_until_closed(connection, b" " * 1_000) < 2
+
+
+def test_an_idle_connection_is_kept_for_a_while_and_then_closed(brisk: Server) -> None:
+    with closing(connect(brisk)) as connection:
+        ask(connection)
+        time.sleep(0.7)
+        ask(connection)
+        assert 0.8 < seconds_until_closed(connection) < 2.5
+
+
+def test_who_does_not_read_the_answers_is_cut_off(brisk: Server) -> None:
+    with closing(socket.socket()) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        connection.settimeout(10)
+        connection.connect(brisk.address)
+        request = HEAD + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY
+        started = time.monotonic()
+        # Nothing is read, so in the end nothing more can be sent; were it never cut off, sending would time out.
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):
+            send_for_ever(connection, request)
+        assert time.monotonic() - started < 9
+
+
+def test_of_too_many_connections_the_idle_ones_go_and_the_newcomer_is_served(brisk: Server) -> None:
+    idle = [connect(brisk) for _ in range(60)]
+    try:
+        for _ in range(5):
+            assert httpx.get(f"{brisk.url}/healthz", timeout=5).status_code == 200
+        for connection in idle:
+            connection.settimeout(0.01)
+        closed = 0
+        for connection in idle:
+            with suppress(TimeoutError):
+                closed += connection.recv(1) == b""
+        # Two workers hold 20 each.
+        assert closed >= 60 - 2 * 20
+    finally:
+        for connection in idle:
+            connection.close()
+
+
+def test_slow_clients_do_not_slow_the_others(tiny_bundle: Path) -> None:
+    with serving(tiny_bundle) as server:
+        slow = [connect(server) for _ in range(100)]
+        try:
+            for connection in slow[:50]:
+                connection.sendall(HEAD + b"Content-Length: 1000000\r\n\r\n ")
+            for connection in slow[50:]:
+                connection.sendall(HEAD)
+            seconds = []
+            for _ in range(50):
+                started = time.monotonic()
+                assert httpx.post(f"{server.url}/api/1/scores", json={"texts": "良い宿"}).status_code == 200
+                seconds.append(time.monotonic() - started)
+            assert sorted(seconds)[25] < 0.2
+        finally:
+            for connection in slow:
+                connection.close()

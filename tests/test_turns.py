@@ -1,0 +1,186 @@
+"""One computation at a time, in order of arrival, and never more accepted than can be done."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+import pytest
+
+from service.admission import BYTES_PER_TEXT, Admission
+from service.errors import RequestError
+from service.turns import SLICE_CHARS, SLICE_TEXTS, Turns, slices
+
+SCORES = "/api/1/scores"
+
+
+def run(scene: Callable[[Turns], Awaitable[None]], *, patience: float = 60) -> Turns:
+    turns = Turns(patience=patience)
+
+    async def play() -> None:
+        await scene(turns)
+
+    asyncio.run(play())
+    return turns
+
+
+def pause(seconds: float, part: Sequence[str]) -> Sequence[str]:
+    """Compute for a while."""
+    time.sleep(seconds)
+    return part
+
+
+def test_turns_come_in_the_order_of_asking_with_a_look_at_the_sockets_between_them() -> None:
+    events: list[str] = []
+
+    async def scene(turns: Turns) -> None:
+        loop = asyncio.get_running_loop()
+
+        def compute(name: str) -> None:
+            events.append(name)
+            # As a socket would: heard of only when the loop looks.
+            loop.call_soon(events.append, f"{name}'s event")
+            time.sleep(0.001)
+
+        await asyncio.gather(*(turns.take(lambda name=name: compute(name)) for name in "abc"))  # type: ignore[misc]
+
+    run(scene)
+    assert events == ["a", "a's event", "b", "b's event", "c", "c's event"]
+
+
+def test_a_single_review_waits_for_a_slice_of_a_list_and_not_for_the_list() -> None:
+    ended: list[str] = []
+
+    async def scene(turns: Turns) -> None:
+        async def ask(name: str, work: Awaitable[object]) -> None:
+            await work
+            ended.append(name)
+
+        texts = ["良い宿"] * 10 * SLICE_TEXTS
+        await asyncio.gather(
+            ask("list", turns.take_slices(lambda part: pause(0.001, part), texts)),
+            ask("single", turns.take(lambda: None)),
+        )
+
+    run(scene)
+    assert ended == ["single", "list"]
+
+
+def test_a_list_gets_its_results_in_order() -> None:
+    async def scene(turns: Turns) -> None:
+        texts = [str(number) for number in range(100)]
+        assert await turns.take_slices(lambda part: [int(text) for text in part], texts) == list(range(100))
+
+    run(scene)
+
+
+def test_an_error_reaches_who_asked_and_the_next_has_its_turn() -> None:
+    async def scene(turns: Turns) -> None:
+        outcomes = await asyncio.gather(turns.take(lambda: 1 // 0), turns.take(lambda: "next"), return_exceptions=True)
+        assert isinstance(outcomes[0], ZeroDivisionError)
+        assert outcomes[1] == "next"
+
+    assert run(scene).waiting == 0
+
+
+def test_who_gave_up_is_not_computed_for() -> None:
+    computed: list[str] = []
+
+    async def scene(turns: Turns) -> None:
+        gone = asyncio.ensure_future(turns.take(lambda: computed.append("gone")))
+        stays = asyncio.ensure_future(turns.take(lambda: computed.append("stays")))
+        await asyncio.sleep(0)
+        gone.cancel()
+        await stays
+
+    run(scene)
+    assert computed == ["stays"]
+
+
+def test_a_turn_that_comes_too_late_is_refused_but_what_has_begun_is_finished() -> None:
+    async def scene(turns: Turns) -> None:
+        outcomes = await asyncio.gather(
+            turns.take_slices(lambda part: pause(0.02, part), ["良い宿"] * 3 * SLICE_TEXTS),
+            turns.take(lambda: time.sleep(0.02)),
+            turns.take(lambda: None),
+            return_exceptions=True,
+        )
+        assert outcomes[0] == ["良い宿"] * 3 * SLICE_TEXTS
+        assert isinstance(outcomes[2], RequestError)
+        assert outcomes[2].code == "overloaded"
+
+    assert run(scene, patience=0.03).late == 1
+
+
+def test_slices_are_bounded_in_texts_and_in_characters() -> None:
+    short, long = "良い", "良" * SLICE_CHARS
+    texts = [*[short] * 40, long, long, short]
+    parts = list(slices(texts))
+    assert [text for part in parts for text in part] == texts
+    assert [len(part) for part in parts] == [16, 16, 8, 1, 1, 1]
+    assert list(slices([])) == []
+
+
+def admission(turns: Turns | None = None, *, max_texts: int = 100, max_wait: float = 0.1) -> Admission:
+    return Admission(turns or Turns(patience=max_wait), max_texts=max_texts, max_wait=max_wait)
+
+
+def test_an_idle_worker_accepts_the_largest_list() -> None:
+    idle = admission(max_texts=1)
+    assert not idle.refuses(SCORES, 1_000_000)
+    with idle.accept(1_000, 1_000_000):
+        assert idle.pending >= 1_000
+    assert idle.pending == 0
+
+
+def test_a_busy_worker_refuses_what_is_too_much_before_it_is_read_or_once_it_is_counted() -> None:
+    busy = admission(max_texts=100)
+    with busy.accept(60, 0):
+        assert busy.refuses(SCORES, 50 * BYTES_PER_TEXT)
+        assert not busy.refuses(SCORES, 500)
+        with pytest.raises(RequestError, match="in time") as refused, busy.accept(50, 500):
+            raise AssertionError("accepted")
+        assert refused.value.headers["Retry-After"]
+        assert busy.pending == 60
+        with busy.accept(40, 500):
+            assert busy.pending == 100
+    assert (busy.pending, busy.refused) == (0, 2)
+
+
+def test_a_few_long_texts_count_as_many() -> None:
+    busy = admission(max_texts=100)
+    with busy.accept(1, 60 * BYTES_PER_TEXT):
+        assert busy.pending == 60
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/version"])
+def test_questions_about_the_service_are_never_refused(path: str) -> None:
+    busy = admission(max_texts=1)
+    with busy.accept(1, 0):
+        assert busy.refuses(SCORES, 300)
+        assert not busy.refuses(path, 300)
+
+
+def test_who_would_wait_too_long_is_refused_whatever_the_speed_of_the_machine() -> None:
+    async def scene(turns: Turns) -> None:
+        busy = admission(turns, max_texts=10_000, max_wait=0.2)
+
+        async def ask(seconds: float) -> None:
+            with busy.accept(1, 0):
+                await turns.take(lambda: time.sleep(seconds))
+
+        async def accepted(seconds: float) -> int:
+            """How many of a burst are accepted, after enough turns of that length to know them."""
+            for _ in range(30):
+                await asyncio.gather(*(ask(seconds) for _ in range(3)))
+            burst = [asyncio.ensure_future(ask(seconds)) for _ in range(300)]
+            outcomes = await asyncio.gather(*burst, return_exceptions=True)
+            assert all(isinstance(outcome, RequestError) for outcome in outcomes if outcome is not None)
+            return outcomes.count(None)
+
+        quick, slow = await accepted(0.001), await accepted(0.01)
+        # 0.1 seconds of work each: half of what may be waited for.
+        assert 20 <= quick <= 110
+        assert 4 <= slow <= 12
+        assert turns.late == 0
+
+    run(scene)
