@@ -64,13 +64,16 @@ COPY build/image-bundle /tmp/bundle
 # hadolint ignore=DL3006  # a stage of this file, not an image
 FROM bundle-${BUNDLE} AS bundle
 
-# What serving never imports is left behind: pip and the tests that packages bring. The notices of what stays are collected.
+# What serving never imports is left behind: Swagger UI's templates and source maps, the tests that packages bring, pip.
+# The notices of what stays are collected.
 FROM dependencies AS slim
 COPY requirements/notices.py requirements/
-RUN pip uninstall -q -y setuptools \
+RUN pip uninstall -q -y jinja2 markupsafe setuptools \
     && python requirements/notices.py > /opt/venv/THIRD_PARTY_NOTICES \
     && pip uninstall -q -y pip \
-    && find /opt/venv -type d \( -name tests -o -name __pycache__ \) -prune -exec rm -rf {} +
+    && find /opt/venv -type d \( -name tests -o -name __pycache__ \) -prune -exec rm -rf {} + \
+    && find /opt/venv -path '*/swagger_ui_bundle/vendor/*' -type f \
+        ! -name swagger-ui.css ! -name swagger-ui-bundle.js -delete
 
 FROM system AS serve
 WORKDIR /app

@@ -22,7 +22,7 @@ REGISTRY ?= $(if $(PROJECT),asia.gcr.io/$(PROJECT))
 # A bundle that was asked for, not the default of `make run`.
 OWN_BUNDLE = $(if $(filter file,$(origin BUNDLE)),,$(BUNDLE))
 
-.PHONY: help run train evaluate compare stress obvious bench test test-container test-cluster image image-run push check format system lock clean
+.PHONY: help run train evaluate compare stress obvious bench chaos test test-container test-cluster image image-run push check format system lock clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,10 @@ bench: $(TEST_ENV) build/bundle/manifest.json ## measure BUNDLE beside the obvio
 test-container: $(TEST_ENV) ## build the image and test it as it will run (uses the Docker it finds, else starts one)
 	@PYTHON=$(PYTHON) requirements/system.sh install container
 	$(BIN)/pytest --timeout 1200 tests/container/check_container.py $(ARGS)
+
+chaos: $(TEST_ENV) build/bundle/manifest.json ## show that it stays up: overload, slow clients, deploys, faults (ARGS="--only overload --quick")
+	@PYTHON=$(PYTHON) requirements/system.sh install chaos
+	PYTHONPATH=tests:stress $(BIN)/python tests/chaos/chaos.py --bundle $(BUNDLE) $(ARGS)
 
 test-cluster: $(TEST_ENV) ## test the manifests on the cluster of KUBECONFIG (CLUSTER_IMAGE= names an image that it can pull)
 	KUBECONFIG=$(KUBECONFIG) IMAGE=$(CLUSTER_IMAGE) PYTHONPATH=.:tests:stress $(BIN)/python tests/cluster/check_cluster.py

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Say which packages of system.txt are missing, or install them.
-#   system.sh missing run|test|container    prints the names, one a line; each level holds the ones before
-#   system.sh install run|test|container    installs them where it can (Debian, as root); else says what to install
+#   system.sh missing run|test|chaos|container    prints the names, one a line; each level holds the ones before
+#   system.sh install run|test|chaos|container    installs them where it can (Debian, as root); else says what to install
 set -eu
 python=${PYTHON:-python3}
 list=$(dirname "$0")/system.txt
@@ -17,7 +17,7 @@ there() {
 missing() {
     while read -r package probe need _; do
         case $package in '' | '#'*) continue ;; esac
-        case $1-$need in run-test | run-container | test-container) continue ;; esac
+        case $1-$need in run-test | run-chaos | run-container | test-chaos | test-container | chaos-container) continue ;; esac
         there "$probe" || echo "$package"
     done <"$list"
 }

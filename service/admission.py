@@ -17,7 +17,7 @@ from service.turns import Turns
 BYTES_PER_TEXT = 300
 
 # So many may always wait, however slow things seem to be: the pace is learnt from those who do.
-_FEW = 4
+_FEW = 8
 
 
 class Admission:

@@ -9,15 +9,17 @@ from typing import Any
 
 import falcon.asgi
 
-from service import __version__, errors, logs, metrics
+from service import __version__, documentation, errors, logs, metrics, pages
 from service.admission import Admission
 from service.body import ASGI, WholeBody
+from service.cors import CrossOrigin
 from service.draining import Drain, shared_drain
+from service.explanations import Explanations
 from service.guarding import Guarding
 from service.keys import Keys, KeysError
 from service.limits import shared_limits
 from service.lines import Lines, shared_lines
-from service.observing import Observed, Watch, note_wait, routes_of
+from service.observing import Observed, Watch, routes_of
 from service.resources import Health, Readiness, Scores, Version
 from service.scoring.bundle import load
 from service.scoring.errors import BundleError
@@ -52,25 +54,29 @@ def create_app(
     watch = Watch()
     readiness = Readiness(scorer, probe, drain or Drain())
     turns = Turns(patience=settings.max_wait_seconds)
-    turns.observe = note_wait
     admission = Admission(turns, max_texts=settings.max_pending_texts, max_wait=settings.max_wait_seconds)
     app = falcon.asgi.App(middleware=[readiness])
     errors.install(app)
-    scores = Scores(scorer.watched(watch.note), admission, max_texts=settings.max_texts)
+    pages.install(app)
+    documentation.install(app)
+    scores = Scores(scorer, admission, watch, max_texts=settings.max_texts)
     app.add_route("/api/1/users", scores)  # the original's name for it
     app.add_route("/api/1/scores", scores)
+    app.add_route("/api/1/explain", Explanations(scorer, admission, watch, max_texts=settings.max_explained))
     app.add_route("/healthz", Health())
     app.add_route("/readyz", readiness)
     app.add_route("/version", Version(facts))
     if settings.metrics:
-        metrics.install(
-            app, watch, tallies or Tallies(), facts=facts, trained=trained, shed=lambda: admission.refused + turns.late
-        )
+        metrics.install(app, watch, admission, tallies or Tallies(), facts=facts, trained=trained)
     if lines:
         logs.install(watch, lines, settings.log)
     guarding = Guarding(keys, open_paths=settings.open_paths)
-    whole = WholeBody(app, admission, max_bytes=settings.max_bytes, seconds=settings.body_seconds, guard=guarding.check)
-    observed = Observed(whole, watch, routes=routes_of(app))
+    served: ASGI = WholeBody(
+        app, admission, max_bytes=settings.max_bytes, seconds=settings.body_seconds, guard=guarding.check
+    )
+    if settings.cors_origins:
+        served = CrossOrigin(served, settings.cors_origins)
+    observed = Observed(served, watch, routes=routes_of(app))
     app.add_middleware([guarding, _State(settings=settings, admission=admission, observed=observed)])
     return observed
 

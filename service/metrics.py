@@ -4,7 +4,7 @@ prometheus_client writes the format. It does not hold the numbers: its multiproc
 every worker that ever was, and costs several times as much a request.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import falcon.asgi
@@ -13,6 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from service.admission import Admission
 from service.errors import STATUS
 from service.histogram import Histogram
 from service.observing import OTHER, Exchange, Watch, routes_of
@@ -39,18 +40,17 @@ _COUNTERS = {
 def install(
     app: falcon.asgi.App[Any, Any],
     watch: Watch,
+    admission: Admission,
     tallies: Tallies,
     *,
     facts: Mapping[str, Any],
     trained: Mapping[str, Sequence[int]] | None,
-    shed: Callable[[], int],
 ) -> None:
     """Let ``app``, which has all its other routes, be counted through ``watch`` and answer ``/metrics``.
 
-    ``facts`` are those of ``/version``; ``trained`` is described at ``ScoreMetrics``. ``shed`` gives how many requests
-    this process has refused so far.
+    ``facts`` are those of ``/version``; ``trained`` is described at ``ScoreMetrics``.
     """
-    requests = RequestMetrics(tallies, routes=[*routes_of(app), PATH], facts=facts, shed=shed)
+    requests = RequestMetrics(tallies, routes=[*routes_of(app), PATH], facts=facts, admission=admission)
     scores = ScoreMetrics(tallies, trained, bundle=facts.get("bundle", {}).get("digest", ""))
     watch.begun.append(requests.begun)
     watch.ended.append(requests.ended)
@@ -61,15 +61,15 @@ def install(
 class RequestMetrics:
     """Counts exchanges into ``tallies``; as a collector, gives those of all workers.
 
-    ``routes`` are all there are; ``facts`` are those of ``/version``; ``shed`` gives how many requests this process has
-    refused so far.
+    ``routes`` are all there are; ``facts`` are those of ``/version``; ``admission`` tells what it refuses, its
+    turns how long they are waited for.
     """
 
     def __init__(
-        self, tallies: Tallies, *, routes: Sequence[str], facts: Mapping[str, Any], shed: Callable[[], int]
+        self, tallies: Tallies, *, routes: Sequence[str], facts: Mapping[str, Any], admission: Admission
     ) -> None:
         self._tallies = tallies
-        self._shed = shed
+        self._admission = admission
         self._shed_counted = 0
         self._labels = _labels(facts)
         self._counters = {name: tallies.reserve(name) for name in _COUNTERS}
@@ -79,6 +79,7 @@ class RequestMetrics:
         }
         self._seconds = {route: Histogram(tallies, f"seconds {route}", _SECONDS) for route in self._requests}
         self._queue_seconds = Histogram(tallies, "queue_seconds", _SECONDS)
+        admission.turns.observe = self.waited
 
     def begun(self, _exchange: Exchange) -> None:
         """Count a request in."""
@@ -90,11 +91,14 @@ class RequestMetrics:
         own[self._in_flight] -= 1
         own[self._requests[route] + _STATUS_COLUMN.get(exchange.status, _OTHER_STATUS)] += 1
         self._seconds[route].observe(own, exchange.seconds)
-        if exchange.queued is not None:
-            self._queue_seconds.observe(own, exchange.queued)
-        if (shed := self._shed()) != self._shed_counted:
+        shed = self._admission.refused + self._admission.turns.late
+        if shed != self._shed_counted:
             own[self._counters[_SHED]] += shed - self._shed_counted
             self._shed_counted = shed
+
+    def waited(self, seconds: float) -> None:
+        """Count how long a request waited for its turn."""
+        self._queue_seconds.observe(self._tallies.own, seconds)
 
     def collect(self) -> Iterator[Metric]:
         """Yield everything, summed over the workers."""

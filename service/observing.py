@@ -17,7 +17,7 @@ import falcon.inspect
 from service import errors
 from service.body import ASGI, Receive, Scope, Send, answer
 from service.headers import with_always
-from service.scoring.scorer import Scored
+from service.scoring.scorer import Detail
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class Exchange:
     ``id`` names it, in the log and to the client; ``key`` is the name of the API key that it came with.
     """
 
-    __slots__ = ("characters", "id", "key", "queued", "route", "seconds", "started", "status", "texts", "tokens")
+    __slots__ = ("characters", "id", "key", "route", "seconds", "started", "status", "texts", "tokens")
 
     def __init__(self, route: str, started: float, identity: str) -> None:
         self.id = identity
@@ -39,7 +39,6 @@ class Exchange:
         self.started = started
         self.key: str | None = None
         self.seconds = 0.0
-        self.queued: float | None = None
         # What nginx logs of a client that went away before there was an answer.
         self.status = 499
         self.texts = self.characters = self.tokens = 0
@@ -51,28 +50,22 @@ current: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
 """The exchange that the running code belongs to."""
 
 
-def note_wait(seconds: float) -> None:
-    """Take note of how long the current exchange waited for a turn, of which it may take several."""
-    if exchange := current.get():
-        exchange.queued = (exchange.queued or 0.0) + seconds
-
-
 class Watch:
     """Who is told when an exchange begins, when it ended, and what was scored in it."""
 
     def __init__(self) -> None:
         self.begun: list[Callable[[Exchange], None]] = []
         self.ended: list[Callable[[Exchange], None]] = []
-        self.scored: list[Callable[[Scored], None]] = []
+        self.scored: list[Callable[[Sequence[Detail]], None]] = []
 
-    def note(self, scored: Scored) -> None:
-        """Take note of what was scored; of nothing that no request asked for."""
+    def note(self, texts: Sequence[str], details: Sequence[Detail] = ()) -> None:
+        """Take note of what was done in the current exchange: of ``texts``, and how they were scored if they were."""
         if exchange := current.get():
-            exchange.texts += len(scored.texts)
-            exchange.characters += sum(map(len, scored.texts))
-            exchange.tokens += sum(map(len, scored.tokens))
-            for tell in self.scored:
-                tell(scored)
+            exchange.texts = len(texts)
+            exchange.characters = sum(map(len, texts))
+            exchange.tokens = sum([detail.tokens for detail in details])
+        for tell in self.scored:
+            tell(details)
 
 
 class Observed:

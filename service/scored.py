@@ -9,7 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from service.drift import Recent, stability_index
 from service.histogram import Histogram
 from service.scoring.distribution import KNOWN_EDGES, SCORE_EDGES, count
-from service.scoring.scorer import Scored
+from service.scoring.scorer import Detail
 from service.tallies import Tallies
 
 
@@ -29,15 +29,16 @@ class ScoreMetrics:
         self._recent_scores = Recent(tallies, "recent score", bundle=bundle)
         self._recent_known = Recent(tallies, "recent known_share", bundle=bundle)
 
-    def scored(self, scored: Scored) -> None:
+    def scored(self, details: Sequence[Detail]) -> None:
         """Count what was scored."""
         own = self._tallies.own
-        own[self._texts] += len(scored.scores)
-        scores, known = count(scored.scores, SCORE_EDGES), count(scored.known, KNOWN_EDGES)
-        self._scores.observe_counts(own, scores, sum(scored.scores))
-        self._known.observe_counts(own, known, sum(scored.known))
-        self._recent_scores.add(scores)
-        self._recent_known.add(known)
+        own[self._texts] += len(details)
+        scores, known = [detail.score for detail in details], [detail.known for detail in details]
+        score_counts, known_counts = count(scores, SCORE_EDGES), count(known, KNOWN_EDGES)
+        self._scores.observe_counts(own, score_counts, sum(scores))
+        self._known.observe_counts(own, known_counts, sum(known))
+        self._recent_scores.add(score_counts)
+        self._recent_known.add(known_counts)
 
     def collect(self) -> Iterator[Metric]:
         """Yield counts, histograms and drift."""

@@ -1,5 +1,6 @@
 """Everything that can be configured, read once from variables that start with ``SCORER_``."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import Any
 from service.cores import available_cores
 
 PREFIX = "SCORER_"
+# As browsers send it: in lower case, without a path; the port where it is not the scheme's own.
+_ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?")
 
 
 class SettingsError(Exception):
@@ -27,10 +30,12 @@ class Settings:
     workers: int = 0
     max_chars: int = 10_000
     max_texts: int = 1_000
+    # Explaining a text costs about ten times its score, so a list of this length takes as long as one of max_texts.
+    max_explained: int = 100
     max_bytes: int = 1_048_576
-    # A worker refuses what would wait longer than this for its turn. People notice a tenth of a second; and a queue
-    # that is worked off within it still bridges the pauses of a throttled container.
-    max_wait_seconds: float = 0.1
+    # A worker refuses what would wait longer than this for its turn: so an answer takes a tenth of a second at most,
+    # which people hardly notice, at any load. The queue, half as long, still bridges a throttled container's pauses.
+    max_wait_seconds: float = 0.08
     # What a worker accepts altogether: lists mostly, each of which then takes its turns. About a second of work, so
     # that a list is answered within a second or two however many others there are.
     max_pending_texts: int = 8_000
@@ -44,6 +49,8 @@ class Settings:
     max_connections: int = 800
     # Longer than the minute after which most proxies drop idle connections: so they close first and lose no request.
     keepalive_seconds: int = 75
+    # Origins of pages elsewhere that may ask this service in their readers' browsers; empty: none.
+    cors_origins: tuple[str, ...] = ()
     # After TERM: until load balancers have noticed that this instance is not ready, in Kubernetes one to a few seconds.
     drain_seconds: float = 5.0
     # The longest request is a body that arrives at its deadline and a full list to score after it.
@@ -53,8 +60,11 @@ class Settings:
     stuck_seconds: int = 30
     # Who may ask, see service/keys.py; None: everybody may.
     api_keys_file: Path | None = None
-    # Where no key is needed: the page, what probes and Prometheus ask for. A * at the end stands for anything.
-    open_paths: Sequence[str] = ("/", "/page/*", "/healthz", "/readyz", "/metrics")
+    # Where no key is needed: the pages, what probes and Prometheus ask for. A * at the end stands for anything.
+    open_paths: Sequence[str] = (
+        *("/", "/page/*", "/docs", "/docs/*", "/openapi.json"),
+        *("/healthz", "/readyz", "/metrics"),
+    )
     # Whether there is /metrics.
     metrics: bool = True
     # json: an object a line, for machines; plain: for people; off: plain, and nothing of single requests.
@@ -107,6 +117,14 @@ def _seconds(text: str) -> float:
     return seconds
 
 
+def _origins(text: str) -> tuple[str, ...]:
+    origins = tuple(origin.strip() for origin in text.split(",") if origin.strip())
+    for origin in origins:
+        if not _ORIGIN.fullmatch(origin):
+            raise ValueError(f"{origin!r} is no origin; wanted some as https://shop.example:8443, between commas")
+    return origins
+
+
 def _text(text: str) -> str:
     if not text:
         raise ValueError("wanted a value, it is empty")
@@ -141,6 +159,7 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "workers": _integer(0, 1_024),
     "max_chars": _integer(1, 1_000_000),
     "max_texts": _integer(1, 1_000_000),
+    "max_explained": _integer(1, 1_000_000),
     "max_bytes": _integer(64, 1_073_741_824),
     "max_wait_seconds": _seconds,
     "max_pending_texts": _integer(1, 10_000_000),
@@ -149,6 +168,7 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "answer_seconds": _seconds,
     "max_connections": _integer(1, 1_000_000),
     "keepalive_seconds": _integer(1, 3_600),
+    "cors_origins": _origins,
     "drain_seconds": _pause,
     "graceful_seconds": _integer(1, 3_600),
     # A worker gives a sign of life every second or two.

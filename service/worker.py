@@ -6,6 +6,9 @@ from uvicorn_worker import UvicornWorker
 
 from service.protocol import Protocol
 
+# How many new connections are accepted in one turn of the event loop.
+_ACCEPTED_A_TURN = 16
+
 
 class Worker(UvicornWorker):  # type: ignore[misc]
     """The worker class that ``gunicorn.conf.py`` names."""
@@ -20,3 +23,14 @@ class Worker(UvicornWorker):  # type: ignore[misc]
         # The address that a proxy claims is nobody's business here.
         "proxy_headers": False,
     }
+
+    sockets: list[Any]  # gunicorn's, which wrap the real ones
+
+    def run(self) -> None:
+        """Serve, as uvicorn's worker does, but listen as many times over as connections are to be accepted a turn.
+
+        libuv accepts a single one a turn, and a turn lasts as long as a computation. After a moment's pause hundreds
+        wait, and each would have hundreds of turns to wait, unrefused: a second and more under load.
+        """
+        self.sockets = [sock if turn == 0 else sock.dup() for sock in self.sockets for turn in range(_ACCEPTED_A_TURN)]
+        super().run()

@@ -137,6 +137,9 @@ def parser() -> argparse.ArgumentParser:
         "--base", type=above_zero, metavar="R", help="rate before and after a spike (default: a tenth of RATE)"
     )
     load.add_argument(
+        "--calm", type=seconds, metavar="S", help="before and after a spike (default: two fifths of DURATION each)"
+    )
+    load.add_argument(
         "--timeout",
         type=seconds,
         default=10.0,
@@ -246,6 +249,9 @@ def _check(made: argparse.ArgumentParser, options: argparse.Namespace) -> None:
         "--profile original and breakpoint run alone; a share of them means nothing": profile in ALONE and parts > 1,
         "--profile breakpoint raises the rate itself; objectives on rate mean nothing there": profile == "breakpoint"
         and any(one.name == "rate" for one in options.objective),
+        "--calm belongs to --profile spike": options.calm is not None and profile != "spike",
+        f"--calm {options.calm or 0:g} leaves no spike: --duration must be more than twice that": profile == "spike"
+        and 2 * (options.calm or 0) >= (options.duration or 30.0),
         f"--connections {connections} cannot be shared by {parts}": options.closed and (connections or parts) < parts,
     }
     for message, holds in contradictions.items():

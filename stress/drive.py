@@ -49,6 +49,7 @@ class Load:
     poisson: bool = True
     steps: int = 5
     base: float = 10
+    calm: float | None = None
     share: tuple[int, int] = (0, 1)
     processes: int | None = None
     tolerance: float = 0.01
@@ -172,7 +173,9 @@ class Driver:
             await self._search()
         else:
             run.phase, run.seconds = load.profile, load.seconds
-            run.pieces = segments(load.profile, load.rate, load.seconds, steps=load.steps, base=load.base)
+            run.pieces = segments(
+                load.profile, load.rate, load.seconds, steps=load.steps, base=load.base, calm=load.calm
+            )
             await self._open(0.0, run.pieces)
 
     async def _open(self, start: float, pieces: Sequence[Segment]) -> None:

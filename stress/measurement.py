@@ -1,7 +1,7 @@
 """What was measured: counts and HdrHistograms, one tally a window of time, every tally exact to add up.
 
 A request belongs to the window in which it was *due*. Its latency runs from when it was due, so that what a stalled
-server made later requests wait is counted too. Only ok answers have latencies.
+server made later requests wait is counted too. Ok answers and those turned away have latencies, each their own.
 """
 
 import math
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hdrh.histogram import HdrHistogram
-from outcomes import ABANDONED, OK, OUTCOMES, UNSENT
+from outcomes import ABANDONED, OK, OUTCOMES, SHED, UNSENT
 from records import RECORD
 
 # Microseconds; three digits.
@@ -46,6 +46,7 @@ class Tally:
         self.outcomes: Counter[int] = Counter()
         self.details: Counter[str] = Counter()
         self.latencies: HdrHistogram | None = None
+        self.refusals: HdrHistogram | None = None  # of those that were shed
 
     def add(self, other: "Tally") -> None:
         """Take the other's counts in."""
@@ -56,12 +57,19 @@ class Tally:
         if other.latencies:
             self.latencies = self.latencies or histogram()
             self.latencies.add(other.latencies)
+        if other.refusals:
+            self.refusals = self.refusals or histogram()
+            self.refusals.add(other.refusals)
 
     def record(self, microseconds: float) -> None:
         """Count the latency of an ok answer."""
-        if self.latencies is None:
-            self.latencies = histogram()
-        self.latencies.record_value(min(HIGHEST, max(LOWEST, round(microseconds))))
+        self.latencies = self.latencies or histogram()
+        self.latencies.record_value(_within(microseconds))
+
+    def record_refusal(self, microseconds: float) -> None:
+        """Count the latency of an answer that turned its request away."""
+        self.refusals = self.refusals or histogram()
+        self.refusals.record_value(_within(microseconds))
 
     def percentile(self, percent: float) -> float | None:
         """Return the latency in milliseconds that so many percent of the ok answers did not exceed."""
@@ -71,11 +79,7 @@ class Tally:
 
     def latency(self) -> dict[str, float] | None:
         """Return the usual percentiles in milliseconds."""
-        if not self.latencies:
-            return None
-        values = self.latencies.get_percentile_to_value_dict(list(PERCENTILES.values()))
-        found = {name: milliseconds(values[percent]) for name, percent in PERCENTILES.items()}
-        return found | {"max": milliseconds(self.latencies.get_max_value())}
+        return _percentiles(self.latencies)
 
     def curve(self) -> list[tuple[float, float]]:
         """Return (percent, milliseconds) along the whole distribution, ever finer towards 100."""
@@ -106,7 +110,9 @@ class Tally:
             "answered": self.answered,
             "outcomes": {name: self.outcomes[number] for number, name in enumerate(OUTCOMES)},
             "latency_ms": self.latency(),
+            "shed_latency_ms": _percentiles(self.refusals),
             "histogram": self.latencies.encode().decode() if self.latencies else None,
+            "shed_histogram": self.refusals.encode().decode() if self.refusals else None,
         }
 
     @classmethod
@@ -118,7 +124,21 @@ class Tally:
         tally.outcomes = Counter({number: int(said["outcomes"][name]) for number, name in enumerate(OUTCOMES)})
         tally.details = Counter(said.get("details") or {})
         tally.latencies = histogram(said["histogram"]) if said["histogram"] else None
+        refusals = said.get("shed_histogram")  # reports written before there was one can still be merged
+        tally.refusals = histogram(refusals) if refusals else None
         return tally
+
+
+def _within(microseconds: float) -> int:
+    return min(HIGHEST, max(LOWEST, round(microseconds)))
+
+
+def _percentiles(values: HdrHistogram | None) -> dict[str, float] | None:
+    if not values:
+        return None
+    at = values.get_percentile_to_value_dict(list(PERCENTILES.values()))
+    found = {name: milliseconds(at[percent]) for name, percent in PERCENTILES.items()}
+    return found | {"max": milliseconds(values.get_max_value())}
 
 
 class Timeline:
@@ -161,7 +181,10 @@ class Timeline:
         if outcome == OK:
             tally.record((done - due) * 1e6)
             self.at(done).answered += 1
-        elif code:
+            return
+        if outcome == SHED:
+            tally.record_refusal((done - due) * 1e6)
+        if code:
             tally.details[f"{OUTCOMES[outcome]} {code}"] += 1
 
     def between(self, start: float = 0.0, end: float = math.inf) -> Tally:

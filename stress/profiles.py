@@ -18,15 +18,20 @@ PROFILES = {
     "constant": "RATE for DURATION",
     "ramp": "from nothing to RATE over DURATION",
     "step": "up to RATE in --steps equal steps over DURATION",
-    "spike": "--base, then RATE for a fifth of DURATION, then --base again",
+    "spike": "--base, then RATE for a fifth of DURATION (or as --calm says), then --base again",
     "soak": "RATE for DURATION, an hour unless given",
     "breakpoint": "raises the rate from RATE until an objective breaks, each rate for DURATION, and closes in on it",
     "original": "the original's shape: 1,000 texts, 10 connections at once, 6 rounds",
 }
 
 
-def segments(profile: str, rate: float, seconds: float, *, steps: int = 5, base: float = 0) -> tuple[Segment, ...]:
-    """Return the pieces of a profile that is known before it starts."""
+def segments(
+    profile: str, rate: float, seconds: float, *, steps: int = 5, base: float = 0, calm: float | None = None
+) -> tuple[Segment, ...]:
+    """Return the pieces of a profile that is known before it starts.
+
+    A spike has ``calm`` seconds before it and after it, two fifths of all unless given.
+    """
     match profile:
         case "constant" | "soak":
             return (Segment(seconds, rate, rate),)
@@ -36,8 +41,8 @@ def segments(profile: str, rate: float, seconds: float, *, steps: int = 5, base:
             heights = [rate * step / steps for step in range(1, steps + 1)]
             return tuple(Segment(seconds / steps, height, height) for height in heights)
         case "spike":
-            calm = Segment(seconds * 2 / 5, base, base)
-            return (calm, Segment(seconds / 5, rate, rate), calm)
+            around = seconds * 2 / 5 if calm is None else calm
+            return (Segment(around, base, base), Segment(seconds - 2 * around, rate, rate), Segment(around, base, base))
     raise ValueError(profile)
 
 

@@ -127,6 +127,7 @@ def load(options: argparse.Namespace, url: str) -> Load:
         poisson=options.arrivals == "poisson",
         steps=options.steps,
         base=options.base,
+        calm=options.calm,
         share=options.share,
         processes=options.processes,
         tolerance=options.late,

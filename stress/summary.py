@@ -25,8 +25,9 @@ def show(console: Console, report: Report) -> None:
         table.add_row("  abandoned", f"{report['abandoned']:,}", "         under way when it was interrupted")
     table.add_row("rate", f"{report['rate']:,.1f}/s", "ok answers")
     if report["latency_ms"]:
-        told = "   ".join(f"{name} {value:,.2f}" for name, value in report["latency_ms"].items())
-        table.add_row("latency", "ms", told)
+        table.add_row("latency", "ms", _latency(report["latency_ms"]))
+    if report.get("shed_latency_ms"):
+        table.add_row("  of shed", "ms", _latency(report["shed_latency_ms"]))
     lag = report["sender"]["lag_ms"]
     cpu = " ".join(f"{share:.0%}" for share in report["sender"]["cpu"])
     table.add_row("sender", f"{report['sender']['processes']}", f"lag p99 {lag['p99']:,.1f} ms   of a core: {cpu}")
@@ -110,6 +111,10 @@ def _title(report: Report) -> str:
     )
     merged = f", {report['merged']} reports merged" if report.get("merged") else ""
     return f"{report['target']}  {report['profile']}, {loop}, {report['seconds']:,.1f} s{merged}"
+
+
+def _latency(figures: Mapping[str, float]) -> str:
+    return "   ".join(f"{name} {value:,.2f}" for name, value in figures.items())
 
 
 def _share(name: str, count: int, whole: int) -> str:

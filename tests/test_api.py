@@ -69,7 +69,7 @@ def test_details_are_given_when_asked_for(client: falcon.testing.TestClient, sco
     one = post(client, '{"texts": "良い宿", "detail": true}').json
     expected = scorer.detail("良い宿")
     assert set(one) == {"score", "interval", "known", "id"}
-    assert (one["score"], tuple(one["interval"]), one["known"]) == expected
+    assert (one["score"], tuple(one["interval"]), one["known"]) == expected[:3]
     many = post(client, '{"texts": ["良い宿", "悪い宿"], "detail": true}').json["results"]
     assert [result["score"] for result in many] == scorer.score_many(["良い宿", "悪い宿"])
     asked = client.simulate_get(SCORES, query_string=f"texts={quote('良い宿')}&detail=true").json
@@ -154,7 +154,7 @@ def test_a_bad_query_is_refused_by_name(
     assert_error(client.simulate_get(SCORES, query_string=query), code, field)
 
 
-@pytest.mark.parametrize("path", ["/", "/api/1", "/api/1/users/3", "/nope%00", "/API/1/USERS"])
+@pytest.mark.parametrize("path", ["/api/1", "/api/1/users/3", "/nope%00", "/API/1/USERS"])
 def test_an_unknown_path_is_not_found(client: falcon.testing.TestClient, path: str) -> None:
     assert_error(client.simulate_post(path, body=b'{"texts": "a"}'), "not_found", None)
 
@@ -175,6 +175,7 @@ def test_a_bug_is_a_500_without_its_stack_trace(scorer: Scorer, caplog: pytest.L
     class Broken(Scorer):
         def __init__(self) -> None:
             """Skip the parts: nothing of this scorer works."""
+            self.max_chars = 100
 
         def score(self, text: str) -> float:
             if text == PROBE:

@@ -58,6 +58,27 @@ def test_the_percentiles_of_a_known_latency_are_right(tmp_path: Path) -> None:
     assert encoded.get_value_at_percentile(50) / 1000 == pytest.approx(done.report["latency_ms"]["p50"])
 
 
+def test_the_latency_of_refusals_is_told_apart_from_that_of_answers(tmp_path: Path) -> None:
+    async def behave(request: Request) -> Answer:
+        await asyncio.sleep(0.1 if request.number % 2 else 0.4)
+        return Answer(status=503, headers={"Retry-After": "1"}) if request.number % 2 else Answer()
+
+    with answering(behave) as server:
+        done = stress(tmp_path, server.url, "--rate", 100, "--duration", "2s")
+    complete(done.report)
+    assert done.report["latency_ms"]["p50"] == pytest.approx(400, rel=0.05)
+    assert done.report["shed_latency_ms"]["p50"] == pytest.approx(100, rel=0.2)
+    assert histogram(done.report["shed_histogram"]).total_count == done.report["outcomes"]["shed"]
+    assert "of shed" in done.output
+
+
+def test_a_spike_has_as_much_calm_around_it_as_is_asked_for(tmp_path: Path) -> None:
+    with answering(well) as server:
+        spike = ("--profile", "spike", "--rate", 100, "--base", 10, "--duration", "5s", "--arrivals", "constant")
+        done = stress(tmp_path, server.url, *spike, "--calm", "1s")
+    assert [row["offered"] for row in done.report["timeline"]] == pytest.approx([10, 100, 100, 100, 10], abs=2)
+
+
 def stalling() -> Behaviour:
     """Answers at once, but for one second that begins a second after the load: then nobody is answered."""
     began = 0.0
@@ -378,6 +399,8 @@ def test_reports_merge_into_one_and_logs_of_pods_are_read(tmp_path: Path) -> Non
         (("ftp://localhost",), "the scheme is ftp, wanted http or https"),
         ((), "no TARGET was given, and --no-kubernetes forbids looking for one"),
         (("--merge", "/nowhere.json"), "cannot read /nowhere.json"),
+        (("localhost", "--calm", "1s"), "--calm belongs to --profile spike"),
+        (("localhost", "--profile", "spike", "--calm", "5s", "--duration", "10s"), "--calm 5 leaves no spike"),
         (("--merge", str(ROOT / "LICENSE")), "holds no report of this tool"),
     ],
 )

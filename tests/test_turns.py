@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import pytest
 
@@ -35,13 +36,13 @@ def test_turns_come_in_the_order_of_asking_with_a_look_at_the_sockets_between_th
     async def scene(turns: Turns) -> None:
         loop = asyncio.get_running_loop()
 
-        def compute(name: str) -> None:
-            events.append(name)
+        def compute(names: Sequence[str]) -> Sequence[str]:
+            events.extend(names)
             # As a socket would: heard of only when the loop looks.
-            loop.call_soon(events.append, f"{name}'s event")
-            time.sleep(0.001)
+            loop.call_soon(events.append, f"{names[0]}'s event")
+            return pause(0.001, names)
 
-        await asyncio.gather(*(turns.take(lambda name=name: compute(name)) for name in "abc"))  # type: ignore[misc]
+        await asyncio.gather(*(turns.take(compute, [name], at_once=1) for name in "abc"))
 
     run(scene)
     assert events == ["a", "a's event", "b", "b's event", "c", "c's event"]
@@ -57,8 +58,8 @@ def test_a_single_review_waits_for_a_slice_of_a_list_and_not_for_the_list() -> N
 
         texts = ["良い宿"] * 10 * SLICE_TEXTS
         await asyncio.gather(
-            ask("list", turns.take_slices(lambda part: pause(0.001, part), texts)),
-            ask("single", turns.take(lambda: None)),
+            ask("list", turns.take(partial(pause, 0.001), texts)),
+            ask("single", turns.take(lambda part: part, ["良い宿"])),
         )
 
     run(scene)
@@ -68,26 +69,49 @@ def test_a_single_review_waits_for_a_slice_of_a_list_and_not_for_the_list() -> N
 def test_a_list_gets_its_results_in_order() -> None:
     async def scene(turns: Turns) -> None:
         texts = [str(number) for number in range(100)]
-        assert await turns.take_slices(lambda part: [int(text) for text in part], texts) == list(range(100))
+        assert await turns.take(lambda part: [int(text) for text in part], texts) == list(range(100))
 
     run(scene)
 
 
 def test_an_error_reaches_who_asked_and_the_next_has_its_turn() -> None:
     async def scene(turns: Turns) -> None:
-        outcomes = await asyncio.gather(turns.take(lambda: 1 // 0), turns.take(lambda: "next"), return_exceptions=True)
-        assert isinstance(outcomes[0], ZeroDivisionError)
-        assert outcomes[1] == "next"
+        def divide(texts: Sequence[str]) -> Sequence[int]:
+            return [12 // int(text) for text in texts]
+
+        outcomes = await asyncio.gather(*(turns.take(divide, [text]) for text in "1023"), return_exceptions=True)
+        assert isinstance(outcomes[1], ZeroDivisionError)
+        assert [*outcomes[:1], *outcomes[2:]] == [[12], [6], [4]]
 
     assert run(scene).waiting == 0
+
+
+def test_small_neighbours_share_a_turn_and_each_gets_its_own_results() -> None:
+    turns_given: list[int] = []
+
+    def lengths(texts: Sequence[str]) -> Sequence[int]:
+        turns_given.append(len(texts))
+        return [len(text) for text in texts]
+
+    async def scene(turns: Turns) -> None:
+        asked = [["a"], ["bb", "ccc"], *([["d"]] * SLICE_TEXTS)]
+        answers = await asyncio.gather(*(turns.take(lengths, texts) for texts in asked))
+        assert answers == [[1], [2, 3], *([[1]] * SLICE_TEXTS)]
+
+    run(scene)
+    assert turns_given == [SLICE_TEXTS, 3]
 
 
 def test_who_gave_up_is_not_computed_for() -> None:
     computed: list[str] = []
 
     async def scene(turns: Turns) -> None:
-        gone = asyncio.ensure_future(turns.take(lambda: computed.append("gone")))
-        stays = asyncio.ensure_future(turns.take(lambda: computed.append("stays")))
+        def compute(names: Sequence[str]) -> Sequence[str]:
+            computed.extend(names)
+            return names
+
+        gone = asyncio.ensure_future(turns.take(compute, ["gone"]))
+        stays = asyncio.ensure_future(turns.take(compute, ["stays"]))
         await asyncio.sleep(0)
         gone.cancel()
         await stays
@@ -99,9 +123,9 @@ def test_who_gave_up_is_not_computed_for() -> None:
 def test_a_turn_that_comes_too_late_is_refused_but_what_has_begun_is_finished() -> None:
     async def scene(turns: Turns) -> None:
         outcomes = await asyncio.gather(
-            turns.take_slices(lambda part: pause(0.02, part), ["良い宿"] * 3 * SLICE_TEXTS),
-            turns.take(lambda: time.sleep(0.02)),
-            turns.take(lambda: None),
+            turns.take(partial(pause, 0.02), ["良い宿"] * 3 * SLICE_TEXTS),
+            turns.take(partial(pause, 0.02), ["良い宿"]),
+            turns.take(list, ["良い宿"]),
             return_exceptions=True,
         )
         assert outcomes[0] == ["良い宿"] * 3 * SLICE_TEXTS
@@ -166,7 +190,7 @@ def test_who_would_wait_too_long_is_refused_whatever_the_speed_of_the_machine() 
 
         async def ask(seconds: float) -> None:
             with busy.accept(1, 0):
-                await turns.take(lambda: time.sleep(seconds))
+                await turns.take(partial(pause, seconds), ["良い宿"], at_once=1)
 
         async def accepted(seconds: float) -> int:
             """How many of a burst are accepted, after enough turns of that length to know them."""

@@ -23,6 +23,9 @@ _FLOAT64, _INT32 = 1, 2
 # trees" in whatever order they are taken: the single-row functions of LightGBM 4.7.0 mix up the three arguments.
 _PREDICT_NORMAL, _FIRST_TREE, _TO_THE_LAST = 0, 0, -1
 
+# SHAP values (Lundberg et al. 2018, "Consistent individualized feature attribution for tree ensembles").
+_PREDICT_CONTRIBUTIONS = 3
+
 # A booster that may use more than one OpenMP thread hangs in a forked process; a row is too little work to share.
 _ONE_THREAD = b"num_threads=1"
 
@@ -62,30 +65,14 @@ class Booster:
 
     def predict(self, rows: Rows) -> NDArray[np.float64]:
         """Return the sum of the trees' leaves for each row, shape ``(n,)``."""
-        count = len(rows.indptr) - 1
-        result = np.zeros(count)
-        if not count:
-            return result
-        length = ctypes.c_int64()
-        self._call(
-            "LGBM_BoosterPredictForCSR",
-            self._handle,
-            _pointer(rows.indptr, np.int32),
-            _INT32,
-            _pointer(rows.indices, np.int32),
-            _pointer(rows.values, np.float64),
-            _FLOAT64,
-            ctypes.c_int64(len(rows.indptr)),
-            ctypes.c_int64(len(rows.indices)),
-            ctypes.c_int64(self.width),
-            _PREDICT_NORMAL,
-            _FIRST_TREE,
-            _TO_THE_LAST,
-            _ONE_THREAD,
-            ctypes.byref(length),
-            _pointer(result, np.float64),
-        )
-        return result
+        return self._predict_rows(rows, _PREDICT_NORMAL, 1)[:, 0]
+
+    def contributions(self, rows: Rows) -> NDArray[np.float64]:
+        """Return what each column adds to the trees' sum, shape ``(n, width + 1)``: LightGBM's SHAP values.
+
+        The last column is the trees' mean over what they were trained on; a row of the result adds up to ``predict``.
+        """
+        return self._predict_rows(rows, _PREDICT_CONTRIBUTIONS, self.width + 1)
 
     def predict_one(self, columns: NDArray[np.int64], values: NDArray[np.float64], *, last: float) -> float:
         """Return what ``predict`` returns for a row with ``values`` in ``columns`` and ``last`` in the last column.
@@ -104,6 +91,32 @@ class Booster:
         if status:
             raise RuntimeError(self._last_error())
         return self._result.value
+
+    def _predict_rows(self, rows: Rows, kind: int, width: int) -> NDArray[np.float64]:
+        count = len(rows.indptr) - 1
+        result = np.zeros((count, width))
+        if not count:
+            return result
+        length = ctypes.c_int64()
+        self._call(
+            "LGBM_BoosterPredictForCSR",
+            self._handle,
+            _pointer(rows.indptr, np.int32),
+            _INT32,
+            _pointer(rows.indices, np.int32),
+            _pointer(rows.values, np.float64),
+            _FLOAT64,
+            ctypes.c_int64(len(rows.indptr)),
+            ctypes.c_int64(len(rows.indices)),
+            ctypes.c_int64(self.width),
+            kind,
+            _FIRST_TREE,
+            _TO_THE_LAST,
+            _ONE_THREAD,
+            ctypes.byref(length),
+            _pointer(result, np.float64),
+        )
+        return result
 
     def __del__(self) -> None:
         if getattr(self, "_single_row", None):

@@ -1,8 +1,7 @@
 """Text to stars: the whole chain behind two methods."""
 
-import copy
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, Self
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,12 +26,12 @@ class Model:
     def __init__(self, coefficients: NDArray[np.float64], intercept: float, booster: Booster) -> None:
         self.coefficients = coefficients
         self.intercept = intercept
-        self._booster = booster
+        self.booster = booster
 
     def predict(self, rows: Rows) -> NDArray[np.float64]:
         """Return the stars of each row, shape ``(n,)``, 1–5."""
         base = predict_base(rows, self.coefficients, self.intercept)
-        stars = np.add(base, self._booster.predict(boosted_rows(rows, base, self._booster.width)))
+        stars = np.add(base, self.booster.predict(boosted_rows(rows, base, self.booster.width)))
         clipped: NDArray[np.float64] = np.clip(stars, LOWEST, HIGHEST)
         return clipped
 
@@ -41,8 +40,8 @@ class Model:
         # cumsum adds in the order of the columns, as predict_base does.
         linear = float((self.coefficients[columns] * values).cumsum()[-1]) if len(columns) else 0.0
         base = linear + self.intercept
-        seen = int(columns.searchsorted(self._booster.width - 1))
-        stars = base + self._booster.predict_one(columns[:seen], values[:seen], last=base)
+        seen = int(columns.searchsorted(self.booster.width - 1))
+        stars = base + self.booster.predict_one(columns[:seen], values[:seen], last=base)
         return min(max(stars, LOWEST), HIGHEST)
 
 
@@ -77,21 +76,13 @@ class Detail(NamedTuple):
     """A score, and how far to trust it.
 
     ``interval`` are the ends of what holds the true stars of four reviews in five; ``known`` is the share of the text's
-    words that the vocabulary knows, 0–1: a score of unknown words says nothing.
+    ``tokens``, of which it has so many, that the vocabulary knows, 0–1: a score of unknown words says nothing.
     """
 
     score: float
     interval: tuple[float, float]
     known: float
-
-
-class Scored(NamedTuple):
-    """What was scored in one call: four sequences of one length, ``known`` as in ``Detail``."""
-
-    texts: Sequence[str]
-    tokens: Sequence[Sequence[str]]
-    scores: Sequence[float]
-    known: Sequence[float]
+    tokens: int
 
 
 class Scorer:
@@ -110,67 +101,62 @@ class Scorer:
         max_chars: int = 10_000,
     ) -> None:
         self.max_chars = max_chars
-        self._tokenizer = tokenizer
-        self._vectorizer = vectorizer
-        self._model = model
+        self.tokenizer = tokenizer
+        self.vectorizer = vectorizer
+        self.model = model
         self._certainty = certainty
-        self.tell: Callable[[Scored], None] | None = None
-
-    def watched(self, tell: Callable[[Scored], None]) -> Self:
-        """Return the same scorer, which tells ``tell`` of everything that it scores."""
-        watched = copy.copy(self)
-        watched.tell = tell
-        return watched
 
     def score(self, text: str) -> float:
         """Return the stars of ``text``, 1–5. Raises ``TextError`` for a text that cannot be scored."""
-        return self._one(text)[0]
+        self.check(text)
+        return self.model.predict_one(*self.vectorizer.transform_one(self._tokens(text)))
 
     def detail(self, text: str) -> Detail:
         """Return the stars of ``text`` with how sure they are. Raises ``TextError`` as ``score`` does."""
-        score, tokens = self._one(text)
-        return Detail(score, self._certainty.interval(score), self._vectorizer.known_share(tokens))
+        self.check(text)
+        tokens = self._tokens(text)
+        score = self.model.predict_one(*self.vectorizer.transform_one(tokens))
+        return self._with_detail(score, tokens)
 
     def known_share(self, text: str) -> float:
         """Return the share of the text's words, 0–1, that the vocabulary knows; 0 where there are none."""
-        return self._vectorizer.known_share(self._tokenizer(text_rules.normalise(text)))
+        return self.vectorizer.known_share(self._tokens(text))
 
     def score_many(self, texts: Sequence[str]) -> list[float]:
         """Return the stars of each text, equal to the last bit to what ``score`` returns for it.
 
         Raises ``TextError`` with the ``index`` of the first text that cannot be scored, before any is.
         """
-        return self._many(texts)[0]
+        self.check_all(texts)
+        if len(texts) == 1:
+            return [self.score(texts[0])]  # what a list costs pays from two texts on
+        stars: list[float] = self.model.predict(self.vectorizer.transform(map(self._tokens, texts))).tolist()
+        return stars
 
     def detail_many(self, texts: Sequence[str]) -> list[Detail]:
         """Return for each text what ``detail`` returns for it; raises as ``score_many`` does."""
-        stars, tokens = self._many(texts)
-        known = [self._vectorizer.known_share(each) for each in tokens]
-        return [
-            Detail(score, self._certainty.interval(score), share) for score, share in zip(stars, known, strict=True)
-        ]
+        self.check_all(texts)
+        if len(texts) == 1:
+            return [self.detail(texts[0])]
+        tokens = [self._tokens(text) for text in texts]
+        stars = self.model.predict(self.vectorizer.transform(tokens)).tolist()
+        return [self._with_detail(score, each) for score, each in zip(stars, tokens, strict=True)]
+
+    def check(self, text: str) -> None:
+        """Raise ``TextError`` if ``text`` cannot be scored."""
+        text_rules.check(text, max_chars=self.max_chars)
 
     def check_all(self, texts: Sequence[str]) -> None:
-        """Raise ``TextError`` with the ``index`` of the first text that cannot be scored, if there is one."""
+        """Raise ``TextError`` with the ``index`` of the first text that cannot be scored."""
         for index, text in enumerate(texts):
             try:
-                text_rules.check(text, max_chars=self.max_chars)
+                self.check(text)
             except TextError as error:
                 error.index = index
                 raise
 
-    def _one(self, text: str) -> tuple[float, list[str]]:
-        text_rules.check(text, max_chars=self.max_chars)
-        tokens = self._tokenizer(text_rules.normalise(text))
-        score = self._model.predict_one(*self._vectorizer.transform_one(tokens))
-        if self.tell:
-            self.tell(Scored((text,), (tokens,), (score,), (self._vectorizer.known_share(tokens),)))
-        return score, tokens
+    def _tokens(self, text: str) -> list[str]:
+        return self.tokenizer(text_rules.normalise(text))
 
-    def _many(self, texts: Sequence[str]) -> tuple[list[float], list[list[str]]]:
-        self.check_all(texts)
-        tokens = [self._tokenizer(text_rules.normalise(text)) for text in texts]
-        stars: list[float] = self._model.predict(self._vectorizer.transform(tokens)).tolist()
-        if self.tell:
-            self.tell(Scored(texts, tokens, stars, [self._vectorizer.known_share(each) for each in tokens]))
-        return stars, tokens
+    def _with_detail(self, score: float, tokens: Sequence[str]) -> Detail:
+        return Detail(score, self._certainty.interval(score), self.vectorizer.known_share(tokens), len(tokens))

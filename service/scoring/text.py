@@ -8,9 +8,8 @@ from service.scoring.errors import TextError
 NORMALISATION = "nfkc-lower-space-marks"
 """Name of the rules below; stored in a bundle, so that a bundle made under other rules is refused."""
 
-
-_RUN_OF_MARKS = re.compile(r"([!?。])\1+")
-_LAST_STOP = re.compile(r" ?。$")
+RUN_OF_MARKS = re.compile(r"([!?。])\1+")
+LAST_STOP = re.compile(r" ?。$")
 
 
 def normalise(text: str) -> str:
@@ -21,7 +20,7 @@ def normalise(text: str) -> str:
     stop is typed says nothing, and how often a mark is repeated says little; a run would be one more unknown word.
     """
     folded = " ".join(unicodedata.normalize("NFKC", text).lower().split())
-    return _LAST_STOP.sub("", _RUN_OF_MARKS.sub(r"\1", folded)) or folded
+    return LAST_STOP.sub("", RUN_OF_MARKS.sub(r"\1", folded)) or folded
 
 
 def check(text: str, *, max_chars: int) -> None:

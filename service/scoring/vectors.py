@@ -13,6 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+class Occurrence(NamedTuple):
+    """One place where a term stands in a text: ``tokens[start:end]`` are the tokens of the term of ``column``."""
+
+    column: int
+    start: int
+    end: int
+
+
 class Rows(NamedTuple):
     """Sparse rows (CSR): row ``i`` has ``indices[indptr[i]:indptr[i+1]]``, ascending, and as many ``values``."""
 
@@ -80,6 +88,13 @@ class Vectorizer:
         if len(values):
             values /= math.sqrt((values * values).cumsum()[-1])
         return columns, values
+
+    def occurrences(self, tokens: Sequence[str]) -> Iterator[Occurrence]:
+        """Yield every place where a term stands in ``tokens``: as many for each column as the row counts."""
+        for size, columns in enumerate(self._terms.find(tokens), 1):
+            for start, column in enumerate(columns.tolist()):
+                if column >= 0:
+                    yield Occurrence(column, start, start + size)
 
     def _weigh(self, columns: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return ``(1 + ln n) · idf`` for each column and its count ``n``."""

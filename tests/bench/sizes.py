@@ -57,7 +57,8 @@ def _install(target: Path) -> dict[str, float]:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     try:
         if done.returncode:
-            raise InstallError(f"cannot install {LOCK.name}: {done.stderr.strip()}")
+            errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
+            raise InstallError(f"cannot install {LOCK.name}: {' '.join(errors) or done.stderr.strip()}")
         found = {one.metadata["Name"].lower(): _size(one) for one in distributions(path=[str(target)])}
     finally:
         shutil.rmtree(target, ignore_errors=True)

@@ -30,8 +30,8 @@ def _ratio(upper: float, lower: float) -> float:
 
 
 _SINGLE, _BATCH = stage_row(1, "total"), stage_row(1_000, "total")
-# Text after text with nothing in between: MeCab alone.
-_MECAB = stage_row(1_000, "tokenise")
+# MeCab's part of that total.
+_MECAB = stage_row(1, "tokenise")
 _LOADED = throughput.rows(10)
 _MEMORY = memory.rows(memory.WORKED)
 _CPU = (callers.CPU, OBVIOUS), (callers.CPU, OURS)
@@ -63,10 +63,10 @@ TARGETS = (
         at_least=True,
     ),
     Target(
-        "single review in process where MeCab alone takes 45 µs",
+        "single review in process where MeCab's part is 45 µs",
         "µs",
         115,
-        ((_SINGLE, OURS), (_MECAB, OBVIOUS)),
+        ((_SINGLE, OURS), (_MECAB, OURS)),
         lambda single, mecab: single * 45 / mecab,
     ),
     Target("a review of a batch of 1,000 : single", "×", 0.8, ((_BATCH, OURS), (_SINGLE, OURS)), _ratio),
