@@ -68,7 +68,7 @@ FROM bundle-${BUNDLE} AS bundle
 # The notices of what stays are collected.
 FROM dependencies AS slim
 COPY requirements/notices.py requirements/
-RUN pip uninstall -q -y jinja2 markupsafe setuptools \
+RUN pip uninstall -q -y setuptools \
     && python requirements/notices.py > /opt/venv/THIRD_PARTY_NOTICES \
     && pip uninstall -q -y pip \
     && find /opt/venv -type d \( -name tests -o -name __pycache__ \) -prune -exec rm -rf {} + \

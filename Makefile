@@ -89,10 +89,10 @@ format: $(TEST_ENV) ## format the code and mend what can be mended
 system: ## install the system packages of requirements/system.txt (Debian, as root)
 	@PYTHON=$(PYTHON) requirements/system.sh install container
 
-# Serving calls LightGBM's C library, not its Python package: what only that needs stays out, half of the size.
+# Serving calls LightGBM's C library and reads Swagger UI's files: what only their Python packages need stays out, half of it all.
 lock: $(TEST_ENV) ## write requirements/*.txt anew from pyproject.toml
 	@for name in $(LOCKS); do \
-	    extra=$$([ $$name = serving ] && echo "--no-emit-package scipy --no-emit-package narwhals" || echo "--extra $$name"); \
+	    extra=$$([ $$name = serving ] && echo "--no-emit-package scipy --no-emit-package narwhals --no-emit-package jinja2 --no-emit-package markupsafe" || echo "--extra $$name"); \
 	    $(BIN)/uv pip compile pyproject.toml $$extra --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	        --no-emit-find-links --no-header --no-annotate --quiet $(LOCK_ARGS) -o requirements/$$name.txt || exit; \
 	done

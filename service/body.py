@@ -24,6 +24,10 @@ Guard = Callable[[str, Mapping[bytes, bytes]], None]
 # this many times the limit is read and thrown away before the connection closes; who sends more may see it break.
 _DRAINED = 16
 
+# All bodies that are arriving at a time may take this many times the limit of one: slow senders of large ones could
+# fill the memory else.
+_HELD = 64
+
 # The server swallows the rest of so small a body by itself, and the connection stays usable.
 SMALL_BODY = 65_536
 
@@ -44,6 +48,7 @@ class WholeBody:
         self._max_bytes = max_bytes
         self._seconds = seconds
         self._overloaded = overloaded()
+        self._held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, as ASGI has it."""
@@ -61,7 +66,10 @@ class WholeBody:
         try:
             body = await self._read(headers, receive)
         except RequestError as error:
-            await answer(error, send, close=True)
+            if error is self._overloaded:
+                await self._turn_away(error, headers, receive, send)
+            else:
+                await answer(error, send, close=True)
             return
         # Others may have come while it arrived.
         if self._admission.refuses(path, len(body)):
@@ -95,13 +103,20 @@ class WholeBody:
         if declared > self._max_bytes and b"expect" in headers:
             raise self._too_large(f"{declared:,}")  # the client waits for our word before it sends
         pieces: list[bytes] = []
-        size = 0
-        async for piece in self._pieces(receive):
-            size += len(piece)
-            if size <= self._max_bytes:
+        size = held = 0
+        try:
+            async for piece in self._pieces(receive):
+                size += len(piece)
+                if size > self._max_bytes:
+                    pieces.clear()
+                    continue
                 pieces.append(piece)
-            else:
-                pieces.clear()
+                held += len(piece)
+                self._held += len(piece)
+                if self._held > _HELD * self._max_bytes:
+                    raise self._overloaded
+        finally:
+            self._held -= held
         if size > self._max_bytes:
             raise self._too_large(f"{size:,}")
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)

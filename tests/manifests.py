@@ -337,6 +337,14 @@ def check_grace_period_outlasts_the_stop(project: Project) -> None:
         assert int(composed[1]) > stop
 
 
+def check_a_stuck_worker_is_replaced_before_the_pod(project: Project) -> None:
+    for deployment in of_kind(project.documents, "Deployment"):
+        probe = server(deployment)["livenessProbe"]
+        patience = probe["periodSeconds"] * probe["failureThreshold"]
+        # gunicorn looks every second, and first asks the worker to go.
+        assert patience > settings(project, deployment).stuck_seconds + 5
+
+
 def check_targets_exist(project: Project) -> None:
     documents = project.documents
     target = the(documents, "HorizontalPodAutoscaler")["spec"]["scaleTargetRef"]
@@ -506,6 +514,7 @@ SERVICE_CHECKS: list[Check] = [
     check_ports_agree,
     check_limits_fit_what_the_workers_need,
     check_grace_period_outlasts_the_stop,
+    check_a_stuck_worker_is_replaced_before_the_pod,
     check_targets_exist,
     check_the_autoscaler_owns_the_number,
     check_rollouts_and_drains_lose_no_pod,

@@ -1,11 +1,13 @@
 """Under more load than it can bear the service says so at once, and does in time what it accepts."""
 
+import asyncio
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -15,9 +17,13 @@ from running import Server, serving
 from scraping import scrape
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from service.admission import Admission
+from service.body import WholeBody
 from service.protocol import Protocol
+from service.turns import Turns
 
 REVIEW = "部屋は狭いけれど朝食が美味しかった。駅から近くて便利でした。"
+ORIGIN = "https://shop.example"
 SINGLE = json.dumps({"texts": REVIEW}).encode()
 LIST = json.dumps({"texts": [REVIEW] * 1_000}).encode()
 LARGE = json.dumps({"texts": [REVIEW * 10] * 1_000}, ensure_ascii=False).encode()
@@ -26,7 +32,7 @@ LARGE = json.dumps({"texts": [REVIEW * 10] * 1_000}, ensure_ascii=False).encode(
 @pytest.fixture(scope="module")
 def small(tiny_bundle: Path) -> Iterator[Server]:
     """A server that accepts next to nothing."""
-    with serving(tiny_bundle, MAX_PENDING_TEXTS="2") as server:
+    with serving(tiny_bundle, MAX_PENDING_TEXTS="2", CORS_ORIGINS=ORIGIN) as server:
         yield server
 
 
@@ -53,6 +59,13 @@ def test_a_refusal_has_the_shape_of_every_error(small: Server) -> None:
         assert answer.headers["retry-after"] == "1"
         assert answer.headers["x-content-type-options"] == "nosniff"
     assert len({answer.headers["x-request-id"] for answer in answers}) == len(answers)
+
+
+def test_a_page_of_another_origin_can_read_its_refusal(small: Server) -> None:
+    with crowd(small, [LIST], clients=6), httpx.Client(base_url=small.url, headers={"Origin": ORIGIN}) as client:
+        answers = [client.post(PATH, content=SINGLE) for _ in range(100)]
+    assert 503 in {answer.status_code for answer in answers}
+    assert {answer.headers.get("access-control-allow-origin") for answer in answers} == {ORIGIN}
 
 
 def test_a_refused_client_reads_its_answer_even_over_a_large_body_that_nobody_read(small: Server) -> None:
@@ -123,3 +136,39 @@ def test_the_protocol_extends_what_this_version_of_uvicorn_has() -> None:
     assert uvicorn.__version__.startswith("0.54.")
     for name in vars(Protocol):
         assert name in {"_close_idle", "_look", "_refuses"} or name.startswith("__") or hasattr(HttpToolsProtocol, name)
+
+
+def test_bodies_that_arrive_slowly_cannot_fill_the_memory() -> None:
+    async def app(_scope: object, _receive: object, _send: object) -> None:
+        raise AssertionError("no body was whole")
+
+    async def scene() -> tuple[list[int], int]:
+        body = WholeBody(app, Admission(Turns(patience=1), max_texts=1, max_wait=1), max_bytes=1_000, seconds=60)
+        statuses: list[int] = []
+
+        async def send(message: Mapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                statuses.append(message["status"])
+
+        async def ask() -> None:
+            messages = [{"type": "http.request", "body": b" " * 1_000, "more_body": True}]
+
+            async def receive() -> Mapping[str, Any]:
+                if not messages:
+                    await asyncio.Event().wait()
+                return messages.pop()
+
+            headers = [(b"content-length", b"2000")]
+            await body({"type": "http", "path": PATH, "query_string": b"", "headers": headers}, receive, send)
+
+        clients = [asyncio.ensure_future(ask()) for _ in range(100)]
+        await asyncio.sleep(0.1)
+        waiting = sum(not client.done() for client in clients)
+        for client in clients:
+            client.cancel()
+        await asyncio.gather(*clients, return_exceptions=True)
+        return statuses, waiting
+
+    statuses, waiting = asyncio.run(scene())
+    assert statuses == [503] * 36
+    assert waiting == 64

@@ -27,6 +27,8 @@ NOT_HERE: Mapping[str, str] = {
     """make stress URL=localhost:4567 ARGS="--profile breakpoint --objective 'p99<100ms'\"""": (
         "loads the machine for minutes; tests/test_stress.py looks for breakpoints that are found sooner"
     ),
+    "make bench": "takes ten minutes; tests/test_bench.py runs a short form of every row",
+    "make chaos": "takes twenty minutes; test_overload, test_slow_clients, test_reload and test_faults are short",
     "make image": DOCKER,
     "make image BUNDLE=build/mine": DOCKER,
     "make image-run": DOCKER,

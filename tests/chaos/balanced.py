@@ -47,7 +47,7 @@ class Balanced:
 async def balanced(urls: Sequence[str], bodies: Sequence[str], *, rate: float) -> AsyncIterator[Balanced]:
     """Send reviews at ``rate`` a second, answered or not, until the block ends; then wait for what is under way."""
     client = Balanced(ready=set(urls))
-    # A request that fails is not tried again, whatever aiohttp may think of it.
+    # aiohttp sends a POST once, so that what is lost shows.
     connector = aiohttp.TCPConnector(limit=0)
     timeout = aiohttp.ClientTimeout(total=10)
     headers = {"Content-Type": "application/json"}

@@ -11,6 +11,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from scene import Scene
 from slow import slow
 from soak import soak
 from texts import EMBEDDED
-from verdicts import Line, hold, show, to_json
+from verdicts import Line, hold, show, to_json, told
 
 CASES = {"overload": overload, "slow": slow, "deploy": deploy, "soak": soak}
 HELD, FELL_SHORT, UNUSABLE = 0, 1, 2
@@ -43,7 +44,10 @@ def main(given: Sequence[str] | None = None) -> int:
         scene = prepare(options)
         for case in options.only:
             console.print(f"{case} …", style="dim")
+            started = time.monotonic(), others_cpu()
             found |= uvloop.run(CASES[case](scene))
+            cores = (others_cpu() - started[1]) / (time.monotonic() - started[0])
+            found[f"machine during {case}"] = [told("CPU of others", cores, " cores", note="figures want it idle")]
     except (ClientError, NotReadyError, QuotaError, FileNotFoundError, subprocess.CalledProcessError) as error:
         print(f"chaos: {error}", file=sys.stderr)
         return UNUSABLE
@@ -100,6 +104,13 @@ def other_bundle(folder: Path) -> Path:
             [*train, "--corpus", str(corpus), "--bundle", str(bundle)], check=True, stdout=subprocess.DEVNULL
         )
     return bundle
+
+
+def others_cpu() -> float:
+    """Return the seconds of CPU that this machine spent on others than us since it started, its host's others too."""
+    fields = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[1:]
+    user, nice, system, _, _, irq, softirq, steal = (int(field) for field in fields[:8])
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK") - sum(os.times()[:4])
 
 
 def _cases(text: str) -> list[str]:

@@ -15,11 +15,11 @@ import aiohttp
 from balanced import Balanced, balanced
 from clients import PATH
 from instance import Instance, alive, serving, start, stop, until_ready
-from quota import Quota, quota
 from scene import Scene
 from verdicts import Line, at_most, equal, told
 
-# Of the machine, for all instances together; the rest is the client's.
+# For each instance, as pods have; the rest of the machine is the client's. The load is half of what one instance holds,
+# as one is all that is left for a while.
 CORES = 1.0
 LOAD = 0.5
 DRAIN_SECONDS = 3
@@ -30,23 +30,21 @@ _PROBE = {"texts": "部屋は狭いけれど朝食が美味しかった"}
 
 async def deploy(scene: Scene) -> dict[str, list[Line]]:
     """All cases, each with instances of its own."""
-    with quota(CORES) as small:
-        async with serving(scene.bundle, log=scene.log("capacity"), small=small) as instance:
-            held = await scene.capacity(instance)
-        play = _Play(scene=scene, small=small, rate=LOAD * held.rate, bodies=scene.reviews.read_text().splitlines())
-        return {
-            "half of capacity": [told("rate", play.rate, "/s", note=f"{CORES:g} core held {held.rate:,.0f}/s")],
-            "TERM to one of two, then the other": await _replace(play),
-            "HUP with a good bundle": await _reload_good(play),
-            "HUP with a broken bundle": await _reload_broken(play),
-            "KILL of a worker": await _kill(play),
-        }
+    async with serving(scene.bundle, log=scene.log("capacity"), cores=CORES) as instance:
+        held = await scene.capacity(instance)
+    play = _Play(scene=scene, rate=LOAD * held.rate, bodies=scene.reviews.read_text().splitlines())
+    return {
+        "half of what one holds": [told("rate", play.rate, "/s", note=f"{CORES:g} core held {held.rate:,.0f}/s")],
+        "TERM to one of two, then the other": await _replace(play),
+        "HUP with a good bundle": await _reload_good(play),
+        "HUP with a broken bundle": await _reload_broken(play),
+        "KILL of a worker": await _kill(play),
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Play:
     scene: Scene
-    small: Quota
     rate: float
     bodies: list[str]
 
@@ -58,7 +56,7 @@ async def _replace(play: _Play) -> list[Line]:
     """Both instances, one after the other, as a rolling update does: out, in again when it is ready, the next."""
     log, statuses, took = play.scene.log("replace"), [], []
     bundle = play.scene.bundle
-    running = [await start(bundle, log=log, small=play.small, settings=DRAINING) for _ in range(2)]
+    running = [await start(bundle, log=log, cores=CORES, settings=DRAINING) for _ in range(2)]
     try:
         await play.scene.warm(*running)
         async with play.load(*running) as client:
@@ -68,7 +66,8 @@ async def _replace(play: _Play) -> list[Line]:
                 old.signal(signal.SIGTERM)
                 statuses.append(await old.ended(seconds=DRAIN_SECONDS + GRACE_SECONDS))
                 took.append(time.monotonic() - told_at)
-                running[number] = await start(bundle, log=log, small=play.small, port=old.port, settings=DRAINING)
+                await stop(old)
+                running[number] = await start(bundle, log=log, cores=CORES, port=old.port, settings=DRAINING)
                 await asyncio.sleep(3)
     finally:
         for instance in running:
@@ -158,7 +157,7 @@ async def _swappable(play: _Play) -> AsyncIterator[Any]:
         new.replace(link)
 
     swap(play.scene.bundle)
-    async with serving(link, log=play.scene.log("faults"), small=play.small) as instance:
+    async with serving(link, log=play.scene.log("faults"), cores=CORES) as instance:
         await play.scene.warm(instance)
         yield instance, swap
 

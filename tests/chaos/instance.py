@@ -27,11 +27,12 @@ class NotReadyError(Exception):
 class Instance:
     """A running service; ``process`` is gunicorn's master."""
 
-    def __init__(self, port: int, process: Process, log: Path) -> None:
+    def __init__(self, port: int, process: Process, log: Path, quota: Quota | None) -> None:
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
         self.process = process
         self.log = log
+        self.quota = quota
 
     @property
     def workers(self) -> list[int]:
@@ -70,13 +71,13 @@ class Instance:
 
 @asynccontextmanager
 async def serving(
-    bundle: Path, *, log: Path, small: Quota | None = None, settings: Settings = MappingProxyType({})
+    bundle: Path, *, log: Path, cores: float | None = None, settings: Settings = MappingProxyType({})
 ) -> AsyncIterator[Instance]:
     """A service that is ready; ended with the block, by force if need be.
 
-    ``settings`` are ``SCORER_`` variables without the prefix; ``small`` bounds its CPU once it is ready.
+    ``settings`` are ``SCORER_`` variables without the prefix; ``cores`` bounds its CPU once it is ready.
     """
-    instance = await start(bundle, log=log, small=small, settings=settings)
+    instance = await start(bundle, log=log, cores=cores, settings=settings)
     try:
         yield instance
     finally:
@@ -84,7 +85,7 @@ async def serving(
 
 
 async def start(
-    bundle: Path, *, log: Path, small: Quota | None, port: int = 0, settings: Settings = MappingProxyType({})
+    bundle: Path, *, log: Path, cores: float | None, port: int = 0, settings: Settings = MappingProxyType({})
 ) -> Instance:
     """Return a service that is ready; the caller stops it."""
     port = port or free_port()
@@ -92,15 +93,17 @@ async def start(
     environ = {name: value for name, value in os.environ.items() if not name.startswith("SCORER_")}
     environ |= {f"SCORER_{name}": str(value) for name, value in given.items()}
     # Where CPU is bounded it is because others are measured meanwhile: then it gets out of their way until it is ready.
-    command = ["nice", "-n", "19" if small else "0", sys.executable, "-m", "gunicorn", "-c", "service/gunicorn.conf.py"]
+    nice = ["nice", "-n", "19"] if cores else []
+    command = [*nice, sys.executable, "-m", "gunicorn", "-c", "service/gunicorn.conf.py"]
+    quota = Quota(cores) if cores else None
     with log.open("a") as output:
         process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=environ, stdout=output, stderr=STDOUT)
-    instance = Instance(port, process, log)
+    instance = Instance(port, process, log, quota)
     try:
         await until_ready([instance.url])
-        for pid in instance.processes if small else ():
-            small.take(pid)  # type: ignore[union-attr]
+        for pid in instance.processes if quota else ():
             os.setpriority(os.PRIO_PROCESS, pid, 0)
+            quota.take(pid)  # type: ignore[union-attr]
     except BaseException:
         await stop(instance)
         raise
@@ -109,15 +112,18 @@ async def start(
 
 async def stop(instance: Instance) -> None:
     """End it by its process ids: with TERM, twice so that it does not drain, at last with KILL."""
+    pids = instance.processes
     if instance.process.returncode is None:
-        pids = instance.processes
         for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL):
             with suppress(ProcessLookupError):
                 instance.process.send_signal(number)
             if await instance.ended(seconds=0.5 if number == signal.SIGTERM else 5) is not None:
                 break
-        for pid in pids[1:]:
-            await _gone(pid)
+    for pid in pids[1:]:
+        await _gone(pid)
+    if instance.quota:
+        instance.quota.remove()
+        instance.quota = None
 
 
 async def until_ready(urls: Sequence[str], *, seconds: float = 30) -> None:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from clients import Report, between, stress, wrk
 from instance import Instance, serving
 from probes import Probes, percentile, probing
-from quota import quota
 from scene import Scene
 from verdicts import Line, at_least, at_most, told
 
@@ -50,29 +49,24 @@ class Calm:
 
 async def overload(scene: Scene) -> dict[str, list[Line]]:
     """One worker on a quarter of a core. Its capacity is taken before and after each burst: machines change pace."""
-    with quota(CORES) as small:
-        async with serving(scene.bundle, log=scene.log("overload"), small=small, settings={"WORKERS": 1}) as instance:
-            await _calm(scene, instance, seconds=2)  # a new worker is slower at first
-            before = await _calm(scene, instance, seconds=scene.seconds(10, 5))
-            refusal, lines = await _refusal(scene, instance, before)
-            found = {"what it holds": [*_held(before), *lines]}
-            for times in (2, 3):
-                report, seen, during = await _burst(
-                    scene, instance, rate=times * before.rate, base=NORMAL * before.rate
-                )
-                after = await _calm(scene, instance, seconds=scene.seconds(10, 5))
-                costs = _mean(before, after, refusal)
-                found[f"{times} times that"] = [
-                    told(
-                        "capacity before and after", costs.capacity, "/s", note=f"{before.rate:.0f}, {after.rate:.0f}"
-                    ),
-                    *_offered(report, during, costs),
-                    *_goodput(report, during, costs),
-                    *_answers(report, during),
-                    *_normal(report, during),
-                    *_well(seen),
-                ]
-                before = after
+    async with serving(scene.bundle, log=scene.log("overload"), cores=CORES, settings={"WORKERS": 1}) as instance:
+        await _calm(scene, instance, seconds=2)  # a new worker is slower at first
+        before = await _calm(scene, instance, seconds=scene.seconds(10, 5))
+        refusal, lines = await _refusal(scene, instance, before)
+        found = {"what it holds": [*_held(before), *lines]}
+        for times in (2, 3):
+            report, seen, during = await _burst(scene, instance, rate=times * before.rate, base=NORMAL * before.rate)
+            after = await _calm(scene, instance, seconds=scene.seconds(10, 5))
+            costs = _mean(before, after, refusal)
+            found[f"{times} times that"] = [
+                told("capacity before and after", costs.capacity, "/s", note=f"{before.rate:.0f}, {after.rate:.0f}"),
+                *_offered(report, during, costs),
+                *_goodput(report, during, costs),
+                *_answers(report, during),
+                *_normal(report, during),
+                *_well(seen),
+            ]
+            before = after
     return found
 
 

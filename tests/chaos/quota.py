@@ -4,15 +4,15 @@ So one client on the same machine can really offer three times what the server h
 its code stay what they are.
 """
 
+import itertools
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 # The kernel's default of 100 ms would stall the server for most of it, and that would be measured as its latency.
 PERIOD_US = 4_000
 _ROOT = Path("/sys/fs/cgroup")
+_NUMBERS = itertools.count()
 
 
 class QuotaError(Exception):
@@ -20,10 +20,24 @@ class QuotaError(Exception):
 
 
 class Quota:
-    """A control group of its own."""
+    """A control group of its own with ``cores`` of CPU; to make one takes the right to (root)."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, cores: float) -> None:
+        name, allowed = f"review-scorer-chaos-{os.getpid()}-{next(_NUMBERS)}", round(cores * PERIOD_US)
+        try:
+            if (_ROOT / "cgroup.controllers").exists():
+                (_ROOT / "cgroup.subtree_control").write_text("+cpu")
+                settings = {"cpu.max": f"{allowed} {PERIOD_US}"}
+                self._folder = _ROOT / name
+            else:
+                settings = {"cpu.cfs_period_us": str(PERIOD_US), "cpu.cfs_quota_us": str(allowed)}
+                self._folder = _ROOT / "cpu" / name
+            self._folder.mkdir()
+            for setting, value in settings.items():
+                (self._folder / setting).write_text(value)
+        except OSError as error:
+            reason = f"no control group for CPU can be made: {error}; run as root on a machine of its own"
+            raise QuotaError(reason) from None
 
     def take(self, pid: int) -> None:
         """Put a process in; children that it starts from now on are in it too."""
@@ -41,30 +55,3 @@ class Quota:
                 time.sleep(0.05)
             else:
                 return
-
-
-@contextmanager
-def quota(cores: float) -> Iterator[Quota]:
-    """A group that has ``cores`` of CPU, removed with the block; wants the right to make one (root)."""
-    name = f"review-scorer-chaos-{os.getpid()}"
-    allowed = round(cores * PERIOD_US)
-    try:
-        if (_ROOT / "cgroup.controllers").exists():
-            (_ROOT / "cgroup.subtree_control").write_text("+cpu")
-            settings = {"cpu.max": f"{allowed} {PERIOD_US}"}
-            folder = _ROOT / name
-        else:
-            settings = {"cpu.cfs_period_us": str(PERIOD_US), "cpu.cfs_quota_us": str(allowed)}
-            folder = _ROOT / "cpu" / name
-        folder.mkdir()
-    except OSError as error:
-        raise QuotaError(
-            f"no control group for CPU can be made: {error}; run as root on a machine of its own"
-        ) from None
-    made = Quota(folder)
-    try:
-        for setting, value in settings.items():
-            (folder / setting).write_text(value)
-        yield made
-    finally:
-        made.remove()

@@ -5,7 +5,6 @@ import asyncio
 from clients import stress
 from instance import serving
 from probes import percentile, probing
-from quota import quota
 from scene import Scene
 from verdicts import Line, at_most, told
 
@@ -15,16 +14,15 @@ LOAD = 0.6
 
 async def soak(scene: Scene) -> dict[str, list[Line]]:
     """Two workers; the first tenth of the time is for them to reach their size."""
-    with quota(CORES) as small:
-        async with serving(scene.bundle, log=scene.log("soak"), small=small) as instance:
-            held = await scene.capacity(instance)
-            await asyncio.sleep(1)
-            before = instance.descriptors()
-            rate, seconds = LOAD * held.rate, round(60 * scene.minutes)
-            async with probing(instance) as seen:
-                report = await stress(instance.url, scene.folder, "--rate", f"{rate:.3f}", seconds=seconds)
-            await asyncio.sleep(2)
-            after = instance.descriptors()
+    async with serving(scene.bundle, log=scene.log("soak"), cores=CORES) as instance:
+        held = await scene.capacity(instance)
+        await asyncio.sleep(1)
+        before = instance.descriptors()
+        rate, seconds = LOAD * held.rate, round(60 * scene.minutes)
+        async with probing(instance) as seen:
+            report = await stress(instance.url, scene.folder, "--rate", f"{rate:.3f}", seconds=seconds)
+        await asyncio.sleep(2)
+        after = instance.descriptors()
     lost = report["offered"] - report["outcomes"]["ok"]
     kinds = {name: count for name, count in report["outcomes"].items() if count and name != "ok"}
     return {
