@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 STATUS = {
     "body_incomplete": 400,
     "detail_type": 400,
+    "http_invalid": 400,
     "json_invalid": 400,
     "query_invalid": 400,
     "text_empty": 400,
@@ -71,6 +72,11 @@ def overloaded() -> RequestError:
     """Return the error for work that could not be done in time."""
     reason = "there is more to score than can be done in time; ask again in a second"
     return RequestError("overloaded", reason, headers={"Retry-After": "1"})
+
+
+def http_invalid() -> RequestError:
+    """Return the error for bytes that are no HTTP."""
+    return RequestError("http_invalid", "this is no HTTP/1.1 request")
 
 
 def internal() -> RequestError:

@@ -1,7 +1,7 @@
 """Headers of every answer, whoever gives it.
 
 After https://cheatsheetseries.owasp.org/cheatsheets/REST_Security_Cheat_Sheet.html: nothing that is answered here is to
-be guessed at, framed, run or loaded by other pages. An answer that is a page says itself what it needs.
+be guessed at, framed, run, loaded by other pages or kept by caches. An answer that is a page says itself what it needs.
 """
 
 from collections.abc import Iterable
@@ -11,6 +11,7 @@ ALWAYS = (
     (b"referrer-policy", b"no-referrer"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cache-control", b"no-store"),
 )
 
 Pairs = Iterable[tuple[bytes, bytes]]

@@ -84,6 +84,8 @@ class Observed:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        # ASGI allows what can be read only once; this is read again further in.
+        scope["headers"] = list(map(tuple, scope["headers"]))
         exchange = self._begin(scope)
         started = False
 
