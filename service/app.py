@@ -9,7 +9,7 @@ from typing import Any
 
 import falcon.asgi
 
-from service import __version__, documentation, errors, logs, metrics, pages
+from service import __version__, documentation, errors, logs, metrics, pages, tracing
 from service.admission import Admission
 from service.body import ASGI, WholeBody
 from service.cors import CrossOrigin
@@ -43,13 +43,14 @@ def create_app(
     trained: Mapping[str, Sequence[int]] | None = None,
     lines: Lines | None = None,
     keys: Keys | None = None,
+    traced: bool = False,
 ) -> ASGI:
     """Return the ASGI app that serves ``scorer``.
 
     ``probe`` is the review that each worker scores before it calls itself ready; ``facts`` is what ``/version`` tells.
     ``drain``, once started, makes it unready. ``tallies`` are what the workers count into; ``trained`` is what the
     bundle keeps of how its held-out reviews scored. ``lines`` is where requests are logged to. Where there are
-    ``keys``, only who has one may ask for what is not open to all.
+    ``keys``, only who has one may ask for what is not open to all. ``traced``: whether a collector is sent traces.
     """
     watch = Watch()
     readiness = Readiness(scorer, probe, drain or Drain())
@@ -68,7 +69,9 @@ def create_app(
     app.add_route("/version", Version(facts))
     if settings.metrics:
         metrics.install(app, watch, admission, tallies or Tallies(), facts=facts, trained=trained)
-    if lines:
+    if traced:
+        tracing.install(app, watch)
+    if lines:  # after the traces, whose ids the lines name
         logs.install(watch, lines, settings.log)
     guarding = Guarding(keys, open_paths=settings.open_paths)
     served: ASGI = WholeBody(
@@ -111,6 +114,7 @@ def read_app() -> ASGI:
         trained=bundle.manifest.get("distribution"),
         lines=shared_lines(),
         keys=keys,
+        traced=tracing.wanted(os.environ),
     )
 
 
