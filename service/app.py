@@ -12,6 +12,7 @@ import falcon.asgi
 from service import __version__, documentation, errors, logs, metrics, pages, tracing
 from service.admission import Admission
 from service.body import ASGI, WholeBody
+from service.changing import Change, shared_change
 from service.cors import CrossOrigin
 from service.draining import Drain, shared_drain
 from service.explanations import Explanations
@@ -39,6 +40,7 @@ def create_app(
     facts: Mapping[str, Any],
     settings: Settings,
     drain: Drain | None = None,
+    change: Change | None = None,
     tallies: Tallies | None = None,
     trained: Mapping[str, Sequence[int]] | None = None,
     lines: Lines | None = None,
@@ -48,14 +50,15 @@ def create_app(
     """Return the ASGI app that serves ``scorer``.
 
     ``probe`` is the review that each worker scores before it calls itself ready; ``facts`` is what ``/version`` tells.
-    ``drain``, once started, makes it unready. ``tallies`` are what the workers count into; ``trained`` is what the
-    bundle keeps of how its held-out reviews scored. ``lines`` is where requests are logged to. Where there are
-    ``keys``, only who has one may ask for what is not open to all. ``traced``: whether a collector is sent traces.
+    ``drain``, once started, makes it unready; ``change`` is under way while the workers change. ``tallies`` are what
+    the workers count into; ``trained`` is what the bundle keeps of how its held-out reviews scored. ``lines`` is where
+    requests are logged to. Where there are ``keys``, only who has one may ask for what is not open to all. ``traced``:
+    whether a collector is sent traces.
     """
     watch = Watch()
     readiness = Readiness(scorer, probe, drain or Drain())
-    turns = Turns(patience=settings.max_wait_seconds)
-    admission = Admission(turns, max_texts=settings.max_pending_texts, max_wait=settings.max_wait_seconds)
+    turns = Turns(patience=settings.max_wait_seconds, change=change)
+    admission = Admission(turns, max_texts=settings.max_pending_texts)
     app = falcon.asgi.App(middleware=[readiness])
     errors.install(app)
     pages.install(app)
@@ -109,6 +112,7 @@ def read_app() -> ASGI:
         facts=facts,
         settings=settings,
         drain=shared_drain(),
+        change=shared_change(),
         tallies=shared_tallies(),
         # A bundle of an earlier version keeps none.
         trained=bundle.manifest.get("distribution"),
