@@ -15,6 +15,7 @@ from service.body import ASGI, WholeBody
 from service.cors import CrossOrigin
 from service.draining import Drain, shared_drain
 from service.explanations import Explanations
+from service.inference import resources as inference
 from service.resources import Health, Readiness, Scores, Version
 from service.scoring.bundle import load
 from service.scoring.errors import BundleError
@@ -46,6 +47,8 @@ def create_app(
     app.add_route("/api/1/users", scores)  # the original's name for it
     app.add_route("/api/1/scores", scores)
     app.add_route("/api/1/explain", Explanations(scorer, admission, max_texts=settings.max_explained))
+    inferred = inference.Inference(scorer, admission, max_texts=settings.max_texts, max_bytes=settings.max_bytes)
+    inference.install(app, inferred, readiness)
     app.add_route("/healthz", Health())
     app.add_route("/readyz", readiness)
     app.add_route("/version", Version(facts))

@@ -54,19 +54,19 @@ class WholeBody:
             return
         path, headers = scope["path"], dict(scope["headers"])
         if self._admission.refuses(path, size_of(scope["query_string"], headers)):
-            await self._turn_away(headers, receive, send)
+            await self._turn_away(path, headers, receive, send)
             return
         try:
             body = await self._read(headers, receive)
         except RequestError as error:
             if error.code == self._overloaded.code:
-                await self._turn_away(headers, receive, send)
+                await self._turn_away(path, headers, receive, send)
             else:
-                await _answer(error, send, close=True)
+                await _answer(error, path, send, close=True)
             return
         # Others may have come while it arrived.
         if self._admission.refuses(path, len(body)):
-            await _answer(self._overloaded, send)
+            await _answer(self._overloaded, path, send)
             return
         pieces = [body]
 
@@ -78,13 +78,13 @@ class WholeBody:
 
         await self._app(scope, receive_whole, send)
 
-    async def _turn_away(self, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
+    async def _turn_away(self, path: str, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
         """Answer at once; what is too much to swallow is drained after it, so that the client gets to read it."""
         left = int(headers.get(b"content-length", b"0"))
         if left <= SMALL_BODY and b"transfer-encoding" not in headers:
-            await _answer(self._overloaded, send)
+            await _answer(self._overloaded, path, send)
             return
-        await _answer(self._overloaded, send, close=True, end=False)
+        await _answer(self._overloaded, path, send, close=True, end=False)
         if b"expect" not in headers:
             with suppress(RequestError):
                 async for _ in self._pieces(receive):
@@ -153,8 +153,8 @@ def size_of(query: bytes, headers: Mapping[bytes, bytes]) -> int:
     return max(len(query), int(headers.get(b"content-length", b"0")))
 
 
-async def _answer(error: RequestError, send: Send, *, close: bool = False, end: bool = True) -> None:
-    body = error.body
+async def _answer(error: RequestError, path: str, send: Send, *, close: bool = False, end: bool = True) -> None:
+    body = error.body_for(path)
     headers = {"content-type": "application/json", "content-length": str(len(body)), **error.headers}
     if close:
         headers["connection"] = "close"
