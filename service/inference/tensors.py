@@ -91,8 +91,8 @@ def _decode(content: bytes) -> InferenceRequest:
     except UnicodeDecodeError as error:
         raise RequestError("utf8_invalid", f"the JSON is not UTF-8 at byte {error.start}: {error.reason}") from None
     except msgspec.ValidationError as error:
-        message, _, path = str(error).rstrip("`").partition(" - at `$")
-        raise _wrong(message, path.lstrip(".") or "body") from None
+        message, _, path = str(error).partition(" - at `$")
+        raise _wrong(message, path.strip(".`") or "body") from None
     except msgspec.DecodeError as error:
         raise RequestError("json_invalid", f"the body does not start with the JSON of a request: {error}") from None
 
