@@ -78,7 +78,9 @@ def test_the_facts_are_printed_for_programs(
 def model_of(features: NDArray[np.float64], stars: NDArray[np.float64], **parameters: object) -> tuple[Model, str]:
     """A model whose trees are trained on what is given, and the text of these trees."""
     options = {"objective": "regression", "min_data_in_leaf": 1, "verbosity": -1, "num_threads": 1, **parameters}
-    text = lightgbm.train(options, lightgbm.Dataset(features, stars), num_boost_round=5).model_to_string()
+    categories = options.pop("categorical_feature", "auto")
+    data = lightgbm.Dataset(features, stars, categorical_feature=categories)
+    text = lightgbm.train(options, data, num_boost_round=5).model_to_string()
     columns = features.shape[1]
     return Model(np.linspace(-0.1, 0.1, columns - 1), 3.0, Booster(text)), text
 
@@ -157,12 +159,11 @@ def test_a_graph_that_scores_otherwise_is_not_written(
     tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bundle = load(tiny_bundle)
-    build = export.build
 
     def build_otherwise(model: Model, booster: str) -> onnx.ModelProto:
-        return build(Model(model.coefficients, model.intercept + 0.001, model.booster), booster)
+        return onnx_graph.build(Model(model.coefficients, model.intercept + 0.001, model.booster), booster)
 
     monkeypatch.setattr(export, "build", build_otherwise)
-    with pytest.raises(onnx_graph.ExportError, match="differs from the bundle by 1"):
+    with pytest.raises(onnx_graph.ExportError, match=r"differs from the bundle by .* it was not written"):
         export.export(bundle, tiny_bundle, tmp_path / "x.onnx")
     assert not (tmp_path / "x.onnx").exists()
