@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import export
 import lightgbm
@@ -75,9 +76,15 @@ def test_the_facts_are_printed_for_programs(
     assert [each.name for each in path.parent.iterdir()] == ["reviews.onnx"]
 
 
-def model_of(features: NDArray[np.float64], stars: NDArray[np.float64], **parameters: object) -> tuple[Model, str]:
+def model_of(features: NDArray[np.float64], stars: NDArray[np.float64], **parameters: Any) -> tuple[Model, str]:
     """A model whose trees are trained on what is given, and the text of these trees."""
-    options = {"objective": "regression", "min_data_in_leaf": 1, "verbosity": -1, "num_threads": 1, **parameters}
+    options: dict[str, Any] = {
+        "objective": "regression",
+        "min_data_in_leaf": 1,
+        "verbosity": -1,
+        "num_threads": 1,
+        **parameters,
+    }
     categories = options.pop("categorical_feature", "auto")
     data = lightgbm.Dataset(features, stars, categorical_feature=categories)
     text = lightgbm.train(options, data, num_boost_round=5).model_to_string()
