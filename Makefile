@@ -4,6 +4,7 @@ PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 4567
 BUNDLE ?= build/bundle
+ONNX ?= build/reviews.onnx
 CORPUS ?= train-corpus/reviews.csv
 GROUP ?= $(if $(filter train-corpus/reviews.csv,$(CORPUS)),domain)
 
@@ -22,7 +23,7 @@ REGISTRY ?= $(if $(PROJECT),asia.gcr.io/$(PROJECT))
 # A bundle that was asked for, not the default of `make run`.
 OWN_BUNDLE = $(if $(filter file,$(origin BUNDLE)),,$(BUNDLE))
 
-.PHONY: help run train evaluate compare stress obvious bench chaos test test-container test-cluster image image-run push check format system lock clean
+.PHONY: help run train evaluate compare export stress obvious bench chaos test test-container test-cluster image image-run push check format system lock clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +39,9 @@ evaluate: $(RUN_ENV) ## measure BUNDLE on CORPUS
 
 compare: $(RUN_ENV) ## compare the bundle B with A on CORPUS
 	$(BIN)/python train-corpus/compare.py $(A) $(B) --corpus $(CORPUS) $(if $(GROUP),--group-column $(GROUP)) $(ARGS)
+
+export: $(TEST_ENV) build/bundle/manifest.json ## write the model of BUNDLE, from vector to stars, as the ONNX graph ONNX
+	$(BIN)/python train-corpus/export.py --bundle $(BUNDLE) --onnx $(ONNX) $(ARGS)
 
 test: $(TEST_ENV) ## run every test
 	$(BIN)/pytest $(ARGS)

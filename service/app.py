@@ -17,6 +17,7 @@ from service.cors import CrossOrigin
 from service.draining import Drain, shared_drain
 from service.explanations import Explanations
 from service.guarding import Guarding
+from service.inference import resources as inference
 from service.keys import Keys, KeysError
 from service.limits import shared_limits
 from service.lines import Lines, shared_lines
@@ -67,6 +68,8 @@ def create_app(
     app.add_route("/api/1/users", scores)  # the original's name for it
     app.add_route("/api/1/scores", scores)
     app.add_route("/api/1/explain", Explanations(scorer, admission, watch, max_texts=settings.max_explained))
+    inferred = inference.Inference(scorer, admission, watch, max_texts=settings.max_texts, max_bytes=settings.max_bytes)
+    inference.install(app, inferred, readiness)
     app.add_route("/healthz", Health())
     app.add_route("/readyz", readiness)
     app.add_route("/version", Version(facts))

@@ -61,19 +61,19 @@ class WholeBody:
             if self._admission.refuses(path, size_of(scope["query_string"], headers)):
                 raise self._overloaded
         except RequestError as error:
-            await self._turn_away(error, headers, receive, send)
+            await self._turn_away(error, path, headers, receive, send)
             return
         try:
             body = await self._read(headers, receive)
         except RequestError as error:
             if error is self._overloaded:
-                await self._turn_away(error, headers, receive, send)
+                await self._turn_away(error, path, headers, receive, send)
             else:
-                await answer(error, send, close=True)
+                await answer(error, path, send, close=True)
             return
         # Others may have come while it arrived.
         if self._admission.refuses(path, len(body)):
-            await answer(self._overloaded, send)
+            await answer(self._overloaded, path, send)
             return
         pieces = [body]
 
@@ -85,13 +85,15 @@ class WholeBody:
 
         await self._app(scope, receive_whole, send)
 
-    async def _turn_away(self, error: RequestError, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
+    async def _turn_away(
+        self, error: RequestError, path: str, headers: dict[bytes, bytes], receive: Receive, send: Send
+    ) -> None:
         """Answer at once; what is too much to swallow is drained after it, so that the client gets to read it."""
         left = int(headers.get(b"content-length", b"0"))
         if left <= SMALL_BODY and b"transfer-encoding" not in headers:
-            await answer(error, send)
+            await answer(error, path, send)
             return
-        await answer(error, send, close=True, end=False)
+        await answer(error, path, send, close=True, end=False)
         if b"expect" not in headers:
             with suppress(RequestError):
                 async for _ in self._pieces(receive):
@@ -160,9 +162,9 @@ def size_of(query: bytes, headers: Mapping[bytes, bytes]) -> int:
     return max(len(query), int(headers.get(b"content-length", b"0")))
 
 
-async def answer(error: RequestError, send: Send, *, close: bool = False, end: bool = True) -> None:
-    """Send ``error`` as the answer, or its beginning only; ``close`` says that it is the connection's last."""
-    body = error.body
+async def answer(error: RequestError, path: str, send: Send, *, close: bool = False, end: bool = True) -> None:
+    """Send ``error`` as the answer to a request for ``path``, or its beginning; ``close``: it is the last here."""
+    body = error.body_for(path)
     headers = {"content-type": "application/json", "content-length": str(len(body)), **error.headers}
     if close:
         headers["connection"] = "close"

@@ -3,7 +3,9 @@
     {"error": {"code": "text_empty", "field": "texts[3]", "reason": "…"}}
 
 ``code`` is for programs and stays as it is, ``reason`` is for people and says what would be right, ``field`` is null
-where no field is at fault.
+where no field is at fault. Under ``/v2`` it is the shape of the protocol that is spoken there:
+
+    {"error": "texts[3]: …"}
 """
 
 import logging
@@ -20,9 +22,11 @@ log = logging.getLogger(__name__)
 STATUS = {
     "body_incomplete": 400,
     "detail_type": 400,
+    "encoding_invalid": 400,
     "http_invalid": 400,
     "json_invalid": 400,
     "query_invalid": 400,
+    "tensor_invalid": 400,
     "text_empty": 400,
     "text_nul": 400,
     "text_surrogate": 400,
@@ -67,6 +71,17 @@ class RequestError(Exception):
         """The answer, as JSON."""
         return msgspec.json.encode({"error": {"code": self.code, "field": self.field, "reason": str(self)}})
 
+    def body_for(self, path: str) -> bytes:
+        """Return the answer to a request for ``path``, as JSON."""
+        if not is_inference(path):
+            return self.body
+        return msgspec.json.encode({"error": f"{self.field}: {self}" if self.field else str(self)})
+
+
+def is_inference(path: str) -> bool:
+    """Whether the Open Inference Protocol is spoken at ``path``."""
+    return path == "/v2" or path.startswith("/v2/")
+
 
 def overloaded() -> RequestError:
     """Return the error for work that could not be done in time."""
@@ -92,16 +107,20 @@ def install(app: falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]) -> 
     app.add_error_handler(RequestError, _answer)
 
 
-async def _answer(_request: object, response: falcon.asgi.Response, error: RequestError, _params: object) -> None:
+async def _answer(
+    request: falcon.asgi.Request, response: falcon.asgi.Response, error: RequestError, _params: object
+) -> None:
     response.status = error.status
-    response.data = error.body
+    response.data = error.body_for(request.path)
     response.content_type = falcon.MEDIA_JSON
     response.set_headers(dict(error.headers))
 
 
-async def _text(_request: object, response: falcon.asgi.Response, error: TextError, _params: object) -> None:
+async def _text(
+    request: falcon.asgi.Request, response: falcon.asgi.Response, error: TextError, _params: object
+) -> None:
     field = "texts" if error.index is None else f"texts[{error.index}]"
-    await _answer(_request, response, RequestError(error.code, str(error), field=field), _params)
+    await _answer(request, response, RequestError(error.code, str(error), field=field), _params)
 
 
 async def _http(
@@ -109,7 +128,8 @@ async def _http(
 ) -> None:
     """Answer what Falcon itself refuses: a path or a method it does not have."""
     if isinstance(error, falcon.HTTPNotFound):
-        known = RequestError("not_found", f"there is nothing at {request.path}; scores are at /api/1/scores")
+        scores = "/v2/models/reviews/infer" if is_inference(request.path) else "/api/1/scores"
+        known = RequestError("not_found", f"there is nothing at {request.path}; scores are at {scores}")
     elif isinstance(error, falcon.HTTPMethodNotAllowed):
         allowed = (error.headers or {})["Allow"]  # type: ignore[index]
         reason = f"{request.path} does not answer {request.method}; it answers {allowed}"

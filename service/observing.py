@@ -109,7 +109,7 @@ class Observed:
             log.exception("request %s failed", exchange.id)
             if started:
                 raise  # the server cuts the connection: half an answer must not look whole
-            await answer(errors.internal(), send_observed, close=True)
+            await answer(errors.internal(), scope["path"], send_observed, close=True)
         finally:
             self._end(exchange)
 

@@ -9,7 +9,25 @@ from typing import Any
 
 import falcon
 
-from service.answers import DetailsAnswer, ExplanationsAnswer, ScoreAnswer, ScoreDetail, ScoresAnswer, StatusAnswer
+from service.answers import (
+    DetailsAnswer,
+    ErrorAnswer,
+    ExplanationsAnswer,
+    ScoreAnswer,
+    ScoreDetail,
+    ScoresAnswer,
+    StatusAnswer,
+)
+from service.inference.messages import (
+    InferenceAnswer,
+    InferenceError,
+    InferenceRequest,
+    LiveAnswer,
+    ModelMetadata,
+    ModelReadyAnswer,
+    ReadyAnswer,
+    ServerMetadata,
+)
 from service.requests import ExplainRequest, ScoreRequest
 from service.scoring.explaining import Explanation
 
@@ -19,6 +37,12 @@ _LIMITS = ("text_too_long", "texts_too_many", "body_too_large")
 _ALL = (*_GUARDED, *_TEXTS, *_LIMITS, "internal", "overloaded")
 _BODY = ("json_invalid", "utf8_invalid", "body_incomplete", "body_timeout", *_ALL)
 _QUERY = ("query_invalid", "utf8_invalid", "detail_type", *_ALL)
+_INFER = (
+    "tensor_invalid",
+    "encoding_invalid",
+    *(code for code in _BODY if code not in {"texts_missing", "texts_type"}),
+)
+_READY = ("not_ready", "draining", "internal")
 _REVIEW = "すごい！最高に興奮した！楽しい"
 _REVIEWS = ["この映画は全くだめ、楽しくない。駄作", "部屋は狭いけれど朝食が美味しかった"]
 
@@ -28,7 +52,8 @@ class Operation:
     """What one method of one path does.
 
     ``asked`` is the type of the body, or of the query where the method is ``GET``, ``answers`` are the types of a 200,
-    written as ``media``; ``codes`` those of the errors; ``examples`` are values of ``asked``, by name.
+    written as ``media``; ``codes`` those of the errors, which are of the type ``refusal``; ``examples`` are values of
+    ``asked``, by name.
     """
 
     name: str
@@ -37,6 +62,7 @@ class Operation:
     answers: Sequence[Any] = ()
     media: str = falcon.MEDIA_JSON
     codes: Sequence[str] = ("internal",)
+    refusal: type = ErrorAnswer
     examples: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -61,6 +87,70 @@ _GET_SCORES = Operation(
     codes=_QUERY,
     examples={"one": {"texts": [_REVIEW]}, "list": {"texts": _REVIEWS, "detail": True}},
 )
+_V2: Mapping[str, Mapping[str, Operation]] = {
+    "/v2": {
+        "get": Operation(
+            name="inferenceServer",
+            summary="Who answers under the Open Inference Protocol, and which of its extensions are known",
+            answers=(ServerMetadata,),
+            codes=(*_GUARDED, "internal"),
+            refusal=InferenceError,
+        )
+    },
+    "/v2/health/live": {
+        "get": Operation(
+            name="inferenceLive",
+            summary="Whether the process is alive",
+            answers=(LiveAnswer,),
+            refusal=InferenceError,
+        )
+    },
+    "/v2/health/ready": {
+        "get": Operation(
+            name="inferenceReady",
+            summary="Whether requests should be sent here",
+            answers=(ReadyAnswer,),
+            codes=_READY,
+            refusal=InferenceError,
+        )
+    },
+    "/v2/models/reviews": {
+        "get": Operation(
+            name="inferenceModel",
+            summary="What the model takes and gives",
+            answers=(ModelMetadata,),
+            codes=(*_GUARDED, "internal"),
+            refusal=InferenceError,
+        )
+    },
+    "/v2/models/reviews/ready": {
+        "get": Operation(
+            name="inferenceModelReady",
+            summary="Whether requests for the model should be sent here",
+            answers=(ModelReadyAnswer,),
+            codes=(*_GUARDED, *_READY),
+            refusal=InferenceError,
+        )
+    },
+    "/v2/models/reviews/infer": {
+        "post": Operation(
+            name="infer",
+            summary="The stars of each text of a tensor; tensors may also be binary, after the JSON",
+            asked=InferenceRequest,
+            answers=(InferenceAnswer,),
+            codes=_INFER,
+            refusal=InferenceError,
+            examples={
+                "list": {"inputs": [{"name": "texts", "shape": [2], "datatype": "BYTES", "data": _REVIEWS}]},
+                "column": {
+                    "id": "42",
+                    "inputs": [{"name": "texts", "shape": [1, 1], "datatype": "BYTES", "data": [[_REVIEW]]}],
+                    "outputs": [{"name": "score"}],
+                },
+            },
+        )
+    },
+}
 OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
     "/api/1/scores": {"post": _POST_SCORES, "get": _GET_SCORES},
     "/api/1/users": {"post": _POST_SCORES, "get": _GET_SCORES},
@@ -74,13 +164,14 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
             examples={"one": {"texts": _REVIEW}, "list": {"texts": _REVIEWS}},
         )
     },
+    **_V2,
     "/healthz": {"get": Operation(name="health", summary="Whether the process is alive", answers=(StatusAnswer,))},
     "/readyz": {
         "get": Operation(
             name="readiness",
             summary="Whether requests should be sent here",
             answers=(StatusAnswer,),
-            codes=("not_ready", "draining", "internal"),
+            codes=_READY,
         )
     },
     "/version": {

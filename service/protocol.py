@@ -12,7 +12,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from service.body import SMALL_BODY, size_of
-from service.errors import RequestError, http_invalid, overloaded
+from service.errors import RequestError, http_invalid, is_inference, overloaded
 from service.headers import ALWAYS
 
 # When stopping: for so many seconds an idle connection may still bring a request, which is answered with
@@ -145,6 +145,8 @@ class Protocol(HttpToolsProtocol):
         # A page of another origin reads only answers that are marked for it, which is done above the app.
         if b"transfer-encoding" in headers or b"origin" in headers or scope["method"] == "HEAD":
             return False
+        if is_inference(scope["path"]):
+            return False  # its refusals have another shape
         size = size_of(scope["query_string"], headers)
         refused: bool = size <= SMALL_BODY and self.app_state["admission"].refuses(scope["path"], size)
         return refused

@@ -59,10 +59,15 @@ def parse_query(query: bytes) -> ScoreRequest:
 
 def check_count(texts: Sequence[str], *, most: int, done: str = "scored") -> None:
     """Raise a ``RequestError`` for a list that is empty or has more than ``most`` texts."""
-    if not texts:
+    check_number(len(texts), most=most, done=done)
+
+
+def check_number(count: int, *, most: int, done: str = "scored") -> None:
+    """Raise a ``RequestError`` where ``count`` texts are none, or more than ``most``."""
+    if not count:
         raise RequestError("texts_empty", "the list is empty; send at least one text", field="texts")
-    if len(texts) > most:
-        reason = f"the list has {len(texts):,} texts; at most {most:,} are {done} at a time"
+    if count > most:
+        reason = f"the list has {count:,} texts; at most {most:,} are {done} at a time"
         raise RequestError("texts_too_many", reason, field="texts")
 
 

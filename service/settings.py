@@ -63,7 +63,7 @@ class Settings:
     # Where no key is needed: the pages, what probes and Prometheus ask for. A * at the end stands for anything.
     open_paths: Sequence[str] = (
         *("/", "/page/*", "/docs", "/docs/*", "/openapi.json"),
-        *("/healthz", "/readyz", "/metrics"),
+        *("/healthz", "/readyz", "/v2/health/*", "/metrics"),
     )
     # Whether there is /metrics.
     metrics: bool = True
