@@ -12,6 +12,7 @@ import falcon.asgi
 from service import __version__, documentation, errors, pages
 from service.admission import Admission
 from service.body import ASGI, WholeBody
+from service.bulk import Files
 from service.cors import CrossOrigin
 from service.draining import Drain, shared_drain
 from service.explanations import Explanations
@@ -21,9 +22,11 @@ from service.scoring.errors import BundleError
 from service.scoring.scorer import Scorer
 from service.scoring.tokens import DEFAULT_DICTIONARY
 from service.settings import Settings, SettingsError, read_settings
+from service.streaming import StreamedBody
 from service.turns import Turns
 
 _LIBRARIES = ("falcon", "gunicorn", "uvicorn", "lightgbm", "mecab-python3", "ipadic", "numpy", "msgspec")
+_FILES = "/api/1/files"
 
 
 def create_app(
@@ -46,10 +49,14 @@ def create_app(
     app.add_route("/api/1/users", scores)  # the original's name for it
     app.add_route("/api/1/scores", scores)
     app.add_route("/api/1/explain", Explanations(scorer, admission, max_texts=settings.max_explained))
+    app.add_route(_FILES, Files(scorer, admission, max_bytes=settings.max_file_bytes))
     app.add_route("/healthz", Health())
     app.add_route("/readyz", readiness)
     app.add_route("/version", Version(facts))
-    whole = WholeBody(app, admission, max_bytes=settings.max_bytes, seconds=settings.body_seconds)
+    files = StreamedBody(app, admission, max_bytes=settings.max_file_bytes, seconds=settings.body_seconds)
+    whole = WholeBody(
+        app, admission, max_bytes=settings.max_bytes, seconds=settings.body_seconds, streamed={_FILES: files}
+    )
     return CrossOrigin(whole, settings.cors_origins) if settings.cors_origins else whole
 
 

@@ -36,12 +36,22 @@ class WholeBody:
 
     What ``admission`` turns away is answered 503, before its body is read or after. More than ``max_bytes`` is answered
     413; a body that is not whole after ``seconds`` 408. Where some of the body may be left the connection is closed,
-    as the rest would be taken for the next request.
+    as the rest would be taken for the next request. Requests for a path of
+    ``streamed`` are that app's business alone.
     """
 
-    def __init__(self, app: ASGI, admission: Admission, *, max_bytes: int, seconds: float) -> None:
+    def __init__(
+        self,
+        app: ASGI,
+        admission: Admission,
+        *,
+        max_bytes: int,
+        seconds: float,
+        streamed: Mapping[str, ASGI] | None = None,
+    ) -> None:
         self._app = app
         self._admission = admission
+        self._streamed = streamed or {}
         self._max_bytes = max_bytes
         self._seconds = seconds
         self._overloaded = overloaded()
@@ -53,6 +63,9 @@ class WholeBody:
             await self._app(scope, receive, send)
             return
         path, headers = scope["path"], dict(scope["headers"])
+        if path in self._streamed:
+            await self._streamed[path](scope, receive, send)
+            return
         if self._admission.refuses(path, size_of(scope["query_string"], headers)):
             await self._turn_away(headers, receive, send)
             return
@@ -62,11 +75,11 @@ class WholeBody:
             if error.code == self._overloaded.code:
                 await self._turn_away(headers, receive, send)
             else:
-                await _answer(error, send, close=True)
+                await send_error(error, send, close=True)
             return
         # Others may have come while it arrived.
         if self._admission.refuses(path, len(body)):
-            await _answer(self._overloaded, send)
+            await send_error(self._overloaded, send)
             return
         pieces = [body]
 
@@ -82,9 +95,9 @@ class WholeBody:
         """Answer at once; what is too much to swallow is drained after it, so that the client gets to read it."""
         left = int(headers.get(b"content-length", b"0"))
         if left <= SMALL_BODY and b"transfer-encoding" not in headers:
-            await _answer(self._overloaded, send)
+            await send_error(self._overloaded, send)
             return
-        await _answer(self._overloaded, send, close=True, end=False)
+        await send_error(self._overloaded, send, close=True, end=False)
         if b"expect" not in headers:
             with suppress(RequestError):
                 async for _ in self._pieces(receive):
@@ -153,7 +166,8 @@ def size_of(query: bytes, headers: Mapping[bytes, bytes]) -> int:
     return max(len(query), int(headers.get(b"content-length", b"0")))
 
 
-async def _answer(error: RequestError, send: Send, *, close: bool = False, end: bool = True) -> None:
+async def send_error(error: RequestError, send: Send, *, close: bool = False, end: bool = True) -> None:
+    """Answer ``error``. With ``close`` the connection ends with it; without ``end`` the answer is still to be ended."""
     body = error.body
     headers = {"content-type": "application/json", "content-length": str(len(body)), **error.headers}
     if close:
