@@ -23,8 +23,8 @@ _DRAINED = 16_777_216
 class StreamedBody:
     """An ASGI wrapper that lets ``app`` read a body of up to ``max_bytes`` while it answers.
 
-    ``seconds`` is how long 64 KiB of it may take, not counting the time in which nobody reads. What is wrong with a body
-    is raised out of ``receive`` as a ``RequestError``.
+    ``seconds`` is how long 64 KiB of it may take, not counting the time in which nobody reads. What is wrong with a
+    body is raised out of ``receive`` as a ``RequestError``.
     """
 
     def __init__(self, app: ASGI, admission: Admission, *, max_bytes: int, seconds: float) -> None:
@@ -39,7 +39,7 @@ class StreamedBody:
         upload = _Upload(receive, send, most=self._max_bytes, seconds=self._seconds, waits=b"expect" in headers)
         try:
             if self._admission.refuses(scope["path"], 0):
-                raise overloaded()  # noqa: TRY301
+                raise overloaded()
             upload.check_size(size_of(b"", headers))
             await self._app(scope, upload.receive, upload.send)
         except RequestError as error:

@@ -78,7 +78,9 @@ class DelimitedLines:
 
     def lines(self, scored: Iterable[tuple[Row, Sequence[Any]]]) -> str:
         """Return the lines of rows, each with the values of the columns that are added."""
-        return self._written([*self._cells(row), *("" if each is None else each for each in found)] for row, found in scored)
+        return self._written(
+            [*self._cells(row), *("" if each is None else each for each in found)] for row, found in scored
+        )
 
     def last(self, reason: str) -> str:
         """Return the line that says why there are no more."""

@@ -54,9 +54,13 @@ class Objects:
         self._first = True
 
     def row(self, number: int, record: Any, *, size: int) -> Row:
-        """Return the row of an object, or of what is none; raise ``FileError`` if the first object has no text."""
+        """Return the row of an object, or of what is none (a string says why, for people).
+
+        Raises ``FileError`` if the first object has no column for the text.
+        """
         if not isinstance(record, Mapping):
-            return Row(number, (), (), "", "row_not_json: the row is not a JSON object; each takes a line of its own", size)
+            reason = record if isinstance(record, str) else "the row is not a JSON object"
+            return Row(number, (), (), "", f"row_not_json: {reason}", size)
         names, values = list(record), list(record.values())
         try:
             text = values[self._columns.text_of(names)]
@@ -86,11 +90,11 @@ class JsonLines:
             dict(zip(row.names, row.values, strict=True)) | dict(zip(self._added, found, strict=True))
             for row, found in scored
         ]
-        text = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+        text = "".join(json.dumps(record, ensure_ascii=False, default=str) + "\n" for record in records)
         try:
             text.encode()
         except UnicodeEncodeError:  # half of a surrogate pair can only be written as it came, escaped
-            text = "".join(json.dumps(record) + "\n" for record in records)
+            text = "".join(json.dumps(record, default=str) + "\n" for record in records)
         return text
 
     def last(self, reason: str) -> str:

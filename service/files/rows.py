@@ -14,7 +14,8 @@ ADDED = ("score", "interval_low", "interval_high", "error")
 LONGEST_ROW = 2_000_000
 
 # What people call it besides, as on the page.
-_USUAL = (*TEXT_COLUMNS, *"レビュー レビュー本文 本文 口コミ クチコミ コメント 感想 内容 文章".split())
+_JAPANESE = ("レビュー", "レビュー本文", "本文", "口コミ", "クチコミ", "コメント", "感想", "内容", "文章")
+_USUAL = (*TEXT_COLUMNS, *_JAPANESE)
 _NAMED = 20
 
 
