@@ -69,8 +69,8 @@ class Objects:
                 raise
             return Row(number, names, values, "", f"{error.code}: {error}", size)
         self._first = False
-        if isinstance(text, str):
-            return Row(number, names, values, text, "", size)
+        if text is None or isinstance(text, str):
+            return Row(number, names, values, text or "", "", size)
         return Row(number, names, values, "", "text_type: the text is not a string", size)
 
 
