@@ -43,9 +43,10 @@ _CHARSETS = {"utf-8": "utf-8", "cp932": "shift_jis", "euc_jp": "euc-jp"}
 # A worker scores so many files at a time, in turns; each counts as so many texts among what the worker has accepted.
 _AT_ONCE = 4
 _TEXTS = 64
-# Rows that are read, scored and written between two looks at the queue: single reviews wait for no more.
-_ROWS = 16
-_CHARS = 4_000
+# Rows that are read, scored and written between two looks at the queue, fewer of long ones: single reviews wait for no
+# more. Twice as many are scored 4% faster, and let single reviews wait twice as long.
+_ROWS = 8
+_CHARS = 2_000
 # What is written at once: a client has SCORER_ANSWER_SECONDS for each.
 _WRITTEN = 65_536
 
@@ -97,8 +98,10 @@ class Files:
     async def _judge(self, rows: Sequence[Row], *, begun: bool) -> list[tuple[Row, Outcome]]:
         faults = [fault(self._scorer, row) for row in rows]
         texts = [row.text for row, wrong in zip(rows, faults, strict=True) if not wrong]
-        if not texts:
-            await asyncio.sleep(0)  # others get their look at the queue all the same
+        # Those who came while the last rows were scored go first: in the first look at the sockets they are read, in
+        # the second they queue up. So a single review waits for the rest of one slice, and not for the next as well.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
         return merged(rows, faults, await self._admission.turns.take(self._outcomes, texts, begun=begun))
 
 

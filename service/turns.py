@@ -79,8 +79,8 @@ class Turns:
         """Return what ``work`` returns for ``texts``, which takes a turn for every slice of ``at_once`` of them.
 
         Raises a ``RequestError`` if the first turn comes too late, unless these texts go on with what was ``begun``
-        before. ``work`` may be given others' texts with these, and
-        so must treat each as if it were alone, and raise nothing that the caller could have foreseen.
+        before. ``work`` may be given others' texts with these, and so must treat each as if it were alone, and raise
+        nothing that the caller could have foreseen.
         """
         results: list[Result] = []
         for part in slices(texts, at_once):
