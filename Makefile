@@ -23,7 +23,7 @@ REGISTRY ?= $(if $(PROJECT),asia.gcr.io/$(PROJECT))
 # A bundle that was asked for, not the default of `make run`.
 OWN_BUNDLE = $(if $(filter file,$(origin BUNDLE)),,$(BUNDLE))
 
-.PHONY: help run train evaluate compare export stress obvious bench chaos test test-container test-cluster image image-run push check format system lock clean
+.PHONY: help run train evaluate score compare export stress obvious bench chaos test test-container test-cluster image image-run push check format system lock clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ train: $(RUN_ENV) ## train BUNDLE from CORPUS (GROUP= names the column that keep
 
 evaluate: $(RUN_ENV) ## measure BUNDLE on CORPUS
 	$(BIN)/python train-corpus/evaluate.py --corpus $(CORPUS) --bundle $(BUNDLE) $(ARGS)
+
+score: $(RUN_ENV) build/bundle/manifest.json ## score FILES with BUNDLE, on all cores (ARGS="--out DIR")
+	$(BIN)/python -m service.score $(FILES) --bundle $(BUNDLE) $(ARGS)
 
 compare: $(RUN_ENV) ## compare the bundle B with A on CORPUS
 	$(BIN)/python train-corpus/compare.py $(A) $(B) --corpus $(CORPUS) $(if $(GROUP),--group-column $(GROUP)) $(ARGS)

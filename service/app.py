@@ -12,6 +12,7 @@ import falcon.asgi
 from service import __version__, documentation, errors, logs, metrics, pages, tracing
 from service.admission import Admission
 from service.body import ASGI, WholeBody
+from service.bulk import Files
 from service.changing import Change, shared_change
 from service.cors import CrossOrigin
 from service.draining import Drain, shared_drain
@@ -28,10 +29,12 @@ from service.scoring.errors import BundleError
 from service.scoring.scorer import Scorer
 from service.scoring.tokens import DEFAULT_DICTIONARY
 from service.settings import Settings, SettingsError, read_settings
+from service.streaming import StreamedBody
 from service.tallies import Tallies, shared_tallies
 from service.turns import Turns
 
 _LIBRARIES = ("falcon", "gunicorn", "uvicorn", "lightgbm", "mecab-python3", "ipadic", "numpy", "msgspec")
+_FILES = "/api/1/files"
 
 
 def create_app(
@@ -68,6 +71,7 @@ def create_app(
     app.add_route("/api/1/users", scores)  # the original's name for it
     app.add_route("/api/1/scores", scores)
     app.add_route("/api/1/explain", Explanations(scorer, admission, watch, max_texts=settings.max_explained))
+    app.add_route(_FILES, Files(scorer, admission, watch, max_bytes=settings.max_file_bytes))
     inferred = inference.Inference(scorer, admission, watch, max_texts=settings.max_texts, max_bytes=settings.max_bytes)
     inference.install(app, inferred, readiness)
     app.add_route("/healthz", Health())
@@ -80,8 +84,14 @@ def create_app(
     if lines:  # after the traces, whose ids the lines name
         logs.install(watch, lines, settings.log)
     guarding = Guarding(keys, open_paths=settings.open_paths)
+    files = StreamedBody(app, admission, max_bytes=settings.max_file_bytes, seconds=settings.body_seconds)
     served: ASGI = WholeBody(
-        app, admission, max_bytes=settings.max_bytes, seconds=settings.body_seconds, guard=guarding.check
+        app,
+        admission,
+        max_bytes=settings.max_bytes,
+        seconds=settings.body_seconds,
+        guard=guarding.check,
+        streamed={_FILES: files},
     )
     if settings.cors_origins:
         served = CrossOrigin(served, settings.cors_origins)

@@ -38,13 +38,24 @@ class WholeBody:
     What ``guard`` raises for a path and its headers is answered before the body is read. What ``admission`` turns away
     is answered 503, before its body is read or after. More than ``max_bytes`` is answered
     413; a body that is not whole after ``seconds`` 408. Where some of the body may be left the connection is closed,
-    as the rest would be taken for the next request.
+    as the rest would be taken for the next request. Requests for a path of
+    ``streamed`` are that app's business alone.
     """
 
-    def __init__(self, app: ASGI, admission: Admission, *, max_bytes: int, seconds: float, guard: Guard) -> None:
+    def __init__(
+        self,
+        app: ASGI,
+        admission: Admission,
+        *,
+        max_bytes: int,
+        seconds: float,
+        guard: Guard,
+        streamed: Mapping[str, ASGI] | None = None,
+    ) -> None:
         self._app = app
         self._admission = admission
         self._guard = guard
+        self._streamed = streamed or {}
         self._max_bytes = max_bytes
         self._seconds = seconds
         self._overloaded = overloaded()
@@ -58,10 +69,13 @@ class WholeBody:
         path, headers = scope["path"], dict(scope["headers"])
         try:
             self._guard(path, headers)
-            if self._admission.refuses(path, size_of(scope["query_string"], headers)):
+            if path not in self._streamed and self._admission.refuses(path, size_of(scope["query_string"], headers)):
                 raise self._overloaded
         except RequestError as error:
             await self._turn_away(error, path, headers, receive, send)
+            return
+        if path in self._streamed:
+            await self._streamed[path](scope, receive, send)
             return
         try:
             body = await self._read(headers, receive)

@@ -15,18 +15,26 @@ import falcon
 import falcon.asgi
 import msgspec
 
+from service.files.errors import FileError
 from service.scoring.errors import TextError
 
 log = logging.getLogger(__name__)
 
 STATUS = {
     "body_incomplete": 400,
+    "column_taken": 400,
     "detail_type": 400,
     "encoding_invalid": 400,
+    "file_csv": 400,
+    "file_empty": 400,
+    "file_encoding": 400,
+    "file_gzip": 400,
+    "form_invalid": 400,
     "http_invalid": 400,
     "json_invalid": 400,
     "query_invalid": 400,
     "tensor_invalid": 400,
+    "text_column_missing": 400,
     "text_empty": 400,
     "text_nul": 400,
     "text_surrogate": 400,
@@ -39,8 +47,12 @@ STATUS = {
     "method_not_allowed": 405,
     "body_timeout": 408,
     "body_too_large": 413,
+    "file_too_large": 413,
+    "row_too_long": 413,
     "text_too_long": 413,
     "texts_too_many": 413,
+    "charset_unknown": 415,
+    "file_type": 415,
     "rate_limited": 429,
     "internal": 500,
     "draining": 503,
@@ -104,6 +116,7 @@ def install(app: falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]) -> 
     app.add_error_handler(Exception, _bug)
     app.add_error_handler(falcon.HTTPError, _http)
     app.add_error_handler(TextError, _text)
+    app.add_error_handler(FileError, _file)
     app.add_error_handler(RequestError, _answer)
 
 
@@ -121,6 +134,12 @@ async def _text(
 ) -> None:
     field = "texts" if error.index is None else f"texts[{error.index}]"
     await _answer(request, response, RequestError(error.code, str(error), field=field), _params)
+
+
+async def _file(
+    request: falcon.asgi.Request, response: falcon.asgi.Response, error: FileError, _params: object
+) -> None:
+    await _answer(request, response, RequestError(error.code, str(error)), _params)
 
 
 async def _http(

@@ -66,9 +66,9 @@ class Watch:
     def note(self, texts: Sequence[str], details: Sequence[Detail] = ()) -> None:
         """Take note of what was done in the current exchange: of ``texts``, and how they were scored if they were."""
         if exchange := current.get():
-            exchange.texts = len(texts)
-            exchange.characters = sum(map(len, texts))
-            exchange.tokens = sum([detail.tokens for detail in details])
+            exchange.texts += len(texts)
+            exchange.characters += sum(map(len, texts))
+            exchange.tokens += sum([detail.tokens for detail in details])
         for tell in self.scored:
             tell(details)
 

@@ -86,12 +86,28 @@ def _describe(
     }
     if "unauthorized" in operation.codes:
         described["security"] = [{}, {_KEY: []}]
-    if operation.asked and method == "get":
+    if operation.files:
+        described["requestBody"] = {"required": True, "content": _files(operation.files)}
+        described["parameters"] = [
+            {"name": name, "in": "query", "description": meaning, "schema": {"type": "string"}}
+            for name, meaning in operation.query.items()
+        ]
+        described["responses"]["200"]["content"] = {media: {} for media in operation.files}
+    elif operation.asked and method == "get":
         described["parameters"] = _parameters(components[operation.asked.__name__], operation.examples)
     elif operation.asked:
         body = {"schema": schemas[operation.asked], "examples": _named(operation.examples)}
         described["requestBody"] = {"required": True, "content": {falcon.MEDIA_JSON: body}}
     return described
+
+
+def _files(examples: Mapping[str, str]) -> dict[str, Any]:
+    """Return what may be sent: a file of each type, also gzipped, and any of them in a form."""
+    form = {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}, "required": ["file"]}
+    return {media: {"schema": {"type": "string"}, "example": example} for media, example in examples.items()} | {
+        "application/gzip": {"schema": {"type": "string", "format": "binary"}},
+        falcon.MEDIA_MULTIPART: {"schema": form},
+    }
 
 
 def _parameters(schema: Mapping[str, Any], examples: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -37,6 +37,11 @@ _LIMITS = ("text_too_long", "texts_too_many", "body_too_large")
 _ALL = (*_GUARDED, *_TEXTS, *_LIMITS, "internal", "overloaded")
 _BODY = ("json_invalid", "utf8_invalid", "body_incomplete", "body_timeout", *_ALL)
 _QUERY = ("query_invalid", "utf8_invalid", "detail_type", *_ALL)
+_FILE = (
+    *("file_empty", "file_csv", "file_encoding", "file_gzip", "form_invalid", "text_column_missing", "column_taken"),
+    *("body_incomplete", "body_timeout", "file_too_large", "row_too_long", "file_type", "charset_unknown"),
+    *(*_GUARDED, "internal", "overloaded"),
+)
 _INFER = (
     "tensor_invalid",
     "encoding_invalid",
@@ -53,7 +58,8 @@ class Operation:
 
     ``asked`` is the type of the body, or of the query where the method is ``GET``, ``answers`` are the types of a 200,
     written as ``media``; ``codes`` those of the errors, which are of the type ``refusal``; ``examples`` are values of
-    ``asked``, by name.
+    ``asked``, by name. Where the body is a file and not JSON, ``files`` are examples of it by media type, which are the
+    answer's as well, and ``query`` says what its names mean.
     """
 
     name: str
@@ -64,6 +70,8 @@ class Operation:
     codes: Sequence[str] = ("internal",)
     refusal: type = ErrorAnswer
     examples: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
 
 
 _SCORES = (ScoreAnswer, ScoresAnswer, ScoreDetail, DetailsAnswer)
@@ -162,6 +170,23 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
             answers=(Explanation, ExplanationsAnswer),
             codes=_BODY,
             examples={"one": {"texts": _REVIEW}, "list": {"texts": _REVIEWS}},
+        )
+    },
+    "/api/1/files": {
+        "post": Operation(
+            name="scoreFile",
+            summary="The rows of a file with score, interval_low, interval_high and error, while it is on its way",
+            codes=_FILE,
+            files={
+                "text/csv": "id,texts\r\n1,部屋は狭いけれど朝食が美味しかった\r\n",
+                "text/tab-separated-values": "id\ttexts\r\n1\t部屋は狭いけれど朝食が美味しかった\r\n",
+                "application/jsonl": '{"id": 1, "texts": "部屋は狭いけれど朝食が美味しかった"}\n',
+            },
+            query={
+                "text": "the column of the text, where it has none of the usual names",
+                "prefix": "what is put before the names of the columns that are added",
+                "charset": "utf-8, shift_jis or euc-jp, where Content-Type does not say it",
+            },
         )
     },
     **_V2,

@@ -28,11 +28,18 @@ NOWHERE = {"http_invalid", "not_found", "method_not_allowed"}
 
 DOCUMENT = describe()
 OPERATIONS = [(path, method) for path, methods in DOCUMENT["paths"].items() for method in methods]
+BODIES = {
+    path: methods["post"]["requestBody"]["content"] for path, methods in DOCUMENT["paths"].items() if "post" in methods
+}
+FILE_PATHS = {path for path, content in BODIES.items() if "application/json" not in content}
 POSTS = [
     pytest.param(path, example["value"], id=f"{path}-{name}")
-    for path, methods in DOCUMENT["paths"].items()
-    if "post" in methods
-    for name, example in methods["post"]["requestBody"]["content"]["application/json"]["examples"].items()
+    for path, content in BODIES.items()
+    if path not in FILE_PATHS
+    for name, example in content["application/json"]["examples"].items()
+]
+FILES = [
+    (path, media, body["example"]) for path in FILE_PATHS for media, body in BODIES[path].items() if "example" in body
 ]
 QUERIES = [
     pytest.param(path, name, id=f"{path}-{name}")
@@ -92,6 +99,15 @@ def test_every_example_of_a_body_is_accepted(server: Server, path: str, body: An
     Draft202012Validator(resolved(schema)).validate(body)
 
 
+@pytest.mark.parametrize(("path", "media", "file"), FILES)
+def test_every_example_of_a_file_is_scored(server: Server, path: str, media: str, file: str) -> None:
+    response = server.client.post(path, content=file.encode(), headers={"Content-Type": media})
+    assert response.status_code == 200
+    assert response.headers["Content-Type"].partition(";")[0] == media
+    assert media in DOCUMENT["paths"][path]["post"]["responses"]["200"]["content"]
+    assert "interval_low" in response.text
+
+
 @pytest.mark.parametrize(("path", "example"), QUERIES)
 def test_every_example_of_a_query_is_accepted(server: Server, path: str, example: str) -> None:
     parameters = DOCUMENT["paths"][path]["get"]["parameters"]
@@ -111,9 +127,17 @@ def test_what_is_asked_without_a_query_is_answered_as_described(server: Server, 
     assert_described(path, method, response.status_code, response.json())
 
 
-@pytest.mark.parametrize("path", [path for path, method in OPERATIONS if method == "post"])
+@pytest.mark.parametrize("path", [path for path, method in OPERATIONS if method == "post" if path not in FILE_PATHS])
 @pytest.mark.parametrize("body", ["", "{}", '{"texts": []}', '{"texts": 5}'])
 def test_a_refusal_is_as_described(server: Server, path: str, body: str) -> None:
+    response = server.client.post(path, content=body)
+    assert response.status_code == 400
+    assert_described(path, "post", 400, response.json())
+
+
+@pytest.mark.parametrize("path", sorted(FILE_PATHS))
+@pytest.mark.parametrize("body", ["", "{}", "id\n1\n"])
+def test_a_refusal_of_a_file_is_as_described(server: Server, path: str, body: str) -> None:
     response = server.client.post(path, content=body)
     assert response.status_code == 400
     assert_described(path, "post", 400, response.json())
