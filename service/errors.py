@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 STATUS = {
     "body_incomplete": 400,
     "detail_type": 400,
+    "http_invalid": 400,
     "json_invalid": 400,
     "query_invalid": 400,
     "text_empty": 400,
@@ -35,6 +36,7 @@ STATUS = {
     "body_too_large": 413,
     "text_too_long": 413,
     "texts_too_many": 413,
+    "head_too_large": 431,
     "internal": 500,
     "draining": 503,
     "not_ready": 503,

@@ -8,27 +8,20 @@ import asyncio
 from math import inf
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from service.body import SMALL_BODY, size_of
 from service.errors import overloaded
+from service.strict import StrictProtocol, as_http
 
 # When stopping: for so many seconds an idle connection may still bring a request, which is answered with
 # `Connection: close`. Who sends again and again learns so of the end; who pauses for longer finds it closed.
 LINGER = 1.0
 
-
-def _refusal() -> bytes:
-    error = overloaded()
-    fields = {"content-type": "application/json", "content-length": len(error.body), **error.headers}
-    lines = [f"HTTP/1.1 {error.status} Service Unavailable", *(f"{name.lower()}: {fields[name]}" for name in fields)]
-    return "\r\n".join([*lines, "", ""]).encode() + error.body
+_REFUSAL = as_http(overloaded())
 
 
-_REFUSAL = _refusal()
-
-
-class Protocol(HttpToolsProtocol):
+class Protocol(StrictProtocol):
     """One connection. What it needs of the app it finds in the ASGI lifespan's state: ``settings``, ``admission``.
 
     ``_start_asgi_task`` is uvicorn's own affair; the version of uvicorn is bounded for its sake.

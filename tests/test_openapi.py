@@ -24,7 +24,7 @@ CHROMIUM = shutil.which("chromium")
 # For people, in HTML, and the files that these pages ask for.
 PAGES = {"/", "/page/{name}", "/docs", "/docs/{name}"}
 # Of no path or method that is described.
-NOWHERE = {"not_found", "method_not_allowed"}
+NOWHERE = {"not_found", "method_not_allowed", "http_invalid", "head_too_large"}
 
 DOCUMENT = describe()
 OPERATIONS = [(path, method) for path, methods in DOCUMENT["paths"].items() for method in methods]
