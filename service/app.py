@@ -3,67 +3,96 @@
 import os
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
 import falcon.asgi
 
-from service import __version__, documentation, errors, pages
+from service import __version__, documentation, errors, logs, metrics, pages
 from service.admission import Admission
 from service.body import ASGI, WholeBody
 from service.cors import CrossOrigin
 from service.draining import Drain, shared_drain
 from service.explanations import Explanations
+from service.guarding import Guarding
+from service.keys import Keys, KeysError
+from service.limits import shared_limits
+from service.lines import Lines, shared_lines
+from service.observing import Observed, Watch, routes_of
 from service.resources import Health, Readiness, Scores, Version
 from service.scoring.bundle import load
 from service.scoring.errors import BundleError
 from service.scoring.scorer import Scorer
 from service.scoring.tokens import DEFAULT_DICTIONARY
 from service.settings import Settings, SettingsError, read_settings
+from service.tallies import Tallies, shared_tallies
 from service.turns import Turns
 
 _LIBRARIES = ("falcon", "gunicorn", "uvicorn", "lightgbm", "mecab-python3", "ipadic", "numpy", "msgspec")
 
 
 def create_app(
-    scorer: Scorer, *, probe: str, facts: Mapping[str, Any], settings: Settings, drain: Drain | None = None
+    scorer: Scorer,
+    *,
+    probe: str,
+    facts: Mapping[str, Any],
+    settings: Settings,
+    drain: Drain | None = None,
+    tallies: Tallies | None = None,
+    trained: Mapping[str, Sequence[int]] | None = None,
+    lines: Lines | None = None,
+    keys: Keys | None = None,
 ) -> ASGI:
     """Return the ASGI app that serves ``scorer``.
 
     ``probe`` is the review that each worker scores before it calls itself ready; ``facts`` is what ``/version`` tells.
-    ``drain``, once started, makes it unready.
+    ``drain``, once started, makes it unready. ``tallies`` are what the workers count into; ``trained`` is what the
+    bundle keeps of how its held-out reviews scored. ``lines`` is where requests are logged to. Where there are
+    ``keys``, only who has one may ask for what is not open to all.
     """
+    watch = Watch()
     readiness = Readiness(scorer, probe, drain or Drain())
     turns = Turns(patience=settings.max_wait_seconds)
     admission = Admission(turns, max_texts=settings.max_pending_texts, max_wait=settings.max_wait_seconds)
     app = falcon.asgi.App(middleware=[readiness])
-    app.add_middleware(_State(settings=settings, admission=admission))
     errors.install(app)
     pages.install(app)
     documentation.install(app)
-    scores = Scores(scorer, admission, max_texts=settings.max_texts)
+    scores = Scores(scorer, admission, watch, max_texts=settings.max_texts)
     app.add_route("/api/1/users", scores)  # the original's name for it
     app.add_route("/api/1/scores", scores)
-    app.add_route("/api/1/explain", Explanations(scorer, admission, max_texts=settings.max_explained))
+    app.add_route("/api/1/explain", Explanations(scorer, admission, watch, max_texts=settings.max_explained))
     app.add_route("/healthz", Health())
     app.add_route("/readyz", readiness)
     app.add_route("/version", Version(facts))
-    whole = WholeBody(app, admission, max_bytes=settings.max_bytes, seconds=settings.body_seconds)
-    return CrossOrigin(whole, settings.cors_origins) if settings.cors_origins else whole
+    if settings.metrics:
+        metrics.install(app, watch, admission, tallies or Tallies(), facts=facts, trained=trained)
+    if lines:
+        logs.install(watch, lines, settings.log)
+    guarding = Guarding(keys, open_paths=settings.open_paths)
+    served: ASGI = WholeBody(
+        app, admission, max_bytes=settings.max_bytes, seconds=settings.body_seconds, guard=guarding.check
+    )
+    if settings.cors_origins:
+        served = CrossOrigin(served, settings.cors_origins)
+    observed = Observed(served, watch, routes=routes_of(app))
+    app.add_middleware([guarding, _State(settings=settings, admission=admission, observed=observed)])
+    return observed
 
 
 def get_app() -> ASGI:
     """Return the app that the environment asks for, or end the process with one line that says what is wrong."""
     try:
         return read_app()
-    except (SettingsError, BundleError) as error:
+    except (SettingsError, BundleError, KeysError) as error:
         sys.exit(f"review-scorer: {error}")
 
 
 def read_app() -> ASGI:
-    """Return the app that the environment asks for; raise ``SettingsError`` or ``BundleError`` if there is none."""
+    """Return the app that the environment asks for; raise what ``get_app`` ends with if there is none."""
     settings = read_settings(os.environ)
+    keys = Keys(settings.api_keys_file, shared_limits()) if settings.api_keys_file else None
     dictionary = settings.dictionary or DEFAULT_DICTIONARY
     bundle = load(settings.bundle, dictionary=dictionary, max_chars=settings.max_chars)
     facts = {
@@ -71,8 +100,18 @@ def read_app() -> ASGI:
         "bundle": {"digest": bundle.digest, **{key: bundle.manifest[key] for key in ("corpus", "dictionary", "seed")}},
         "libraries": {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
     }
-    probe = bundle.manifest["probe"]["text"]
-    return create_app(bundle.scorer, probe=probe, facts=facts, settings=settings, drain=shared_drain())
+    return create_app(
+        bundle.scorer,
+        probe=bundle.manifest["probe"]["text"],
+        facts=facts,
+        settings=settings,
+        drain=shared_drain(),
+        tallies=shared_tallies(),
+        # A bundle of an earlier version keeps none.
+        trained=bundle.manifest.get("distribution"),
+        lines=shared_lines(),
+        keys=keys,
+    )
 
 
 class _State:

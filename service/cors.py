@@ -1,7 +1,7 @@
 """Pages of other origins may ask this service, where they are named: Cross-Origin Resource Sharing.
 
-Outermost of all wrappers, so that a page can read every answer, a refusal too. Credentials are not allowed: there are
-none.
+Above all that refuses, so that a page can read every answer. Credentials that browsers add by themselves are not
+allowed, as there are none; an API key is a header that the page must send.
 Reference: https://fetch.spec.whatwg.org/#http-cors-protocol
 """
 
@@ -11,6 +11,7 @@ from typing import Any
 from service.body import ASGI, Receive, Scope, Send
 
 _DAY = b"86400"
+_READABLE = b"Retry-After, X-Request-Id"
 
 
 class CrossOrigin:
@@ -30,7 +31,7 @@ class CrossOrigin:
         # Caches must not give one origin's answer to another.
         headers = [(b"vary", b"Origin")]
         if origin in self._origins:
-            headers += [(b"access-control-allow-origin", origin), (b"access-control-expose-headers", b"Retry-After")]
+            headers += [(b"access-control-allow-origin", origin), (b"access-control-expose-headers", _READABLE)]
             if scope["method"] == "OPTIONS" and b"access-control-request-method" in asked:
                 wanted = asked.get(b"access-control-request-headers", b"")
                 await _allow([*headers, (b"access-control-allow-headers", wanted)], send)

@@ -30,12 +30,14 @@ STATUS = {
     "texts_missing": 400,
     "texts_type": 400,
     "utf8_invalid": 400,
+    "unauthorized": 401,
     "not_found": 404,
     "method_not_allowed": 405,
     "body_timeout": 408,
     "body_too_large": 413,
     "text_too_long": 413,
     "texts_too_many": 413,
+    "rate_limited": 429,
     "head_too_large": 431,
     "internal": 500,
     "draining": 503,
@@ -71,6 +73,11 @@ def overloaded() -> RequestError:
     """Return the error for work that could not be done in time."""
     reason = "there is more to score than can be done in time; ask again in a second"
     return RequestError("overloaded", reason, headers={"Retry-After": "1"})
+
+
+def internal() -> RequestError:
+    """Return the error for a bug."""
+    return RequestError("internal", "the service failed at this request; it is written in its log")
 
 
 def install(app: falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]) -> None:
@@ -111,5 +118,4 @@ async def _http(
 
 async def _bug(request: falcon.asgi.Request, response: falcon.asgi.Response, error: Exception, _params: object) -> None:
     log.error("%s %s failed", request.method, request.path, exc_info=error)
-    internal = RequestError("internal", "the service failed at this request; it is written in its log")
-    await _answer(request, response, internal, _params)
+    await _answer(request, response, internal(), _params)

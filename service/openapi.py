@@ -16,6 +16,9 @@ from service.answers import ErrorAnswer, ErrorDetail
 from service.errors import STATUS
 from service.operations import OPERATIONS, Operation
 
+_KEY = "key"
+_SCHEME = {"type": "http", "scheme": "bearer", "description": "An API key, where the service wants one."}
+
 
 class Description:
     """The description of the service, for programs."""
@@ -50,7 +53,7 @@ def describe() -> dict[str, Any]:
             }
             for path, each in OPERATIONS.items()
         },
-        "components": {"schemas": _as_markdown(components)},
+        "components": {"schemas": _as_markdown(components), "securitySchemes": {_KEY: _SCHEME}},
     }
 
 
@@ -67,10 +70,14 @@ def _describe(
         "summary": operation.summary,
         "tags": ["reviews" if path.startswith("/api/") else "service"],
         "responses": {
-            "200": _content("what was asked for", answers[0] if len(answers) == 1 else {"anyOf": answers}),
+            "200": _content(
+                "what was asked for", answers[0] if len(answers) == 1 else {"anyOf": answers}, operation.media
+            ),
             **_errors(operation.codes, schemas[ErrorAnswer]),
         },
     }
+    if "unauthorized" in operation.codes:
+        described["security"] = [{}, {_KEY: []}]
     if operation.asked and method == "get":
         described["parameters"] = _parameters(components[operation.asked.__name__], operation.examples)
     elif operation.asked:
@@ -110,8 +117,8 @@ def _errors(codes: Sequence[str], schema: Mapping[str, Any]) -> dict[str, Any]:
     return answers
 
 
-def _content(description: str, schema: Mapping[str, Any]) -> dict[str, Any]:
-    return {"description": description, "content": {falcon.MEDIA_JSON: {"schema": schema}}}
+def _content(description: str, schema: Mapping[str, Any], media: str = falcon.MEDIA_JSON) -> dict[str, Any]:
+    return {"description": description, "content": {media: {"schema": schema}}}
 
 
 def _named(examples: Mapping[str, Any]) -> dict[str, Any]:

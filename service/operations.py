@@ -7,14 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import falcon
+
 from service.answers import DetailsAnswer, ExplanationsAnswer, ScoreAnswer, ScoreDetail, ScoresAnswer, StatusAnswer
 from service.requests import ExplainRequest, ScoreRequest
 from service.scoring.explaining import Explanation
 
 _TEXTS = ("texts_missing", "texts_type", "texts_empty", "text_empty", "text_nul", "text_surrogate")
+_GUARDED = ("unauthorized", "rate_limited")
 _LIMITS = ("text_too_long", "texts_too_many", "body_too_large")
-_BODY = ("json_invalid", "utf8_invalid", "body_incomplete", *_TEXTS, "body_timeout", *_LIMITS, "internal", "overloaded")
-_QUERY = ("query_invalid", "utf8_invalid", "detail_type", *_TEXTS, *_LIMITS, "internal", "overloaded")
+_ALL = (*_GUARDED, *_TEXTS, *_LIMITS, "internal", "overloaded")
+_BODY = ("json_invalid", "utf8_invalid", "body_incomplete", "body_timeout", *_ALL)
+_QUERY = ("query_invalid", "utf8_invalid", "detail_type", *_ALL)
 _REVIEW = "すごい！最高に興奮した！楽しい"
 _REVIEWS = ["この映画は全くだめ、楽しくない。駄作", "部屋は狭いけれど朝食が美味しかった"]
 
@@ -23,14 +27,15 @@ _REVIEWS = ["この映画は全くだめ、楽しくない。駄作", "部屋は
 class Operation:
     """What one method of one path does.
 
-    ``asked`` is the type of the body, or of the query where the method is ``GET``, ``answers`` are the types of a 200;
-    ``codes`` those of the errors; ``examples`` are values of ``asked``, by name.
+    ``asked`` is the type of the body, or of the query where the method is ``GET``, ``answers`` are the types of a 200,
+    written as ``media``; ``codes`` those of the errors; ``examples`` are values of ``asked``, by name.
     """
 
     name: str
     summary: str
     asked: type | None = None
     answers: Sequence[Any] = ()
+    media: str = falcon.MEDIA_JSON
     codes: Sequence[str] = ("internal",)
     examples: Mapping[str, Any] = field(default_factory=dict)
 
@@ -80,7 +85,15 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
     },
     "/version": {
         "get": Operation(
-            name="version", summary="The code, the bundle and the libraries that answer", answers=(dict[str, Any],)
+            name="version",
+            summary="The code, the bundle and the libraries that answer",
+            answers=(dict[str, Any],),
+            codes=(*_GUARDED, "internal"),
+        )
+    },
+    "/metrics": {
+        "get": Operation(
+            name="metrics", summary="What was counted, for Prometheus", answers=(str,), media=falcon.MEDIA_TEXT
         )
     },
     "/openapi.json": {"get": Operation(name="openapi", summary="This description", answers=(dict[str, Any],))},

@@ -18,12 +18,13 @@ from service.strict import StrictProtocol, as_http
 # `Connection: close`. Who sends again and again learns so of the end; who pauses for longer finds it closed.
 LINGER = 1.0
 
-_REFUSAL = as_http(overloaded())
+_OVERLOADED = as_http(overloaded(), "%b")
 
 
 class Protocol(StrictProtocol):
-    """One connection. What it needs of the app it finds in the ASGI lifespan's state: ``settings``, ``admission``.
+    """One connection.
 
+    What it needs of the app it finds in the ASGI lifespan's state: ``settings``, ``admission``, ``observed``.
     ``_start_asgi_task`` is uvicorn's own affair; the version of uvicorn is bounded for its sake.
     """
 
@@ -110,7 +111,8 @@ class Protocol(StrictProtocol):
         if "stopping" in self.app_state:
             cycle.keep_alive = False
         if cycle.keep_alive and self.app_state["admission"].pending and self._refuses(cycle.scope):
-            self.transport.write(_REFUSAL)
+            identity = self.app_state["observed"].refused(cycle.scope, 503)
+            self.transport.write(_OVERLOADED % identity.encode())
             cycle.response_started = cycle.response_complete = True
             self.on_response_complete()
         else:

@@ -1,7 +1,7 @@
 """What the service answers to: scores, and questions about itself."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import falcon
@@ -12,6 +12,7 @@ from service.admission import Admission
 from service.answers import DetailsAnswer, ScoreAnswer, ScoreDetail, ScoresAnswer
 from service.draining import Drain
 from service.errors import RequestError
+from service.observing import Watch
 from service.requests import ScoreRequest, check_count, decode, parse_query
 from service.scoring.scorer import Detail, Scorer
 
@@ -22,9 +23,10 @@ _encode = msgspec.json.Encoder().encode
 class Scores:
     """Stars for one text or many, asked for by ``POST`` with JSON or by ``GET`` with a query."""
 
-    def __init__(self, scorer: Scorer, admission: Admission, *, max_texts: int) -> None:
+    def __init__(self, scorer: Scorer, admission: Admission, watch: Watch, *, max_texts: int) -> None:
         self._scorer = scorer
         self._admission = admission
+        self._watch = watch
         self._turns = admission.turns
         self._max_texts = max_texts
 
@@ -45,25 +47,24 @@ class Scores:
         if isinstance(asked.texts, str):
             self._scorer.check(asked.texts)
             with self._admission.accept(1, size):
-                response.data = await self._one(asked.texts, detail=asked.detail)
+                (score,) = await self._score([asked.texts])
+            response.data = _encode(_detail(score) if asked.detail else ScoreAnswer(score.score))
         else:
             check_count(asked.texts, most=self._max_texts)
             self._scorer.check_all(asked.texts)
             with self._admission.accept(len(asked.texts), size):
-                response.data = await self._many(asked.texts, detail=asked.detail)
+                scores = await self._score(asked.texts)
+            if asked.detail:
+                response.data = _encode(DetailsAnswer([_detail(each) for each in scores]))
+            else:
+                response.data = _encode(ScoresAnswer([each.score for each in scores]))
         response.content_type = falcon.MEDIA_JSON
 
-    async def _one(self, text: str, *, detail: bool) -> bytes:
-        if detail:
-            return _encode(_detail((await self._turns.take(self._scorer.detail_many, [text]))[0]))
-        return _encode(ScoreAnswer((await self._turns.take(self._scorer.score_many, [text]))[0]))
-
-    async def _many(self, texts: list[str], *, detail: bool) -> bytes:
-        if detail:
-            return _encode(
-                DetailsAnswer([_detail(each) for each in await self._turns.take(self._scorer.detail_many, texts)])
-            )
-        return _encode(ScoresAnswer(await self._turns.take(self._scorer.score_many, texts)))
+    async def _score(self, texts: Sequence[str]) -> list[Detail]:
+        """Return the scores of ``texts``, with the details that are counted even if nobody asked for them."""
+        details = await self._turns.take(self._scorer.detail_many, texts)
+        self._watch.note(texts, details)
+        return details
 
 
 class Health:

@@ -1,7 +1,7 @@
 """Everything that can be configured, read once from variables that start with ``SCORER_``."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,17 @@ class Settings:
     # A worker that does not look up for this long is stuck, not busy, and is replaced: the longest single computation
     # takes some milliseconds, and a container that is held back a second or two.
     stuck_seconds: int = 30
+    # Who may ask, see service/keys.py; None: everybody may.
+    api_keys_file: Path | None = None
+    # Where no key is needed: the pages, what probes and Prometheus ask for. A * at the end stands for anything.
+    open_paths: Sequence[str] = (
+        *("/", "/page/*", "/docs", "/docs/*", "/openapi.json"),
+        *("/healthz", "/readyz", "/metrics"),
+    )
+    # Whether there is /metrics.
+    metrics: bool = True
+    # json: an object a line, for machines; plain: for people; off: plain, and nothing of single requests.
+    log: str = "json"
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
@@ -120,6 +131,26 @@ def _text(text: str) -> str:
     return text
 
 
+def _paths(text: str) -> tuple[str, ...]:
+    paths = tuple(text.split())
+    if not all(path.startswith("/") and "*" not in path[:-1] for path in paths):
+        raise ValueError("wanted paths like /healthz or /page/*, with spaces between them")
+    return paths
+
+
+def _one_of(*values: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in values:
+            raise ValueError(f"wanted {', '.join(values[:-1])} or {values[-1]}")
+        return text
+
+    return parse
+
+
+def _switch(text: str) -> bool:
+    return _one_of("on", "off")(text) == "on"
+
+
 _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "host": _text,
     "port": _integer(1, 65_535),
@@ -142,4 +173,8 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "graceful_seconds": _integer(1, 3_600),
     # A worker gives a sign of life every second or two.
     "stuck_seconds": _integer(4, 3_600),
+    "api_keys_file": lambda text: Path(_text(text)),
+    "open_paths": _paths,
+    "metrics": _switch,
+    "log": _one_of("json", "plain", "off"),
 }

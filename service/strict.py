@@ -13,6 +13,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service.errors import RequestError
+from service.headers import ALWAYS
 
 # Bytes of a request's line and headers; also of whatever else is no body: extensions of chunks, trailers.
 MAX_HEAD = 65_536
@@ -21,6 +22,9 @@ MAX_FIELDS = 100
 # For so many seconds after a refusal the client may go on sending, unheard: a connection that is closed over unread
 # bytes is reset, and the refusal lost.
 _HEARD_OUT = 1.0
+
+# A request of which nothing is known.
+_UNKNOWN = {"path": "", "headers": ()}
 
 
 class StrictProtocol(HttpToolsProtocol):
@@ -99,9 +103,11 @@ class StrictProtocol(HttpToolsProtocol):
         return b"\r\n".join([line, *fields, b"", b""])
 
     def _refuse(self, error: RequestError) -> None:
-        self.logger.warning("not well-formed HTTP: %s", error)
-        self._last_word = as_http(error, close=True)
         cycle = self.cycle
+        # A body is counted where it is read, which ends here; else this is not known to anybody yet.
+        counted = cycle is not None and cycle.more_body and not self.pipeline
+        identity = "-" if counted else self.app_state["observed"].refused(_UNKNOWN, error.status)
+        self._last_word = as_http(error, identity, close=True)
         if cycle is None or (cycle.response_complete and not cycle.more_body):
             self._say(self._last_word)
         elif cycle.more_body and self.pipeline:
@@ -120,9 +126,10 @@ class StrictProtocol(HttpToolsProtocol):
             self.loop.call_later(_HEARD_OUT, self.transport.close)
 
 
-def as_http(error: RequestError, *, close: bool = False) -> bytes:
-    """Return the whole answer as it goes over the wire."""
+def as_http(error: RequestError, identity: str, *, close: bool = False) -> bytes:
+    """Return the whole answer to the request ``identity`` as it goes over the wire."""
     fields = {"content-type": "application/json", "content-length": len(error.body), **error.headers}
+    fields |= {name.decode(): value.decode() for name, value in ALWAYS} | {"x-request-id": identity}
     if close:
         fields["connection"] = "close"
     lines = [f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}"]

@@ -44,8 +44,8 @@ class Turns:
     """The queue for one worker's thread.
 
     ``patience`` is how many seconds a computation may wait; one whose turn comes later is refused instead, as its
-    caller has given up or will. ``late`` counts those. ``observe``, if set, is called with the seconds that each turn
-    was waited for.
+    caller has given up or will. ``late`` counts those. ``observe``, if set, is called with the seconds that each first
+    turn was waited for.
     """
 
     def __init__(self, *, patience: float) -> None:
@@ -143,7 +143,7 @@ class Turns:
         waited = now - turn.asked
         if turn.ahead:
             self._pace += (waited / turn.ahead - self._pace) / _MEMORY
-        if self.observe:
+        if self.observe and not turn.begun:
             self.observe(waited)
         if waited > self._patience and not turn.begun:
             self.late += 1

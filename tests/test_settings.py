@@ -36,6 +36,10 @@ def test_every_setting_has_its_variable() -> None:
         "SCORER_DRAIN_SECONDS": "0",
         "SCORER_GRACEFUL_SECONDS": "6",
         "SCORER_STUCK_SECONDS": "7",
+        "SCORER_API_KEYS_FILE": "/keys/keys",
+        "SCORER_OPEN_PATHS": "/healthz /page/*",
+        "SCORER_METRICS": "off",
+        "SCORER_LOG": "plain",
     }
     assert read_settings(environ) == Settings(
         host="0.0.0.0",
@@ -58,6 +62,10 @@ def test_every_setting_has_its_variable() -> None:
         drain_seconds=0,
         graceful_seconds=6,
         stuck_seconds=7,
+        api_keys_file=Path("/keys/keys"),
+        open_paths=("/healthz", "/page/*"),
+        metrics=False,
+        log="plain",
     )
 
 
@@ -80,6 +88,10 @@ def test_every_setting_has_its_variable() -> None:
         ("SCORER_CORS_ORIGINS", "https://shop.example/"),
         ("SCORER_CORS_ORIGINS", "https://shop.example,shop.example"),
         ("SCORER_MAX_CHAR", "5"),
+        ("SCORER_METRICS", "yes"),
+        ("SCORER_OPEN_PATHS", "healthz"),
+        ("SCORER_OPEN_PATHS", "/*/page"),
+        ("SCORER_LOG", "xml"),
     ],
 )
 def test_a_bad_value_is_named(name: str, value: str) -> None:
