@@ -32,8 +32,8 @@ def main() -> int:
             started = time.monotonic()
             try:
                 count = target(server, seconds=options.minutes * 60 / len(TARGETS), seed=options.seed)
-            except AssertionError as error:
-                print(f"{target.__name__}: {error}", *getattr(error, "__notes__", ()), sep="\n")
+            except Exception as error:  # noqa: BLE001 - whatever it is, it was found
+                print(f"{target.__name__}: {error!r}", *getattr(error, "__notes__", ()), sep="\n")
                 return 1
             tried += count
             print(f"{target.__name__:10} {count:9,} inputs in {time.monotonic() - started:5.0f} s", flush=True)
