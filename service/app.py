@@ -9,9 +9,10 @@ from typing import Any
 
 import falcon.asgi
 
-from service import __version__, documentation, errors, logs, metrics, pages
+from service import __version__, documentation, errors, logs, metrics, pages, tracing
 from service.admission import Admission
 from service.body import ASGI, WholeBody
+from service.changing import Change, shared_change
 from service.cors import CrossOrigin
 from service.draining import Drain, shared_drain
 from service.explanations import Explanations
@@ -39,22 +40,25 @@ def create_app(
     facts: Mapping[str, Any],
     settings: Settings,
     drain: Drain | None = None,
+    change: Change | None = None,
     tallies: Tallies | None = None,
     trained: Mapping[str, Sequence[int]] | None = None,
     lines: Lines | None = None,
     keys: Keys | None = None,
+    traced: bool = False,
 ) -> ASGI:
     """Return the ASGI app that serves ``scorer``.
 
     ``probe`` is the review that each worker scores before it calls itself ready; ``facts`` is what ``/version`` tells.
-    ``drain``, once started, makes it unready. ``tallies`` are what the workers count into; ``trained`` is what the
-    bundle keeps of how its held-out reviews scored. ``lines`` is where requests are logged to. Where there are
-    ``keys``, only who has one may ask for what is not open to all.
+    ``drain``, once started, makes it unready; ``change`` is under way while the workers change. ``tallies`` are what
+    the workers count into; ``trained`` is what the bundle keeps of how its held-out reviews scored. ``lines`` is where
+    requests are logged to. Where there are ``keys``, only who has one may ask for what is not open to all. ``traced``:
+    whether a collector is sent traces.
     """
     watch = Watch()
     readiness = Readiness(scorer, probe, drain or Drain())
-    turns = Turns(patience=settings.max_wait_seconds)
-    admission = Admission(turns, max_texts=settings.max_pending_texts, max_wait=settings.max_wait_seconds)
+    turns = Turns(patience=settings.max_wait_seconds, change=change)
+    admission = Admission(turns, max_texts=settings.max_pending_texts)
     app = falcon.asgi.App(middleware=[readiness])
     errors.install(app)
     pages.install(app)
@@ -68,7 +72,9 @@ def create_app(
     app.add_route("/version", Version(facts))
     if settings.metrics:
         metrics.install(app, watch, admission, tallies or Tallies(), facts=facts, trained=trained)
-    if lines:
+    if traced:
+        tracing.install(app, watch)
+    if lines:  # after the traces, whose ids the lines name
         logs.install(watch, lines, settings.log)
     guarding = Guarding(keys, open_paths=settings.open_paths)
     served: ASGI = WholeBody(
@@ -106,11 +112,13 @@ def read_app() -> ASGI:
         facts=facts,
         settings=settings,
         drain=shared_drain(),
+        change=shared_change(),
         tallies=shared_tallies(),
         # A bundle of an earlier version keeps none.
         trained=bundle.manifest.get("distribution"),
         lines=shared_lines(),
         keys=keys,
+        traced=tracing.wanted(os.environ),
     )
 
 

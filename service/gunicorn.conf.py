@@ -9,6 +9,7 @@ from typing import Any
 # Before LightGBM is loaded: its threads do not survive the fork into workers.
 os.environ["OMP_NUM_THREADS"] = "1"
 
+from service.changing import shared_change
 from service.draining import drain_on_term, shared_drain
 from service.lines import shared_lines
 from service.listening import refused
@@ -52,7 +53,7 @@ def when_ready(server: object) -> None:
     from service.app import read_app  # noqa: PLC0415 - it was loaded by now, and not for those who only ask for settings
 
     drain_on_term(server, shared_drain(), _settings.drain_seconds)
-    reload_on_hup(server, counted(read_app))
+    reload_on_hup(server, counted(read_app), shared_change())
 
 
 # Each worker counts into a row of its own, chosen by the master.

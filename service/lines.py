@@ -1,7 +1,8 @@
 """Log lines on their way to standard output.
 
 A reader that hangs must not hang the service: in a worker a thread of its own writes, many lines at a time, and when
-too many wait the newest are lost and counted. Who kills a worker loses what it said in the last twentieth of a second.
+too many wait the newest are lost and counted. The master, which forks and so has no threads, says little, and loses it
+where the pipe is full. Who kills a worker loses what it said in the last twentieth of a second.
 """
 
 import logging
@@ -21,7 +22,7 @@ _MOST = 20_000
 
 
 class Lines:
-    """Writes lines to the file descriptor ``out``: at once, or after ``start`` by a thread."""
+    """Writes lines to the file descriptor ``out``: at once or not at all, or after ``start`` by a thread."""
 
     def __init__(self, out: int = _STDOUT, *, most: int = _MOST) -> None:
         self.lost = 0
@@ -33,9 +34,13 @@ class Lines:
         self._thread: threading.Thread | None = None
 
     def put(self, line: bytes) -> None:
-        """Write ``line``, which ends in a line break, now or soon."""
+        """Write ``line``, which ends in a line break, now or soon, or count it as lost; never wait."""
         if self._thread is None:
-            self._write(line)
+            if self._has_room():
+                self._write(line)
+                self._tell_losses()
+            else:
+                self.lost += 1
         elif len(self._waiting) >= self._most:
             self.lost += 1
         else:
@@ -79,9 +84,19 @@ class Lines:
             size += len(line)
         if crowd:
             self._write(b"".join(crowd))
+        self._tell_losses()
+
+    def _tell_losses(self) -> None:
         if self.lost:
             lost, self.lost = self.lost, 0
             log.warning("%d log lines were lost, as nobody read them", lost)
+
+    def _has_room(self) -> bool:
+        """Whether a line can be written without waiting for a reader."""
+        try:
+            return bool(select.select((), (self._out,), (), 0)[1])
+        except (OSError, ValueError):  # it is closed: then writing does not wait either
+            return True
 
     def _write(self, content: bytes) -> None:
         while content:

@@ -37,6 +37,7 @@ class RequestLine(msgspec.Struct, omit_defaults=True):
     tokens: int
     worker: int
     key: str | None = None
+    trace_id: str | None = None
 
 
 class ServiceLine(msgspec.Struct, omit_defaults=True):
@@ -85,6 +86,7 @@ class RequestLog:
             exchange.tokens,
             os.getpid(),
             exchange.key,
+            exchange.trace_id,
         )
         self._put(self._write(line))
 

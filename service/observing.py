@@ -28,16 +28,21 @@ OTHER = "other"
 class Exchange:
     """One request and its answer. What was scored is 0 where nothing was; times are in seconds.
 
-    ``id`` names it, in the log and to the client; ``key`` is the name of the API key that it came with.
+    ``id`` names it, in the log and to the client; ``key`` is the name of the API key that it came with, ``trace_id``
+    that of its trace, where there is one; ``scope`` is what ASGI says of the request.
     """
 
-    __slots__ = ("characters", "id", "key", "route", "seconds", "started", "status", "texts", "tokens")
+    __slots__ = (
+        *("characters", "id", "key", "route", "scope", "seconds", "started", "status", "texts", "tokens", "trace_id"),
+    )
 
-    def __init__(self, route: str, started: float, identity: str) -> None:
+    def __init__(self, scope: Scope, *, route: str, started: float, identity: str) -> None:
         self.id = identity
+        self.scope = scope
         self.route = route
         self.started = started
         self.key: str | None = None
+        self.trace_id: str | None = None
         self.seconds = 0.0
         # What nginx logs of a client that went away before there was an answer.
         self.status = 499
@@ -116,7 +121,8 @@ class Observed:
         return exchange.id
 
     def _begin(self, scope: Scope) -> Exchange:
-        exchange = Exchange(self._route(scope["path"]), time.perf_counter(), _identity(scope["headers"]))
+        identity = _identity(scope["headers"])
+        exchange = Exchange(scope, route=self._route(scope["path"]), started=time.perf_counter(), identity=identity)
         for tell in self._watch.begun:
             tell(exchange)
         return exchange

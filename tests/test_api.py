@@ -180,7 +180,7 @@ def test_a_bug_is_a_500_without_its_stack_trace(scorer: Scorer, caplog: pytest.L
         def score(self, text: str) -> float:
             return scorer.score(text)
 
-        def detail(self, text: str) -> Detail:
+        def detail(self, _text: str) -> Detail:
             raise ZeroDivisionError("secret detail")
 
     app = create_app(Broken(), probe=PROBE, facts={}, settings=Settings())

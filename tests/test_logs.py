@@ -9,13 +9,14 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from running import Server, free_port, gunicorn, serving, wait_ready
+from running import Server, free_port, gunicorn, serving, wait_for_workers, wait_ready
 
 from service.lines import Lines
 from service.logs import JsonFormatter, Timestamps
@@ -226,6 +227,37 @@ def test_lines_that_nobody_reads_are_lost_and_counted(pipe: tuple[int, int], cap
     lines.stop()
     assert received == long + b"".join(b"%d\n" % number for number in range(10))
     assert [record.getMessage() for record in caplog.records] == ["5 log lines were lost, as nobody read them"]
+
+
+def test_without_a_thread_a_full_pipe_costs_the_line_and_no_time(
+    pipe: tuple[int, int], caplog: pytest.LogCaptureFixture
+) -> None:
+    out, into = pipe
+    os.set_blocking(into, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(into, b"x" * 4096)
+    os.set_blocking(into, True)
+    lines = Lines(into)
+    lines.put(b"lost\n")
+    lines.put(b"lost, too\n")
+    os.read(out, 1_000_000)
+    lines.put(b"said\n")
+    assert os.read(out, 100) == b"said\n"
+    assert [record.getMessage() for record in caplog.records] == ["2 log lines were lost, as nobody read them"]
+
+
+def test_a_reader_that_hangs_keeps_nobody_from_reloading_and_stopping(tiny_bundle: Path) -> None:
+    headers = {"X-Request-Id": "x" * 128}
+    with serving(tiny_bundle) as server:
+        for _ in range(1_000):  # more than the pipe holds
+            server.client.get("/healthz", headers=headers)
+        before = server.workers()
+        server.process.send_signal(signal.SIGHUP)
+        wait_for_workers(server, without=before)
+        server.client.close()
+        server.process.terminate()
+        assert server.process.wait(timeout=20) == 0
 
 
 def test_a_reader_that_went_away_is_no_error() -> None:

@@ -99,7 +99,7 @@ def test_the_parts_agree_with_each_other(real: Project, check: Check) -> None:
 
 
 def test_the_overlays_are_those_that_the_readme_offers() -> None:
-    offered = {"local", "dev", "gke", "ingress", "bundle-volume", "bundle-bucket", "canary"}
+    offered = {"local", "dev", "gke", "ingress", "bundle-volume", "bundle-bucket", "canary", "api-keys"}
     assert {f"k8s/overlays/{name}" for name in offered} | {"k8s/base", "k8s/overlays/gke/cluster"} == set(SERVICES)
 
 
@@ -154,6 +154,7 @@ pod = functools.partial(at, "Deployment")
 BUNDLE = "k8s/overlays/bundle-volume"
 BUCKET = "k8s/overlays/bundle-bucket"
 CANARY = "k8s/overlays/canary"
+KEYS = "k8s/overlays/api-keys"
 INGRESS = "k8s/overlays/ingress"
 BROKEN: list[tuple[Check, str, Change]] = [
     *(
@@ -370,6 +371,18 @@ BROKEN: list[tuple[Check, str, Change]] = [
     (manifests.check_the_trained_bundle_is_the_served_one, BUNDLE, pod(f"{SERVER} volumeMounts 0 name", "data")),
     (manifests.check_the_trained_bundle_is_the_served_one, BUCKET, pod(f"{POD} initContainers 0 command 5", "/data")),
     (manifests.check_the_trained_bundle_is_the_served_one, BUCKET, at("NetworkPolicy", "spec egress", [])),
+    *(
+        (manifests.check_the_keys_come_from_a_secret_and_can_change, KEYS, change)
+        for change in (
+            pod(f"{SERVER} env 0 value", "/etc/keys"),
+            pod(f"{SERVER} env 0 value", "/keys/others"),
+            pod(f"{SERVER} volumeMounts 0 subPath", "keys"),
+            pod(f"{SERVER} volumeMounts 0 readOnly", REMOVED),
+            pod(f"{POD} volumes 0 secret secretName", "keys"),
+            pod(f"{POD} volumes 0 secret defaultMode", 0o400),
+            pod(f"{POD} volumes 0", {"name": "keys", "configMap": {"name": "review-scorer-keys"}}),
+        )
+    ),
     *(
         (manifests.check_skaffold_builds_what_it_deploys, LOCAL, change)
         for change in (

@@ -22,8 +22,10 @@ from scraping import scrape
 from service.drift import LEAST, SPAN_SECONDS, SPANS, Recent, stability_index
 from service.histogram import Histogram
 from service.observing import Observed, Watch
+from service.scored import ScoreMetrics
 from service.scoring.bundle import load
 from service.scoring.distribution import BINS, KNOWN_EDGES, SCORE_EDGES, count
+from service.scoring.scorer import Detail
 from service.tallies import Tallies
 
 SCORES = "/api/1/scores"
@@ -229,6 +231,13 @@ def test_values_beyond_the_last_edge_are_counted() -> None:
     for value in (0.5, 1.0, 7.0):
         histogram.observe(tallies.own, value)
     assert histogram.sample(tallies.sums) == ([("1.0", 2), ("2.0", 2), ("+Inf", 3)], 8.5)
+
+
+def test_a_bundle_that_keeps_no_distribution_has_no_drift() -> None:
+    metrics = ScoreMetrics(Tallies(), None, bundle="0f3c7a")
+    metrics.scored([Detail(3.0, (2.0, 4.0), 1.0, 9)] * LEAST)
+    drifts = [sample for metric in metrics.collect() for sample in metric.samples if sample.name.endswith("_drift")]
+    assert [math.isnan(sample.value) for sample in drifts] == [True, True]
 
 
 def test_what_is_recent_is_forgotten_after_an_hour_and_with_its_bundle() -> None:

@@ -143,7 +143,7 @@ def test_bodies_that_arrive_slowly_cannot_fill_the_memory() -> None:
         raise AssertionError("no body was whole")
 
     async def scene() -> tuple[list[int], int]:
-        admission = Admission(Turns(patience=1), max_texts=1, max_wait=1)
+        admission = Admission(Turns(patience=1), max_texts=1)
         body = WholeBody(app, admission, max_bytes=1_000, seconds=60, guard=lambda _path, _headers: None)
         statuses: list[int] = []
 
