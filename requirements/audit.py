@@ -35,7 +35,8 @@ def report(lock: Path, found: list[dict[str, Any]]) -> int:
             print(f"{lock}: {each['name']} {each['version']} has {vulnerability['id']}; fixed in {fixed}")
     unknown = [each["name"] for each in found if "skip_reason" in each]
     if unknown:
-        print(f"{lock}: NOT audited, the service knows nothing of {len(unknown)} of {len(found)}: {', '.join(unknown)}")
+        named = f": {', '.join(unknown)}" if len(unknown) < len(found) else ""
+        print(f"{lock}: NOT audited, nothing is known here of {len(unknown)} of {len(found)} packages{named}")
     vulnerable = any(each.get("vulns") for each in found)
     if not unknown and not vulnerable:
         print(f"{lock}: {len(found)} packages, no known vulnerabilities")
