@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from http.client import HTTPConnection
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import hypothesis
@@ -127,7 +128,9 @@ def described(server: Server, *, seconds: float, seed: int) -> int:
     command += ["--exclude-checks", "positive_data_acceptance", "--generation-database", "none"]
     if seconds:
         command += ["--max-time", str(math.ceil(seconds))]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    # Elsewhere it would find what it remembers of other runs, and try that, too.
+    with TemporaryDirectory() as nowhere:
+        ended = subprocess.run(command, cwd=nowhere, capture_output=True, text=True, check=False)
     tried = re.search(r"Test cases:\s+([\d,]+) generated", ended.stdout)
     if ended.returncode or not tried:
         raise BrokenPromiseError(ended.stdout[-5_000:] + ended.stderr[-1_000:])
