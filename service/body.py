@@ -116,8 +116,9 @@ class WholeBody:
 
     async def _read(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
         declared = int(headers.get(b"content-length", b"0"))
-        if declared > self._max_bytes and b"expect" in headers:
-            raise self._too_large(f"{declared:,}")  # the client waits for our word before it sends
+        # Either the client waits for our word before it sends, or there is no hope to drain it all.
+        if declared > self._max_bytes and (b"expect" in headers or declared > _DRAINED * self._max_bytes):
+            raise self._too_large(f"{declared:,}")
         pieces: list[bytes] = []
         size = held = 0
         try:

@@ -54,6 +54,7 @@ STATUS = {
     "charset_unknown": 415,
     "file_type": 415,
     "rate_limited": 429,
+    "head_too_large": 431,
     "internal": 500,
     "draining": 503,
     "not_ready": 503,
@@ -99,11 +100,6 @@ def overloaded() -> RequestError:
     """Return the error for work that could not be done in time."""
     reason = "there is more to score than can be done in time; ask again in a second"
     return RequestError("overloaded", reason, headers={"Retry-After": "1"})
-
-
-def http_invalid() -> RequestError:
-    """Return the error for bytes that are no HTTP."""
-    return RequestError("http_invalid", "this is no HTTP/1.1 request")
 
 
 def internal() -> RequestError:

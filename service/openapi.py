@@ -84,6 +84,8 @@ def _describe(
             **_errors(operation.codes, schemas[operation.refusal], _EXAMPLES[operation.refusal]),
         },
     }
+    if operation.binary:
+        described["responses"]["200"]["content"]["application/octet-stream"] = {}
     if "unauthorized" in operation.codes:
         described["security"] = [{}, {_KEY: []}]
     if operation.files:

@@ -59,7 +59,7 @@ class Operation:
     ``asked`` is the type of the body, or of the query where the method is ``GET``, ``answers`` are the types of a 200,
     written as ``media``; ``codes`` those of the errors, which are of the type ``refusal``; ``examples`` are values of
     ``asked``, by name. Where the body is a file and not JSON, ``files`` are examples of it by media type, which are the
-    answer's as well, and ``query`` says what its names mean.
+    answer's as well, and ``query`` says what its names mean. ``binary``: whether the answer may also be bytes.
     """
 
     name: str
@@ -72,6 +72,7 @@ class Operation:
     examples: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
+    binary: bool = False
 
 
 _SCORES = (ScoreAnswer, ScoresAnswer, ScoreDetail, DetailsAnswer)
@@ -146,6 +147,7 @@ _V2: Mapping[str, Mapping[str, Operation]] = {
             summary="The stars of each text of a tensor; tensors may also be binary, after the JSON",
             asked=InferenceRequest,
             answers=(InferenceAnswer,),
+            binary=True,
             codes=_INFER,
             refusal=InferenceError,
             examples={

@@ -36,6 +36,8 @@ def decode(body: bytes, decoder: msgspec.json.Decoder[_Asked]) -> _Asked:
         raise RequestError("utf8_invalid", f"the body is not UTF-8 at byte {error.start}: {error.reason}") from None
     except msgspec.ValidationError as error:
         raise _wrong_shape(str(error)) from None
+    except RecursionError:
+        raise RequestError("json_invalid", "the body is nested too deeply; send an object of texts") from None
     except msgspec.DecodeError as error:
         raise _surrogate(body) or RequestError("json_invalid", f"the body is not JSON: {error}") from None
 
@@ -91,7 +93,9 @@ def _surrogate(body: bytes) -> RequestError | None:
         return None
     listed: Sequence[Any] = texts if isinstance(texts, list) else [texts]
     for index, text in enumerate(listed):
-        position = next((i for i, c in enumerate(str(text)) if "\ud800" <= c <= "\udfff"), None)
+        if not isinstance(text, str):
+            continue
+        position = next((i for i, c in enumerate(text) if "\ud800" <= c <= "\udfff"), None)
         if position is not None:
             reason = f"the text has half of a surrogate pair at position {position}; send the whole character"
             field = f"texts[{index}]" if texts is listed else "texts"
