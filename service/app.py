@@ -3,7 +3,8 @@
 import os
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -15,24 +16,37 @@ from service.body import ASGI, WholeBody
 from service.cors import CrossOrigin
 from service.draining import Drain, shared_drain
 from service.explanations import Explanations
+from service.feedback import Feedback
+from service.predictions import Prediction
+from service.recording import Recorder
+from service.records import feedback_stream, keeping, keeping_sent, prediction_entry
 from service.resources import Health, Readiness, Scores, Version
 from service.scoring.bundle import load
 from service.scoring.errors import BundleError
 from service.scoring.scorer import Scorer
 from service.scoring.tokens import DEFAULT_DICTIONARY
 from service.settings import Settings, SettingsError, read_settings
+from service.shadowing import Shadow
 from service.turns import Turns
 
 _LIBRARIES = ("falcon", "gunicorn", "uvicorn", "lightgbm", "mecab-python3", "ipadic", "numpy", "msgspec")
 
 
 def create_app(
-    scorer: Scorer, *, probe: str, facts: Mapping[str, Any], settings: Settings, drain: Drain | None = None
+    scorer: Scorer,
+    *,
+    probe: str,
+    facts: Mapping[str, Any],
+    settings: Settings,
+    drain: Drain | None = None,
+    recorder: Recorder | None = None,
+    shadow: Scorer | None = None,
 ) -> ASGI:
     """Return the ASGI app that serves ``scorer``.
 
     ``probe`` is the review that each worker scores before it calls itself ready; ``facts`` is what ``/version`` tells.
-    ``drain``, once started, makes it unready.
+    ``drain``, once started, makes it unready. ``recorder`` writes what was predicted, and for some of it what
+    ``shadow`` says.
     """
     readiness = Readiness(scorer, probe, drain or Drain())
     turns = Turns(patience=settings.max_wait_seconds)
@@ -42,15 +56,33 @@ def create_app(
     errors.install(app)
     pages.install(app)
     documentation.install(app)
-    scores = Scores(scorer, admission, max_texts=settings.max_texts)
+    keep = _keep(app, turns, recorder, shadow, share=settings.shadow_share)
+    scores = Scores(scorer, admission, max_texts=settings.max_texts, keep=keep)
     app.add_route("/api/1/users", scores)  # the original's name for it
     app.add_route("/api/1/scores", scores)
     app.add_route("/api/1/explain", Explanations(scorer, admission, max_texts=settings.max_explained))
+    said, store = feedback_stream(settings.record_stream), recorder.store if recorder else None
+    app.add_route("/api/1/feedback", Feedback(scorer, store, stream=said, keep=keeping_sent(settings.record_text)))
     app.add_route("/healthz", Health())
     app.add_route("/readyz", readiness)
     app.add_route("/version", Version(facts))
     whole = WholeBody(app, admission, max_bytes=settings.max_bytes, seconds=settings.body_seconds)
     return CrossOrigin(whole, settings.cors_origins) if settings.cors_origins else whole
+
+
+def _keep(
+    app: falcon.asgi.App[Any, Any], turns: Turns, recorder: Recorder | None, shadow: Scorer | None, *, share: float
+) -> Callable[[Sequence[Prediction]], None] | None:
+    """Return what is to be told of every prediction, if anything, and let it begin and end with ``app``."""
+    if not recorder:
+        return None
+    app.add_middleware(recorder)
+    if not shadow:
+        return recorder.add
+    shadowing = Shadow(shadow, turns, share=share, keep=recorder.add)
+    # After the recorder, as they end in reverse order.
+    app.add_middleware(shadowing)
+    return shadowing.add
 
 
 def get_app() -> ASGI:
@@ -64,15 +96,40 @@ def get_app() -> ASGI:
 def read_app() -> ASGI:
     """Return the app that the environment asks for; raise ``SettingsError`` or ``BundleError`` if there is none."""
     settings = read_settings(os.environ)
-    dictionary = settings.dictionary or DEFAULT_DICTIONARY
-    bundle = load(settings.bundle, dictionary=dictionary, max_chars=settings.max_chars)
-    facts = {
+    read = partial(load, dictionary=settings.dictionary or DEFAULT_DICTIONARY, max_chars=settings.max_chars)
+    bundle = read(settings.bundle)
+    shadow = read(settings.shadow_bundle) if settings.shadow_bundle else None
+    facts: dict[str, Any] = {
         "version": __version__,
         "bundle": {"digest": bundle.digest, **{key: bundle.manifest[key] for key in ("corpus", "dictionary", "seed")}},
         "libraries": {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
     }
+    if shadow:
+        facts["shadow"] = {"digest": shadow.digest}
     probe = bundle.manifest["probe"]["text"]
-    return create_app(bundle.scorer, probe=probe, facts=facts, settings=settings, drain=shared_drain())
+    return create_app(
+        bundle.scorer,
+        probe=probe,
+        facts=facts,
+        settings=settings,
+        drain=shared_drain(),
+        recorder=_recorder(settings, bundle.digest, shadow.digest if shadow else ""),
+        shadow=shadow.scorer if shadow else None,
+    )
+
+
+def _recorder(settings: Settings, bundle: str, shadow_bundle: str) -> Recorder | None:
+    if not settings.redis_url:
+        return None
+    from service.streams import Streams  # noqa: PLC0415 - see there
+
+    keep = keeping(settings.record_text, settings.record_key)
+    return Recorder(
+        Streams(settings.redis_url, length=settings.record_length),
+        lambda prediction: prediction_entry(prediction, keep, bundle=bundle, shadow_bundle=shadow_bundle),
+        stream=settings.record_stream,
+        held_bytes=settings.record_held_bytes,
+    )
 
 
 class _State:

@@ -9,8 +9,10 @@ from collections.abc import Collection
 from typing import Any
 
 from service.body import ASGI, Receive, Scope, Send
+from service.predictions import HEADER
 
 _DAY = b"86400"
+_READABLE = f"Retry-After, {HEADER}".encode()
 
 
 class CrossOrigin:
@@ -30,7 +32,7 @@ class CrossOrigin:
         # Caches must not give one origin's answer to another.
         headers = [(b"vary", b"Origin")]
         if origin in self._origins:
-            headers += [(b"access-control-allow-origin", origin), (b"access-control-expose-headers", b"Retry-After")]
+            headers += [(b"access-control-allow-origin", origin), (b"access-control-expose-headers", _READABLE)]
             if scope["method"] == "OPTIONS" and b"access-control-request-method" in asked:
                 wanted = asked.get(b"access-control-request-headers", b"")
                 await _allow([*headers, (b"access-control-allow-headers", wanted)], send)

@@ -20,8 +20,10 @@ log = logging.getLogger(__name__)
 STATUS = {
     "body_incomplete": 400,
     "detail_type": 400,
+    "id_invalid": 400,
     "json_invalid": 400,
     "query_invalid": 400,
+    "stars_invalid": 400,
     "text_empty": 400,
     "text_nul": 400,
     "text_surrogate": 400,
@@ -30,6 +32,7 @@ STATUS = {
     "texts_type": 400,
     "utf8_invalid": 400,
     "not_found": 404,
+    "record_off": 404,
     "method_not_allowed": 405,
     "body_timeout": 408,
     "body_too_large": 413,
@@ -39,6 +42,7 @@ STATUS = {
     "draining": 503,
     "not_ready": 503,
     "overloaded": 503,
+    "record_away": 503,
 }
 """The HTTP status of each code."""
 

@@ -67,7 +67,7 @@ def _describe(
         "summary": operation.summary,
         "tags": ["reviews" if path.startswith("/api/") else "service"],
         "responses": {
-            "200": _content("what was asked for", answers[0] if len(answers) == 1 else {"anyOf": answers}),
+            "200": _answered(operation, answers),
             **_errors(operation.codes, schemas[ErrorAnswer]),
         },
     }
@@ -77,6 +77,15 @@ def _describe(
         body = {"schema": schemas[operation.asked], "examples": _named(operation.examples)}
         described["requestBody"] = {"required": True, "content": {falcon.MEDIA_JSON: body}}
     return described
+
+
+def _answered(operation: Operation, answers: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    answered = _content("what was asked for", answers[0] if len(answers) == 1 else {"anyOf": answers})
+    if operation.headers:
+        answered["headers"] = {
+            name: {"description": meaning, "schema": {"type": "string"}} for name, meaning in operation.headers.items()
+        }
+    return answered
 
 
 def _parameters(schema: Mapping[str, Any], examples: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from service.answers import DetailsAnswer, ExplanationsAnswer, ScoreAnswer, ScoreDetail, ScoresAnswer, StatusAnswer
+from service.feedback import FeedbackAnswer, FeedbackRequest
+from service.predictions import HEADER
 from service.requests import ExplainRequest, ScoreRequest
 from service.scoring.explaining import Explanation
 
@@ -15,6 +17,7 @@ _TEXTS = ("texts_missing", "texts_type", "texts_empty", "text_empty", "text_nul"
 _LIMITS = ("text_too_long", "texts_too_many", "body_too_large")
 _BODY = ("json_invalid", "utf8_invalid", "body_incomplete", *_TEXTS, "body_timeout", *_LIMITS, "internal", "overloaded")
 _QUERY = ("query_invalid", "utf8_invalid", "detail_type", *_TEXTS, *_LIMITS, "internal", "overloaded")
+_ID = "019aa6b5-4c1f-7d3a-9b5e-2f6d8c1a4e70"
 _REVIEW = "すごい！最高に興奮した！楽しい"
 _REVIEWS = ["この映画は全くだめ、楽しくない。駄作", "部屋は狭いけれど朝食が美味しかった"]
 
@@ -24,7 +27,8 @@ class Operation:
     """What one method of one path does.
 
     ``asked`` is the type of the body, or of the query where the method is ``GET``, ``answers`` are the types of a 200;
-    ``codes`` those of the errors; ``examples`` are values of ``asked``, by name.
+    ``codes`` those of the errors; ``examples`` are values of ``asked``, by name; ``headers`` tells what those of a 200
+    mean, by name.
     """
 
     name: str
@@ -33,8 +37,10 @@ class Operation:
     answers: Sequence[Any] = ()
     codes: Sequence[str] = ("internal",)
     examples: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
+_NAMED = {HEADER: "What feedback is given on; of a list, the n-th text, from 0, is called by this, a full stop and n."}
 _SCORES = (ScoreAnswer, ScoresAnswer, ScoreDetail, DetailsAnswer)
 _POST_SCORES = Operation(
     name="scoreBody",
@@ -42,6 +48,7 @@ _POST_SCORES = Operation(
     asked=ScoreRequest,
     answers=_SCORES,
     codes=("detail_type", *_BODY),
+    headers=_NAMED,
     examples={
         "one": {"texts": _REVIEW},
         "list": {"texts": _REVIEWS},
@@ -54,6 +61,7 @@ _GET_SCORES = Operation(
     asked=ScoreRequest,
     answers=_SCORES,
     codes=_QUERY,
+    headers=_NAMED,
     examples={"one": {"texts": [_REVIEW]}, "list": {"texts": _REVIEWS, "detail": True}},
 )
 OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
@@ -67,6 +75,24 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
             answers=(Explanation, ExplanationsAnswer),
             codes=_BODY,
             examples={"one": {"texts": _REVIEW}, "list": {"texts": _REVIEWS}},
+        )
+    },
+    "/api/1/feedback": {
+        "post": Operation(
+            name="feedback",
+            summary="The stars that were right for a prediction, to learn from",
+            asked=FeedbackRequest,
+            answers=(FeedbackAnswer,),
+            codes=(
+                *("json_invalid", "utf8_invalid", "id_invalid", "stars_invalid", "texts_type"),
+                *("text_empty", "text_nul", "text_surrogate", "text_too_long"),
+                *("body_incomplete", "body_timeout", "body_too_large", "record_off"),
+                *("internal", "overloaded", "record_away"),
+            ),
+            examples={
+                "stars": {"id": _ID, "stars": 4},
+                "text": {"id": f"{_ID}.0", "stars": 4.5, "texts": _REVIEW},
+            },
         )
     },
     "/healthz": {"get": Operation(name="health", summary="Whether the process is alive", answers=(StatusAnswer,))},

@@ -1,7 +1,6 @@
 """What the service answers to: scores, and questions about itself."""
 
-import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import falcon
@@ -12,6 +11,7 @@ from service.admission import Admission
 from service.answers import DetailsAnswer, ScoreAnswer, ScoreDetail, ScoresAnswer
 from service.draining import Drain
 from service.errors import RequestError
+from service.predictions import HEADER, Prediction, ids_of_list, new_id
 from service.requests import ScoreRequest, check_count, decode, parse_query
 from service.scoring.scorer import Detail, Scorer
 
@@ -20,13 +20,25 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Scores:
-    """Stars for one text or many, asked for by ``POST`` with JSON or by ``GET`` with a query."""
+    """Stars for one text or many, asked for by ``POST`` with JSON or by ``GET`` with a query.
 
-    def __init__(self, scorer: Scorer, admission: Admission, *, max_texts: int) -> None:
+    Each answer has a name, in its details or the header ``X-Prediction-Id``; of a list, the texts are called by the
+    answer's name and their places, ``NAME.0`` and so on. ``keep``, if any, is told of every prediction.
+    """
+
+    def __init__(
+        self,
+        scorer: Scorer,
+        admission: Admission,
+        *,
+        max_texts: int,
+        keep: Callable[[Sequence[Prediction]], None] | None = None,
+    ) -> None:
         self._scorer = scorer
         self._admission = admission
         self._turns = admission.turns
         self._max_texts = max_texts
+        self._keep = keep
 
     async def on_post(self, request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
         """``{"texts": "…"}`` → ``{"score": 4.78}``; ``{"texts": ["…", …]}`` → ``{"scores": [4.78, …]}``.
@@ -42,28 +54,42 @@ class Scores:
         await self._answer(parse_query(query), len(query), response)
 
     async def _answer(self, asked: ScoreRequest, size: int, response: falcon.asgi.Response) -> None:
+        identity = new_id()
         if isinstance(asked.texts, str):
             self._scorer.check(asked.texts)
             with self._admission.accept(1, size):
-                response.data = await self._one(asked.texts, detail=asked.detail)
+                response.data = await self._one(asked.texts, identity, detail=asked.detail)
         else:
             check_count(asked.texts, most=self._max_texts)
             self._scorer.check_all(asked.texts)
             with self._admission.accept(len(asked.texts), size):
-                response.data = await self._many(asked.texts, detail=asked.detail)
+                response.data = await self._many(asked.texts, identity, detail=asked.detail)
         response.content_type = falcon.MEDIA_JSON
+        response.set_header(HEADER, identity)
 
-    async def _one(self, text: str, *, detail: bool) -> bytes:
+    async def _one(self, text: str, identity: str, *, detail: bool) -> bytes:
         if detail:
-            return _encode(_detail((await self._turns.take(self._scorer.detail_many, [text]))[0]))
-        return _encode(ScoreAnswer((await self._turns.take(self._scorer.score_many, [text]))[0]))
+            found = (await self._turns.take(self._scorer.detail_many, [text]))[0]
+            score, answer = found.score, _encode(_detail(found, identity))
+        else:
+            score = (await self._turns.take(self._scorer.score_many, [text]))[0]
+            answer = _encode(ScoreAnswer(score))
+        if self._keep:
+            self._keep([Prediction(identity, text, score)])
+        return answer
 
-    async def _many(self, texts: list[str], *, detail: bool) -> bytes:
+    async def _many(self, texts: list[str], identity: str, *, detail: bool) -> bytes:
+        ids = ids_of_list(identity, len(texts))
         if detail:
-            return _encode(
-                DetailsAnswer([_detail(each) for each in await self._turns.take(self._scorer.detail_many, texts)])
-            )
-        return _encode(ScoresAnswer(await self._turns.take(self._scorer.score_many, texts)))
+            found = await self._turns.take(self._scorer.detail_many, texts)
+            scores = [each.score for each in found]
+            answer = _encode(DetailsAnswer([_detail(*each) for each in zip(found, ids, strict=True)]))
+        else:
+            scores = await self._turns.take(self._scorer.score_many, texts)
+            answer = _encode(ScoresAnswer(scores))
+        if self._keep:
+            self._keep([Prediction(*each) for each in zip(ids, texts, scores, strict=True)])
+        return answer
 
 
 class Health:
@@ -112,5 +138,5 @@ class Version:
         response.content_type = falcon.MEDIA_JSON
 
 
-def _detail(detail: Detail) -> ScoreDetail:
-    return ScoreDetail(detail.score, detail.interval, detail.known, secrets.token_hex(8))
+def _detail(detail: Detail, identity: str) -> ScoreDetail:
+    return ScoreDetail(detail.score, detail.interval, detail.known, identity)
