@@ -62,8 +62,8 @@ class Recorder:
         self._held = 0
         self._queue: deque[Prediction] = deque()
         self._some = asyncio.Event()
-        # What was dropped since the record last said so, and the name of the entry that will.
-        self._untold, self._gap = 0, new_id()
+        # What was dropped since the record last said so.
+        self._untold = 0
         self._away_since: float | None = None
 
     def add(self, predictions: Sequence[Prediction]) -> None:
@@ -79,6 +79,8 @@ class Recorder:
 
     async def process_startup(self, _scope: Mapping[str, Any], _event: Mapping[str, Any]) -> None:
         """Begin to write; called by Falcon when the worker starts."""
+        # The name of the entry that says what was dropped. Not before the fork: each worker has its own.
+        self._gap = new_id()
         self._writer = asyncio.create_task(self._write())
 
     async def process_shutdown(self, _scope: Mapping[str, Any], _event: Mapping[str, Any]) -> None:

@@ -116,17 +116,14 @@ def test_a_redis_that_is_killed_under_load_costs_no_answer_and_the_record_says_w
     store: RedisServer, tiny_bundle: Path
 ) -> None:
     with serving(tiny_bundle, REDIS_URL=store.url, RECORD_HELD_BYTES="65536") as server:
-        with crowd(server, [SINGLE], clients=6) as met:
+        with crowd(server, [SINGLE], clients=12) as met:
             store.wait_for(100)
             flushed = recorded(store.entries())
             store.kill()
             time.sleep(1.5)
             store.start()
             assert flushed <= recorded(store.entries())
-            # Both workers, and what comes after.
-            back = len(store.entries())
-            time.sleep(1)
-            store.wait_for(back + 200)
+            store.wait_for(len(store.entries()) + 200)
         output = stopped(server)
     assert met.failures == []
     assert set(met.answers) == {200}
@@ -136,7 +133,8 @@ def test_a_redis_that_is_killed_under_load_costs_no_answer_and_the_record_says_w
     assert len(recorded(entries)) + dropped(entries) == len(met.ids) == len(set(met.ids))
     away = [line for line in output.splitlines() if "the record cannot be written (" in line]
     back_again = re.findall(r"the record is written again after [\d.]+ s; ([\d,]+) predictions were dropped", output)
-    assert len(away) == len(back_again) == 2
+    # Once a worker, however many predictions; all clients may have met the same one.
+    assert 1 <= len(away) == len(back_again) <= 2
     assert sum(int(count.replace(",", "")) for count in back_again) == dropped(entries)
     assert "Traceback" not in output
 
