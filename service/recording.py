@@ -62,8 +62,8 @@ class Recorder:
         self._held = 0
         self._queue: deque[Prediction] = deque()
         self._some = asyncio.Event()
-        # What was dropped since the record last said so.
-        self._untold = 0
+        # Of what was dropped: what the record does not tell of yet; what it does, and the log does not.
+        self._untold = self._told = 0
         self._away_since: float | None = None
 
     def add(self, predictions: Sequence[Prediction]) -> None:
@@ -132,7 +132,7 @@ class Recorder:
             self._queue.popleft()
             self._held -= _size(prediction)
         self.written += len(batch)
-        self._note_back(told)
+        self._note_stored(told)
         return True
 
     def _drop(self, count: int) -> None:
@@ -144,16 +144,24 @@ class Recorder:
             self._away_since = time.monotonic()
             log.warning("the record cannot be written (%s); what it cannot hold meanwhile is dropped", error)
 
-    def _note_back(self, told: int) -> None:
+    def _note_stored(self, told: int) -> None:
+        """Say how it was once, when all that waited is written: until then more may be dropped."""
+        self._told += told
         if told:
             self._untold -= told
             self._gap = new_id()
+        if self._has_more():
+            return
         if self._away_since is not None:
             seconds = time.monotonic() - self._away_since
-            log.warning("the record is written again after %.1f s; %s predictions were dropped", seconds, f"{told:,}")
-            self._away_since = None
-        elif told:
-            log.warning("the record lacks %s predictions: they came faster than they could be written", f"{told:,}")
+            log.warning(
+                "the record is written again after %.1f s; %s predictions were dropped", seconds, f"{self._told:,}"
+            )
+        elif self._told:
+            log.warning(
+                "the record lacks %s predictions: they came faster than they could be written", f"{self._told:,}"
+            )
+        self._away_since, self._told = None, 0
 
 
 def _size(prediction: Prediction) -> int:

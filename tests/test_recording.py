@@ -115,7 +115,7 @@ def test_an_id_tells_its_time_and_nothing_that_lets_one_guess_the_next() -> None
 def test_a_redis_that_is_killed_under_load_costs_no_answer_and_the_record_says_what_it_lacks(
     store: RedisServer, tiny_bundle: Path
 ) -> None:
-    with serving(tiny_bundle, REDIS_URL=store.url, RECORD_HELD_BYTES="65536") as server:
+    with serving(tiny_bundle, REDIS_URL=store.url, RECORD_HELD_BYTES="65536", MAX_WAIT_SECONDS="5") as server:
         with crowd(server, [SINGLE], clients=12) as met:
             store.wait_for(100)
             flushed = recorded(store.entries())
