@@ -99,7 +99,7 @@ def test_the_parts_agree_with_each_other(real: Project, check: Check) -> None:
 
 
 def test_the_overlays_are_those_that_the_readme_offers() -> None:
-    offered = {"local", "dev", "gke", "ingress", "bundle-volume", "bundle-bucket", "canary"}
+    offered = {"local", "dev", "gke", "ingress", "bundle-volume", "bundle-bucket", "canary", "record"}
     assert {f"k8s/overlays/{name}" for name in offered} | {"k8s/base", "k8s/overlays/gke/cluster"} == set(SERVICES)
 
 
@@ -153,6 +153,7 @@ SERVER = f"{POD} containers 0"
 pod = functools.partial(at, "Deployment")
 BUNDLE = "k8s/overlays/bundle-volume"
 BUCKET = "k8s/overlays/bundle-bucket"
+RECORD = "k8s/overlays/record"
 CANARY = "k8s/overlays/canary"
 INGRESS = "k8s/overlays/ingress"
 BROKEN: list[tuple[Check, str, Change]] = [
@@ -370,6 +371,17 @@ BROKEN: list[tuple[Check, str, Change]] = [
     (manifests.check_the_trained_bundle_is_the_served_one, BUNDLE, pod(f"{SERVER} volumeMounts 0 name", "data")),
     (manifests.check_the_trained_bundle_is_the_served_one, BUCKET, pod(f"{POD} initContainers 0 command 5", "/data")),
     (manifests.check_the_trained_bundle_is_the_served_one, BUCKET, at("NetworkPolicy", "spec egress", [])),
+    *(
+        (manifests.check_the_record_reaches_redis, RECORD, change)
+        for change in (
+            pod(f"{SERVER} env 0", {"name": "SCORER_REDIS_URL", "value": "redis://:secret@redis"}),
+            pod(f"{SERVER} env 1 valueFrom secretKeyRef name", "other"),
+            pod(f"{SERVER} env 0 valueFrom secretKeyRef optional", value=True),
+            at("NetworkPolicy", "spec egress 1", REMOVED),
+            within("compose", "services scorer environment SCORER_REDIS_URL", "redis://database"),
+            within("compose", "services scorer depends_on", {}),
+        )
+    ),
     *(
         (manifests.check_skaffold_builds_what_it_deploys, LOCAL, change)
         for change in (
