@@ -39,6 +39,10 @@ evaluate: $(RUN_ENV) ## measure BUNDLE on CORPUS
 compare: $(RUN_ENV) ## compare the bundle B with A on CORPUS
 	$(BIN)/python train-corpus/compare.py $(A) $(B) --corpus $(CORPUS) $(if $(GROUP),--group-column $(GROUP)) $(ARGS)
 
+.PHONY: feedback
+feedback: $(RUN_ENV) ## write OUT, a corpus of what the record in REDIS predicted and people said (ARGS="--report --disagreements")
+	$(BIN)/python train-corpus/feedback.py --redis $(REDIS) $(if $(OUT),--out $(OUT)) $(ARGS)
+
 test: $(TEST_ENV) ## run every test
 	$(BIN)/pytest $(ARGS)
 

@@ -82,12 +82,12 @@ class Recorder:
         # The name of the entry that says what was dropped. Not before the fork: each worker has its own.
         self._gap = new_id()
         self._writer = asyncio.create_task(self._write())
+        self._writer.add_done_callback(_tell_of_a_bug)
 
     async def process_shutdown(self, _scope: Mapping[str, Any], _event: Mapping[str, Any]) -> None:
         """Write what is left; called by Falcon when the worker has answered everything."""
         self._writer.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._writer
+        await asyncio.wait([self._writer])
         with suppress(TimeoutError):
             async with asyncio.timeout(_LAST_SECONDS):
                 while self._has_more() and await self._send():
@@ -162,6 +162,11 @@ class Recorder:
                 "the record lacks %s predictions: they came faster than they could be written", f"{self._told:,}"
             )
         self._away_since, self._told = None, 0
+
+
+def _tell_of_a_bug(writer: asyncio.Task[None]) -> None:
+    if not writer.cancelled():
+        log.error("the record rests until the next start", exc_info=writer.exception())
 
 
 def _size(prediction: Prediction) -> int:

@@ -45,9 +45,8 @@ QUERIES = [
 @pytest.fixture(scope="module")
 def server(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with everything that is described: with a record, so that feedback can be given."""
-    with redis_server(tmp_path_factory.mktemp("redis")) as store:
-        with serving(tiny_bundle, REDIS_URL=store.url) as running:
-            yield running
+    with redis_server(tmp_path_factory.mktemp("redis")) as store, serving(tiny_bundle, REDIS_URL=store.url) as running:
+        yield running
 
 
 def resolved(schema: dict[str, Any]) -> dict[str, Any]:
