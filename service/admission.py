@@ -26,13 +26,11 @@ class Admission:
     ``pending`` is that work, in texts; ``refused`` counts the requests that were turned away.
     """
 
-    def __init__(self, turns: Turns, *, max_texts: int, max_wait: float) -> None:
+    def __init__(self, turns: Turns, *, max_texts: int) -> None:
         self.turns = turns
         self.pending = 0
         self.refused = 0
         self._max_texts = max_texts
-        # Half, as the pace is a guess: what is accepted is then hardly ever late.
-        self._max_expected = max_wait / 2
 
     def refuses(self, path: str, size: int) -> bool:
         """Whether a request for ``path`` with a body (or query) of ``size`` bytes is to be turned away, and count it.
@@ -58,6 +56,7 @@ class Admission:
             self.pending -= work
 
     def _admits(self, work: int) -> bool:
-        if self.turns.waiting >= _FEW and self.turns.expected > self._max_expected:
+        # Half, as the pace is a guess: what is accepted is then hardly ever late.
+        if self.turns.waiting >= _FEW and self.turns.expected > self.turns.patience / 2:
             return False
         return self.pending + work <= self._max_texts

@@ -13,6 +13,7 @@ import falcon.asgi
 from service import __version__, documentation, errors, pages
 from service.admission import Admission
 from service.body import ASGI, WholeBody
+from service.changing import Change, shared_change
 from service.cors import CrossOrigin
 from service.draining import Drain, shared_drain
 from service.explanations import Explanations
@@ -39,18 +40,19 @@ def create_app(
     facts: Mapping[str, Any],
     settings: Settings,
     drain: Drain | None = None,
+    change: Change | None = None,
     recorder: Recorder | None = None,
     shadow: Scorer | None = None,
 ) -> ASGI:
     """Return the ASGI app that serves ``scorer``.
 
     ``probe`` is the review that each worker scores before it calls itself ready; ``facts`` is what ``/version`` tells.
-    ``drain``, once started, makes it unready. ``recorder`` writes what was predicted, and for some of it what
-    ``shadow`` says.
+    ``drain``, once started, makes it unready; ``change`` is under way while the workers change. ``recorder`` writes
+    what was predicted, and for some of it what ``shadow`` says.
     """
     readiness = Readiness(scorer, probe, drain or Drain())
-    turns = Turns(patience=settings.max_wait_seconds)
-    admission = Admission(turns, max_texts=settings.max_pending_texts, max_wait=settings.max_wait_seconds)
+    turns = Turns(patience=settings.max_wait_seconds, change=change)
+    admission = Admission(turns, max_texts=settings.max_pending_texts)
     app = falcon.asgi.App(middleware=[readiness])
     app.add_middleware(_State(settings=settings, admission=admission))
     errors.install(app)
@@ -113,6 +115,7 @@ def read_app() -> ASGI:
         facts=facts,
         settings=settings,
         drain=shared_drain(),
+        change=shared_change(),
         recorder=_recorder(settings, bundle.digest, shadow.digest if shadow else ""),
         shadow=shadow.scorer if shadow else None,
     )

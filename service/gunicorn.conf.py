@@ -8,6 +8,7 @@ from pathlib import Path
 # Before LightGBM is loaded: its threads do not survive the fork into workers.
 os.environ["OMP_NUM_THREADS"] = "1"
 
+from service.changing import shared_change
 from service.draining import drain_on_term, shared_drain
 from service.listening import refused
 from service.reloading import reload_on_hup
@@ -46,7 +47,7 @@ def when_ready(server: object) -> None:
     from service.app import read_app  # noqa: PLC0415 - it was loaded by now, and not for those who only ask for settings
 
     drain_on_term(server, shared_drain(), _settings.drain_seconds)
-    reload_on_hup(server, read_app)
+    reload_on_hup(server, read_app, shared_change())
 
 
 def post_fork(_server: object, _worker: object) -> None:

@@ -9,19 +9,22 @@ cannot stop the change of workers, and an error in it ends the service.
 from collections.abc import Callable
 from typing import Any
 
+from service.changing import Change
 
-def reload_on_hup(server: Any, read_app: Callable[[], Any]) -> None:
+
+def reload_on_hup(server: Any, read_app: Callable[[], Any], change: Change) -> None:
     """Let a HUP signal to gunicorn's master serve what ``read_app`` returns then, or go on as before if it raises.
 
-    To be called in the master, once it listens.
+    ``change`` is on meanwhile. To be called in the master, once it listens.
     """
     replace_workers = server.handle_hup
 
     def reload() -> None:
         before = server.app.callable, server.app.cfg
         try:
-            server.app.callable = read_app()
-            replace_workers()
+            with change.on():
+                server.app.callable = read_app()
+                replace_workers()
         # SystemExit is how gunicorn refuses a configuration that it cannot read any more.
         except (Exception, SystemExit) as error:  # noqa: BLE001
             server.app.callable, server.app.cfg = before

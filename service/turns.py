@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
+from service.changing import Change
 from service.errors import overloaded
 
 Result = TypeVar("Result")
@@ -29,6 +30,9 @@ _MEMORY = 32
 # every refusal with a new request could else keep the worker busy with refusing alone.
 _SHARE = 1 / 8
 
+# While the workers change there is too little CPU for all, for a second: better to answer late then than to refuse.
+_PATIENCE_IN_CHANGE = 2.0
+
 
 class _Turn(NamedTuple):
     work: Callable[[Sequence[str]], Sequence[Any]]
@@ -44,17 +48,23 @@ class Turns:
     """The queue for one worker's thread.
 
     ``patience`` is how many seconds a computation may wait; one whose turn comes later is refused instead, as its
-    caller has given up or will. ``late`` counts those. ``observe``, if set, is called with the seconds that each turn
-    was waited for.
+    caller has given up or will. ``late`` counts those. While ``change`` is under way it is longer. ``observe``, if set,
+    is called with the seconds that each turn was waited for.
     """
 
-    def __init__(self, *, patience: float) -> None:
+    def __init__(self, *, patience: float, change: Change | None = None) -> None:
         self.late = 0
         self.observe: Callable[[float], None] | None = None
         self._patience = patience
+        self._change = change or Change()
         self._pace = 0.0
         self._ended = 0.0
         self._queue: deque[_Turn] = deque()
+
+    @property
+    def patience(self) -> float:
+        """How many seconds a computation may wait, as things are."""
+        return max(self._patience, _PATIENCE_IN_CHANGE) if self._change.under_way else self._patience
 
     @property
     def waiting(self) -> int:
@@ -145,7 +155,7 @@ class Turns:
             self._pace += (waited / turn.ahead - self._pace) / _MEMORY
         if self.observe:
             self.observe(waited)
-        if waited > self._patience and not turn.begun:
+        if waited > self.patience and not turn.begun:
             self.late += 1
             turn.result.set_exception(overloaded())
             return False

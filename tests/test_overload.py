@@ -127,7 +127,7 @@ def test_bodies_that_arrive_slowly_cannot_fill_the_memory() -> None:
         raise AssertionError("no body was whole")
 
     async def scene() -> tuple[list[int], int]:
-        body = WholeBody(app, Admission(Turns(patience=1), max_texts=1, max_wait=1), max_bytes=1_000, seconds=60)
+        body = WholeBody(app, Admission(Turns(patience=1), max_texts=1), max_bytes=1_000, seconds=60)
         statuses: list[int] = []
 
         async def send(message: Mapping[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """One computation at a time, in order of arrival, and never more accepted than can be done."""
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -8,6 +9,7 @@ from functools import partial
 import pytest
 
 from service.admission import BYTES_PER_TEXT, Admission
+from service.changing import Change
 from service.errors import RequestError
 from service.turns import SLICE_CHARS, SLICE_TEXTS, Turns, slices
 
@@ -145,7 +147,7 @@ def test_slices_are_bounded_in_texts_and_in_characters() -> None:
 
 
 def admission(turns: Turns | None = None, *, max_texts: int = 100, max_wait: float = 0.1) -> Admission:
-    return Admission(turns or Turns(patience=max_wait), max_texts=max_texts, max_wait=max_wait)
+    return Admission(turns or Turns(patience=max_wait), max_texts=max_texts)
 
 
 def test_an_idle_worker_accepts_the_largest_list() -> None:
@@ -186,7 +188,7 @@ def test_questions_about_the_service_are_never_refused(path: str) -> None:
 
 def test_who_would_wait_too_long_is_refused_whatever_the_speed_of_the_machine() -> None:
     async def scene(turns: Turns) -> None:
-        busy = admission(turns, max_texts=10_000, max_wait=0.2)
+        busy = admission(turns, max_texts=10_000)
 
         async def ask(seconds: float) -> None:
             with busy.accept(1, 0):
@@ -202,9 +204,32 @@ def test_who_would_wait_too_long_is_refused_whatever_the_speed_of_the_machine() 
             return outcomes.count(None)
 
         quick, slow = await accepted(0.001), await accepted(0.01)
-        # 0.1 seconds of work each: half of what may be waited for.
-        assert 20 <= quick <= 110
-        assert 4 <= slow <= 12
+        # 0.2 seconds of work each: half of what may be waited for.
+        assert 40 <= quick <= 220
+        assert 4 <= slow <= 30
         assert turns.late == 0
 
-    run(scene)
+    run(scene, patience=0.4)
+
+
+def test_while_the_workers_change_all_wait_for_longer() -> None:
+    change = Change()
+    turns = Turns(patience=0.08, change=change)
+    assert turns.patience == 0.08
+    with change.on():
+        assert turns.patience == 2
+    # The new workers have a second to work off what came meanwhile.
+    assert turns.patience == 2
+    assert Turns(patience=0.08).patience == 0.08
+
+
+def test_a_change_is_seen_by_the_processes_that_were_forked_before_it() -> None:
+    change, (read, write) = Change(), os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.read(read, 1)
+        os._exit(change.under_way)
+    with change.on():
+        os.write(write, b"!")
+        _, status = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 1
