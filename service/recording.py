@@ -86,8 +86,10 @@ class Recorder:
 
     async def process_shutdown(self, _scope: Mapping[str, Any], _event: Mapping[str, Any]) -> None:
         """Write what is left; called by Falcon when the worker has answered everything."""
-        self._writer.cancel()
-        await asyncio.wait([self._writer])
+        # Again and again: on Python 3.11 a time-out within the client can swallow a cancellation.
+        while not self._writer.done():
+            self._writer.cancel()
+            await asyncio.wait([self._writer], timeout=0.1)
         with suppress(TimeoutError):
             async with asyncio.timeout(_LAST_SECONDS):
                 while self._has_more() and await self._send():

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,10 @@ def test_a_redis_that_does_not_answer_delays_nobody_and_loses_nothing(store: Red
             during = len(met.ids)
             store.thaw()
             assert time.monotonic() - frozen > 2.5
+        deadline = time.monotonic() + 20
+        while recorded(store.entries()) != set(met.ids):
+            assert time.monotonic() < deadline, "the record was not whole in time"
+            time.sleep(0.2)
         stopped(server)
     assert met.failures == []
     assert set(met.answers) == {200}
@@ -240,6 +245,26 @@ class Shelf:
 
     async def close(self) -> None:
         pass
+
+
+def test_a_store_that_swallows_the_end_does_not_hold_it_up() -> None:
+    class Stubborn(Shelf):
+        async def add(self, _stream: str, entries: list[Entry]) -> None:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(60)
+            self.entries += entries
+
+    shelf = Stubborn()
+    recorder = Recorder(shelf, lambda each: {"id": each.id}, stream="s", held_bytes=10_000)  # type: ignore[arg-type]
+
+    async def scene() -> None:
+        await recorder.process_startup({}, {})
+        recorder.add([Prediction("one", "", 1.0)])
+        await asyncio.sleep(0.2)
+        await asyncio.wait_for(recorder.process_shutdown({}, {}), 5)
+
+    asyncio.run(scene())
+    assert shelf.entries == [{"id": "one"}]
 
 
 def test_each_prediction_waits_is_written_or_is_dropped_and_counted() -> None:
