@@ -10,7 +10,7 @@ from typing import Any
 
 import falcon.asgi
 
-from service import __version__, documentation, errors, pages
+from service import __version__, documentation, errors, logs, metrics, pages, tracing
 from service.admission import Admission
 from service.body import ASGI, WholeBody
 from service.changing import Change, shared_change
@@ -18,6 +18,11 @@ from service.cors import CrossOrigin
 from service.draining import Drain, shared_drain
 from service.explanations import Explanations
 from service.feedback import Feedback
+from service.guarding import Guarding
+from service.keys import Keys, KeysError
+from service.limits import shared_limits
+from service.lines import Lines, shared_lines
+from service.observing import Observed, Watch, routes_of
 from service.predictions import Prediction
 from service.recording import Recorder
 from service.records import feedback_stream, keeping, keeping_sent, prediction_entry
@@ -28,6 +33,7 @@ from service.scoring.scorer import Scorer
 from service.scoring.tokens import DEFAULT_DICTIONARY
 from service.settings import Settings, SettingsError, read_settings
 from service.shadowing import Shadow
+from service.tallies import Tallies, shared_tallies
 from service.turns import Turns
 
 _LIBRARIES = ("falcon", "gunicorn", "uvicorn", "lightgbm", "mecab-python3", "ipadic", "numpy", "msgspec")
@@ -43,33 +49,53 @@ def create_app(
     change: Change | None = None,
     recorder: Recorder | None = None,
     shadow: Scorer | None = None,
+    tallies: Tallies | None = None,
+    trained: Mapping[str, Sequence[int]] | None = None,
+    lines: Lines | None = None,
+    keys: Keys | None = None,
+    traced: bool = False,
 ) -> ASGI:
     """Return the ASGI app that serves ``scorer``.
 
     ``probe`` is the review that each worker scores before it calls itself ready; ``facts`` is what ``/version`` tells.
-    ``drain``, once started, makes it unready; ``change`` is under way while the workers change. ``recorder`` writes
-    what was predicted, and for some of it what ``shadow`` says.
+    ``drain``, once started, makes it unready; ``change`` is under way while the workers change. ``tallies`` are what
+    the workers count into; ``trained`` is what the bundle keeps of how its held-out reviews scored. ``lines`` is where
+    requests are logged to. Where there are ``keys``, only who has one may ask for what is not open to all. ``traced``:
+    whether a collector is sent traces. ``recorder`` writes what was predicted, and for some of it what ``shadow`` says.
     """
+    watch = Watch()
     readiness = Readiness(scorer, probe, drain or Drain())
     turns = Turns(patience=settings.max_wait_seconds, change=change)
     admission = Admission(turns, max_texts=settings.max_pending_texts)
     app = falcon.asgi.App(middleware=[readiness])
-    app.add_middleware(_State(settings=settings, admission=admission))
     errors.install(app)
     pages.install(app)
     documentation.install(app)
     keep = _keep(app, turns, recorder, shadow, share=settings.shadow_share)
-    scores = Scores(scorer, admission, max_texts=settings.max_texts, keep=keep)
+    scores = Scores(scorer, admission, watch, max_texts=settings.max_texts, keep=keep)
     app.add_route("/api/1/users", scores)  # the original's name for it
     app.add_route("/api/1/scores", scores)
-    app.add_route("/api/1/explain", Explanations(scorer, admission, max_texts=settings.max_explained))
+    app.add_route("/api/1/explain", Explanations(scorer, admission, watch, max_texts=settings.max_explained))
     said, store = feedback_stream(settings.record_stream), recorder.store if recorder else None
     app.add_route("/api/1/feedback", Feedback(scorer, store, stream=said, keep=keeping_sent(settings.record_text)))
     app.add_route("/healthz", Health())
     app.add_route("/readyz", readiness)
     app.add_route("/version", Version(facts))
-    whole = WholeBody(app, admission, max_bytes=settings.max_bytes, seconds=settings.body_seconds)
-    return CrossOrigin(whole, settings.cors_origins) if settings.cors_origins else whole
+    if settings.metrics:
+        metrics.install(app, watch, admission, tallies or Tallies(), facts=facts, trained=trained)
+    if traced:
+        tracing.install(app, watch)
+    if lines:  # after the traces, whose ids the lines name
+        logs.install(watch, lines, settings.log)
+    guarding = Guarding(keys, open_paths=settings.open_paths)
+    served: ASGI = WholeBody(
+        app, admission, max_bytes=settings.max_bytes, seconds=settings.body_seconds, guard=guarding.check
+    )
+    if settings.cors_origins:
+        served = CrossOrigin(served, settings.cors_origins)
+    observed = Observed(served, watch, routes=routes_of(app))
+    app.add_middleware([guarding, _State(settings=settings, admission=admission, observed=observed)])
+    return observed
 
 
 def _keep(
@@ -81,7 +107,7 @@ def _keep(
     app.add_middleware(recorder)
     if not shadow:
         return recorder.add
-    shadowing = Shadow(shadow, turns, share=share, keep=recorder.add)
+    shadowing = Shadow(shadow, turns, share=share, keep=recorder.add, count=recorder.count)
     # After the recorder, as they end in reverse order.
     app.add_middleware(shadowing)
     return shadowing.add
@@ -91,13 +117,14 @@ def get_app() -> ASGI:
     """Return the app that the environment asks for, or end the process with one line that says what is wrong."""
     try:
         return read_app()
-    except (SettingsError, BundleError) as error:
+    except (SettingsError, BundleError, KeysError) as error:
         sys.exit(f"review-scorer: {error}")
 
 
 def read_app() -> ASGI:
-    """Return the app that the environment asks for; raise ``SettingsError`` or ``BundleError`` if there is none."""
+    """Return the app that the environment asks for; raise what ``get_app`` ends with if there is none."""
     settings = read_settings(os.environ)
+    keys = Keys(settings.api_keys_file, shared_limits()) if settings.api_keys_file else None
     read = partial(load, dictionary=settings.dictionary or DEFAULT_DICTIONARY, max_chars=settings.max_chars)
     bundle = read(settings.bundle)
     shadow = read(settings.shadow_bundle) if settings.shadow_bundle else None
@@ -108,14 +135,19 @@ def read_app() -> ASGI:
     }
     if shadow:
         facts["shadow"] = {"digest": shadow.digest}
-    probe = bundle.manifest["probe"]["text"]
     return create_app(
         bundle.scorer,
-        probe=probe,
+        probe=bundle.manifest["probe"]["text"],
         facts=facts,
         settings=settings,
         drain=shared_drain(),
         change=shared_change(),
+        tallies=shared_tallies(),
+        # A bundle of an earlier version keeps none.
+        trained=bundle.manifest.get("distribution"),
+        lines=shared_lines(),
+        keys=keys,
+        traced=tracing.wanted(os.environ),
         recorder=_recorder(settings, bundle.digest, shadow.digest if shadow else ""),
         shadow=shadow.scorer if shadow else None,
     )
@@ -132,6 +164,7 @@ def _recorder(settings: Settings, bundle: str, shadow_bundle: str) -> Recorder |
         lambda prediction: prediction_entry(prediction, keep, bundle=bundle, shadow_bundle=shadow_bundle),
         stream=settings.record_stream,
         held_bytes=settings.record_held_bytes,
+        count=shared_tallies().add,
     )
 
 

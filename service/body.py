@@ -18,6 +18,7 @@ Message = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
+Guard = Callable[[str, Mapping[bytes, bytes]], None]
 
 # A client that is refused in the middle of its sending mostly reads the answer only after its last byte. So up to
 # this many times the limit is read and thrown away before the connection closes; who sends more may see it break.
@@ -34,14 +35,16 @@ SMALL_BODY = 65_536
 class WholeBody:
     """An ASGI wrapper that reads each request's body before it calls ``app``.
 
-    What ``admission`` turns away is answered 503, before its body is read or after. More than ``max_bytes`` is answered
+    What ``guard`` raises for a path and its headers is answered before the body is read. What ``admission`` turns away
+    is answered 503, before its body is read or after. More than ``max_bytes`` is answered
     413; a body that is not whole after ``seconds`` 408. Where some of the body may be left the connection is closed,
     as the rest would be taken for the next request.
     """
 
-    def __init__(self, app: ASGI, admission: Admission, *, max_bytes: int, seconds: float) -> None:
+    def __init__(self, app: ASGI, admission: Admission, *, max_bytes: int, seconds: float, guard: Guard) -> None:
         self._app = app
         self._admission = admission
+        self._guard = guard
         self._max_bytes = max_bytes
         self._seconds = seconds
         self._overloaded = overloaded()
@@ -53,20 +56,24 @@ class WholeBody:
             await self._app(scope, receive, send)
             return
         path, headers = scope["path"], dict(scope["headers"])
-        if self._admission.refuses(path, size_of(scope["query_string"], headers)):
-            await self._turn_away(headers, receive, send)
+        try:
+            self._guard(path, headers)
+            if self._admission.refuses(path, size_of(scope["query_string"], headers)):
+                raise self._overloaded
+        except RequestError as error:
+            await self._turn_away(error, headers, receive, send)
             return
         try:
             body = await self._read(headers, receive)
         except RequestError as error:
-            if error.code == self._overloaded.code:
-                await self._turn_away(headers, receive, send)
+            if error is self._overloaded:
+                await self._turn_away(error, headers, receive, send)
             else:
-                await _answer(error, send, close=True)
+                await answer(error, send, close=True)
             return
         # Others may have come while it arrived.
         if self._admission.refuses(path, len(body)):
-            await _answer(self._overloaded, send)
+            await answer(self._overloaded, send)
             return
         pieces = [body]
 
@@ -78,13 +85,13 @@ class WholeBody:
 
         await self._app(scope, receive_whole, send)
 
-    async def _turn_away(self, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
+    async def _turn_away(self, error: RequestError, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
         """Answer at once; what is too much to swallow is drained after it, so that the client gets to read it."""
         left = int(headers.get(b"content-length", b"0"))
         if left <= SMALL_BODY and b"transfer-encoding" not in headers:
-            await _answer(self._overloaded, send)
+            await answer(error, send)
             return
-        await _answer(self._overloaded, send, close=True, end=False)
+        await answer(error, send, close=True, end=False)
         if b"expect" not in headers:
             with suppress(RequestError):
                 async for _ in self._pieces(receive):
@@ -153,7 +160,8 @@ def size_of(query: bytes, headers: Mapping[bytes, bytes]) -> int:
     return max(len(query), int(headers.get(b"content-length", b"0")))
 
 
-async def _answer(error: RequestError, send: Send, *, close: bool = False, end: bool = True) -> None:
+async def answer(error: RequestError, send: Send, *, close: bool = False, end: bool = True) -> None:
+    """Send ``error`` as the answer, or its beginning only; ``close`` says that it is the connection's last."""
     body = error.body
     headers = {"content-type": "application/json", "content-length": str(len(body)), **error.headers}
     if close:

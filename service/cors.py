@@ -1,7 +1,7 @@
 """Pages of other origins may ask this service, where they are named: Cross-Origin Resource Sharing.
 
-Outermost of all wrappers, so that a page can read every answer, a refusal too. Credentials are not allowed: there are
-none.
+Above all that refuses, so that a page can read every answer. Credentials that browsers add by themselves are not
+allowed, as there are none; an API key is a header that the page must send.
 Reference: https://fetch.spec.whatwg.org/#http-cors-protocol
 """
 
@@ -12,7 +12,7 @@ from service.body import ASGI, Receive, Scope, Send
 from service.predictions import HEADER
 
 _DAY = b"86400"
-_READABLE = f"Retry-After, {HEADER}".encode()
+_READABLE = f"Retry-After, X-Request-Id, {HEADER}".encode()
 
 
 class CrossOrigin:

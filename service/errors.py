@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 STATUS = {
     "body_incomplete": 400,
     "detail_type": 400,
+    "http_invalid": 400,
     "id_invalid": 400,
     "json_invalid": 400,
     "query_invalid": 400,
@@ -31,6 +32,7 @@ STATUS = {
     "texts_missing": 400,
     "texts_type": 400,
     "utf8_invalid": 400,
+    "unauthorized": 401,
     "not_found": 404,
     "record_off": 404,
     "method_not_allowed": 405,
@@ -38,6 +40,7 @@ STATUS = {
     "body_too_large": 413,
     "text_too_long": 413,
     "texts_too_many": 413,
+    "rate_limited": 429,
     "internal": 500,
     "draining": 503,
     "not_ready": 503,
@@ -73,6 +76,16 @@ def overloaded() -> RequestError:
     """Return the error for work that could not be done in time."""
     reason = "there is more to score than can be done in time; ask again in a second"
     return RequestError("overloaded", reason, headers={"Retry-After": "1"})
+
+
+def http_invalid() -> RequestError:
+    """Return the error for bytes that are no HTTP."""
+    return RequestError("http_invalid", "this is no HTTP/1.1 request")
+
+
+def internal() -> RequestError:
+    """Return the error for a bug."""
+    return RequestError("internal", "the service failed at this request; it is written in its log")
 
 
 def install(app: falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]) -> None:
@@ -113,5 +126,4 @@ async def _http(
 
 async def _bug(request: falcon.asgi.Request, response: falcon.asgi.Response, error: Exception, _params: object) -> None:
     log.error("%s %s failed", request.method, request.path, exc_info=error)
-    internal = RequestError("internal", "the service failed at this request; it is written in its log")
-    await _answer(request, response, internal, _params)
+    await _answer(request, response, internal(), _params)

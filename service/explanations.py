@@ -8,6 +8,7 @@ import msgspec
 
 from service.admission import Admission
 from service.answers import ExplanationsAnswer
+from service.observing import Watch
 from service.requests import ExplainRequest, check_count, decode
 from service.scoring.explaining import Explanation, explain
 from service.scoring.scorer import Scorer
@@ -23,9 +24,10 @@ _COST = 10
 class Explanations:
     """What made the stars of one text or many, asked for by ``POST`` with JSON."""
 
-    def __init__(self, scorer: Scorer, admission: Admission, *, max_texts: int) -> None:
+    def __init__(self, scorer: Scorer, admission: Admission, watch: Watch, *, max_texts: int) -> None:
         self._scorer = scorer
         self._admission = admission
+        self._watch = watch
         self._max_texts = max_texts
 
     async def on_post(self, request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
@@ -48,7 +50,9 @@ class Explanations:
 
     async def _explain(self, texts: list[str]) -> list[Explanation]:
         """Return the explanations of ``texts``, each in a turn of its own."""
-        return await self._admission.turns.take(self._explain_each, texts, at_once=1)
+        explanations = await self._admission.turns.take(self._explain_each, texts, at_once=1)
+        self._watch.note(texts)
+        return explanations
 
     def _explain_each(self, texts: Sequence[str]) -> list[Explanation]:
         return [explain(self._scorer, text) for text in texts]

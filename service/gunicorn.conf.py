@@ -4,15 +4,20 @@ import gc
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 # Before LightGBM is loaded: its threads do not survive the fork into workers.
 os.environ["OMP_NUM_THREADS"] = "1"
 
 from service.changing import shared_change
 from service.draining import drain_on_term, shared_drain
+from service.lines import shared_lines
 from service.listening import refused
+from service.logs import configuration
 from service.reloading import reload_on_hup
 from service.settings import SettingsError, read_settings, worker_count
+from service.tallies import shared_tallies
+from service.workers import counted, forget_worker, take_row
 
 try:
     _settings = read_settings(os.environ)
@@ -34,6 +39,7 @@ timeout = _settings.stuck_seconds
 worker_tmp_dir = _SHARED_MEMORY if Path(_SHARED_MEMORY).is_dir() else None
 control_socket_disable = True
 proc_name = "review-scorer"
+logconfig_dict = configuration(_settings.log)
 
 
 def on_starting(_server: object) -> None:
@@ -47,13 +53,25 @@ def when_ready(server: object) -> None:
     from service.app import read_app  # noqa: PLC0415 - it was loaded by now, and not for those who only ask for settings
 
     drain_on_term(server, shared_drain(), _settings.drain_seconds)
-    reload_on_hup(server, read_app, shared_change())
+    reload_on_hup(server, counted(read_app), shared_change())
 
 
-def post_fork(_server: object, _worker: object) -> None:
-    """Keep what was loaded before the fork out of the worker's garbage collections.
+# Each worker counts into a row of its own, chosen by the master.
+pre_fork = take_row
+child_exit = forget_worker
+
+
+def post_fork(_server: object, worker: Any) -> None:
+    """Count into the worker's own row, log by its own thread, and keep what was loaded before out of its collections.
 
     There are tens of thousands of objects that live as long as the process; a look at them all takes 20 to 40 ms of
     CPU, which under a CPU limit is a sixth of a second without an answer.
     """
     gc.freeze()
+    shared_tallies().use(worker.tallies_row)
+    shared_lines().start()
+
+
+def worker_exit(_server: object, _worker: object) -> None:
+    """Write the last lines."""
+    shared_lines().stop()

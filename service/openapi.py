@@ -16,6 +16,9 @@ from service.answers import ErrorAnswer, ErrorDetail
 from service.errors import STATUS
 from service.operations import OPERATIONS, Operation
 
+_KEY = "key"
+_SCHEME = {"type": "http", "scheme": "bearer", "description": "An API key, where the service wants one."}
+
 
 class Description:
     """The description of the service, for programs."""
@@ -50,7 +53,7 @@ def describe() -> dict[str, Any]:
             }
             for path, each in OPERATIONS.items()
         },
-        "components": {"schemas": _as_markdown(components)},
+        "components": {"schemas": _as_markdown(components), "securitySchemes": {_KEY: _SCHEME}},
     }
 
 
@@ -71,6 +74,8 @@ def _describe(
             **_errors(operation.codes, schemas[ErrorAnswer]),
         },
     }
+    if "unauthorized" in operation.codes:
+        described["security"] = [{}, {_KEY: []}]
     if operation.asked and method == "get":
         described["parameters"] = _parameters(components[operation.asked.__name__], operation.examples)
     elif operation.asked:
@@ -80,7 +85,8 @@ def _describe(
 
 
 def _answered(operation: Operation, answers: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    answered = _content("what was asked for", answers[0] if len(answers) == 1 else {"anyOf": answers})
+    schema = answers[0] if len(answers) == 1 else {"anyOf": answers}
+    answered = _content("what was asked for", schema, operation.media)
     if operation.headers:
         answered["headers"] = {
             name: {"description": meaning, "schema": {"type": "string"}} for name, meaning in operation.headers.items()
@@ -119,8 +125,8 @@ def _errors(codes: Sequence[str], schema: Mapping[str, Any]) -> dict[str, Any]:
     return answers
 
 
-def _content(description: str, schema: Mapping[str, Any]) -> dict[str, Any]:
-    return {"description": description, "content": {falcon.MEDIA_JSON: {"schema": schema}}}
+def _content(description: str, schema: Mapping[str, Any], media: str = falcon.MEDIA_JSON) -> dict[str, Any]:
+    return {"description": description, "content": {media: {"schema": schema}}}
 
 
 def _named(examples: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import falcon
+
 from service.answers import DetailsAnswer, ExplanationsAnswer, ScoreAnswer, ScoreDetail, ScoresAnswer, StatusAnswer
 from service.feedback import FeedbackAnswer, FeedbackRequest
 from service.predictions import HEADER
@@ -14,9 +16,11 @@ from service.requests import ExplainRequest, ScoreRequest
 from service.scoring.explaining import Explanation
 
 _TEXTS = ("texts_missing", "texts_type", "texts_empty", "text_empty", "text_nul", "text_surrogate")
+_GUARDED = ("unauthorized", "rate_limited")
 _LIMITS = ("text_too_long", "texts_too_many", "body_too_large")
-_BODY = ("json_invalid", "utf8_invalid", "body_incomplete", *_TEXTS, "body_timeout", *_LIMITS, "internal", "overloaded")
-_QUERY = ("query_invalid", "utf8_invalid", "detail_type", *_TEXTS, *_LIMITS, "internal", "overloaded")
+_ALL = (*_GUARDED, *_TEXTS, *_LIMITS, "internal", "overloaded")
+_BODY = ("json_invalid", "utf8_invalid", "body_incomplete", "body_timeout", *_ALL)
+_QUERY = ("query_invalid", "utf8_invalid", "detail_type", *_ALL)
 _ID = "019aa6b5-4c1f-7d3a-9b5e-2f6d8c1a4e70"
 _REVIEW = "すごい！最高に興奮した！楽しい"
 _REVIEWS = ["この映画は全くだめ、楽しくない。駄作", "部屋は狭いけれど朝食が美味しかった"]
@@ -26,15 +30,16 @@ _REVIEWS = ["この映画は全くだめ、楽しくない。駄作", "部屋は
 class Operation:
     """What one method of one path does.
 
-    ``asked`` is the type of the body, or of the query where the method is ``GET``, ``answers`` are the types of a 200;
-    ``codes`` those of the errors; ``examples`` are values of ``asked``, by name; ``headers`` tells what those of a 200
-    mean, by name.
+    ``asked`` is the type of the body, or of the query where the method is ``GET``, ``answers`` are the types of a 200,
+    written as ``media``; ``codes`` those of the errors; ``examples`` are values of ``asked``, by name; ``headers``
+    tells what those of a 200 mean, by name.
     """
 
     name: str
     summary: str
     asked: type | None = None
     answers: Sequence[Any] = ()
+    media: str = falcon.MEDIA_JSON
     codes: Sequence[str] = ("internal",)
     examples: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -86,7 +91,7 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
             codes=(
                 *("json_invalid", "utf8_invalid", "id_invalid", "stars_invalid", "texts_type"),
                 *("text_empty", "text_nul", "text_surrogate", "text_too_long"),
-                *("body_incomplete", "body_timeout", "body_too_large", "record_off"),
+                *(*_GUARDED, "body_incomplete", "body_timeout", "body_too_large", "record_off"),
                 *("internal", "overloaded", "record_away"),
             ),
             examples={
@@ -106,7 +111,15 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
     },
     "/version": {
         "get": Operation(
-            name="version", summary="The code, the bundle and the libraries that answer", answers=(dict[str, Any],)
+            name="version",
+            summary="The code, the bundle and the libraries that answer",
+            answers=(dict[str, Any],),
+            codes=(*_GUARDED, "internal"),
+        )
+    },
+    "/metrics": {
+        "get": Operation(
+            name="metrics", summary="What was counted, for Prometheus", answers=(str,), media=falcon.MEDIA_TEXT
         )
     },
     "/openapi.json": {"get": Operation(name="openapi", summary="This description", answers=(dict[str, Any],))},

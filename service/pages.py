@@ -26,9 +26,6 @@ _HEADERS = {
     # Asked for anew each time, mostly answered 304: after a rollout no old script meets a new page.
     "Cache-Control": "no-cache",
     "Content-Security-Policy": _POLICY,
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
 }
 
 

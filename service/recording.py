@@ -31,6 +31,16 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 _LAST_SECONDS = 2.0
 
 
+Count = Callable[[str, float], None]
+
+WRITTEN, DROPPED = "record_written", "record_dropped"
+"""Names of numbers: predictions that were recorded, and that were not."""
+
+
+def ignore(_name: str, _amount: float) -> None:
+    """Count nothing."""
+
+
 class StoreError(Exception):
     """Nothing could be stored, or nobody knows; the message says why."""
 
@@ -49,12 +59,21 @@ class Recorder:
     """Writes predictions to ``stream`` of ``store``, as ``describe`` has them, from the start of a worker to its end.
 
     ``held_bytes`` bounds what waits. ``written`` and ``dropped`` count this worker's predictions: each of them is
-    waiting, written or dropped.
+    waiting, written or dropped. ``count`` is told the same by name, to add up what all workers did.
     """
 
-    def __init__(self, store: Store, describe: Callable[[Prediction], Entry], *, stream: str, held_bytes: int) -> None:
+    def __init__(
+        self,
+        store: Store,
+        describe: Callable[[Prediction], Entry],
+        *,
+        stream: str,
+        held_bytes: int,
+        count: Count = ignore,
+    ) -> None:
         self.store = store
         self.stream = stream
+        self.count = count
         self.written = 0
         self.dropped = 0
         self._describe = describe
@@ -134,12 +153,14 @@ class Recorder:
             self._queue.popleft()
             self._held -= _size(prediction)
         self.written += len(batch)
+        self.count(WRITTEN, len(batch))
         self._note_stored(told)
         return True
 
-    def _drop(self, count: int) -> None:
-        self.dropped += count
-        self._untold += count
+    def _drop(self, predictions: int) -> None:
+        self.dropped += predictions
+        self._untold += predictions
+        self.count(DROPPED, predictions)
 
     def _note_away(self, error: StoreError) -> None:
         if self._away_since is None:

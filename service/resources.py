@@ -11,6 +11,7 @@ from service.admission import Admission
 from service.answers import DetailsAnswer, ScoreAnswer, ScoreDetail, ScoresAnswer
 from service.draining import Drain
 from service.errors import RequestError
+from service.observing import Watch
 from service.predictions import HEADER, Prediction, ids_of_list, new_id
 from service.requests import ScoreRequest, check_count, decode, parse_query
 from service.scoring.scorer import Detail, Scorer
@@ -30,12 +31,14 @@ class Scores:
         self,
         scorer: Scorer,
         admission: Admission,
+        watch: Watch,
         *,
         max_texts: int,
         keep: Callable[[Sequence[Prediction]], None] | None = None,
     ) -> None:
         self._scorer = scorer
         self._admission = admission
+        self._watch = watch
         self._turns = admission.turns
         self._max_texts = max_texts
         self._keep = keep
@@ -58,38 +61,29 @@ class Scores:
         if isinstance(asked.texts, str):
             self._scorer.check(asked.texts)
             with self._admission.accept(1, size):
-                response.data = await self._one(asked.texts, identity, detail=asked.detail)
+                (score,) = await self._score([asked.texts], [identity])
+            response.data = _encode(_detail(score, identity) if asked.detail else ScoreAnswer(score.score))
         else:
             check_count(asked.texts, most=self._max_texts)
             self._scorer.check_all(asked.texts)
             with self._admission.accept(len(asked.texts), size):
-                response.data = await self._many(asked.texts, identity, detail=asked.detail)
+                ids = ids_of_list(identity, len(asked.texts))
+                scores = await self._score(asked.texts, ids)
+            if asked.detail:
+                response.data = _encode(DetailsAnswer([_detail(*each) for each in zip(scores, ids, strict=True)]))
+            else:
+                response.data = _encode(ScoresAnswer([each.score for each in scores]))
         response.content_type = falcon.MEDIA_JSON
         response.set_header(HEADER, identity)
 
-    async def _one(self, text: str, identity: str, *, detail: bool) -> bytes:
-        if detail:
-            found = (await self._turns.take(self._scorer.detail_many, [text]))[0]
-            score, answer = found.score, _encode(_detail(found, identity))
-        else:
-            score = (await self._turns.take(self._scorer.score_many, [text]))[0]
-            answer = _encode(ScoreAnswer(score))
+    async def _score(self, texts: Sequence[str], ids: Sequence[str]) -> list[Detail]:
+        """Return the scores of ``texts``, with the details that are counted even if nobody asked for them."""
+        details = await self._turns.take(self._scorer.detail_many, texts)
+        self._watch.note(texts, details)
         if self._keep:
-            self._keep([Prediction(identity, text, score)])
-        return answer
-
-    async def _many(self, texts: list[str], identity: str, *, detail: bool) -> bytes:
-        ids = ids_of_list(identity, len(texts))
-        if detail:
-            found = await self._turns.take(self._scorer.detail_many, texts)
-            scores = [each.score for each in found]
-            answer = _encode(DetailsAnswer([_detail(*each) for each in zip(found, ids, strict=True)]))
-        else:
-            scores = await self._turns.take(self._scorer.score_many, texts)
-            answer = _encode(ScoresAnswer(scores))
-        if self._keep:
+            scores = [each.score for each in details]
             self._keep([Prediction(*each) for each in zip(ids, texts, scores, strict=True)])
-        return answer
+        return details
 
 
 class Health:

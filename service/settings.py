@@ -1,7 +1,7 @@
 """Everything that can be configured, read once from variables that start with ``SCORER_``."""
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,17 @@ class Settings:
     # A second bundle, which scores a share of the predictions for comparison; empty: none.
     shadow_bundle: Path | None = None
     shadow_share: float = 0.1
+    # Who may ask, see service/keys.py; None: everybody may.
+    api_keys_file: Path | None = None
+    # Where no key is needed: the pages, what probes and Prometheus ask for. A * at the end stands for anything.
+    open_paths: Sequence[str] = (
+        *("/", "/page/*", "/docs", "/docs/*", "/openapi.json"),
+        *("/healthz", "/readyz", "/metrics"),
+    )
+    # Whether there is /metrics.
+    metrics: bool = True
+    # json: an object a line, for machines; plain: for people; off: plain, and nothing of single requests.
+    log: str = "json"
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
@@ -169,15 +180,6 @@ def _redis_url(text: str) -> str:
     return text
 
 
-def _one_of(*choices: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in choices:
-            raise ValueError(f"wanted {' or '.join(choices)}")
-        return text
-
-    return parse
-
-
 def _key(text: str) -> str:
     if len(text) < 16:
         raise ValueError("wanted at least 16 characters that nobody can guess, as from: openssl rand -hex 32")
@@ -205,6 +207,26 @@ def _text(text: str) -> str:
     if not text:
         raise ValueError("wanted a value, it is empty")
     return text
+
+
+def _paths(text: str) -> tuple[str, ...]:
+    paths = tuple(text.split())
+    if not all(path.startswith("/") and "*" not in path[:-1] for path in paths):
+        raise ValueError("wanted paths like /healthz or /page/*, with spaces between them")
+    return paths
+
+
+def _one_of(*values: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in values:
+            raise ValueError(f"wanted {', '.join(values[:-1])} or {values[-1]}")
+        return text
+
+    return parse
+
+
+def _switch(text: str) -> bool:
+    return _one_of("on", "off")(text) == "on"
 
 
 _PARSERS: Mapping[str, Callable[[str], Any]] = {
@@ -237,4 +259,8 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "record_held_bytes": _integer(1_024, 1_073_741_824),
     "shadow_bundle": lambda text: Path(_text(text)),
     "shadow_share": _share,
+    "api_keys_file": lambda text: Path(_text(text)),
+    "open_paths": _paths,
+    "metrics": _switch,
+    "log": _one_of("json", "plain", "off"),
 }

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from service.predictions import Prediction
+from service.recording import Count, ignore
 from service.scoring.scorer import Scorer
 from service.turns import Turns
 
@@ -21,15 +22,25 @@ _PATIENCE = 1.0
 _LOOK_SECONDS = 0.002
 
 
+SCORED, DROPPED = "shadow_scored", "shadow_dropped"
+"""Names of numbers: predictions that the second bundle scored, and that were chosen and found no gap."""
+
+
 class Shadow:
     """Lets ``scorer`` score a ``share`` of the predictions, one at a time and only while nobody waits for ``turns``.
 
     All go on to ``keep``, with the second score or without. ``scored`` counts the former, ``dropped`` those that were
-    chosen and found no gap in time.
+    chosen and found no gap in time; ``count`` is told the same by name.
     """
 
     def __init__(
-        self, scorer: Scorer, turns: Turns, *, share: float, keep: Callable[[Sequence[Prediction]], None]
+        self,
+        scorer: Scorer,
+        turns: Turns,
+        *,
+        share: float,
+        keep: Callable[[Sequence[Prediction]], None],
+        count: Count = ignore,
     ) -> None:
         self.scored = 0
         self.dropped = 0
@@ -37,6 +48,7 @@ class Shadow:
         self._turns = turns
         self._share = share
         self._keep = keep
+        self._count = count
         self._queue: deque[tuple[Prediction, float]] = deque()
         self._some = asyncio.Event()
 
@@ -91,8 +103,10 @@ class Shadow:
             self._drop(prediction)
         else:
             self.scored += 1
+            self._count(SCORED, 1)
             self._keep([prediction._replace(shadow=stars)])
 
     def _drop(self, prediction: Prediction) -> None:
         self.dropped += 1
+        self._count(DROPPED, 1)
         self._keep([prediction])

@@ -409,13 +409,14 @@ def check_pods_are_spread(project: Project) -> None:
 
 
 def check_only_scratch_space_is_writable(project: Project) -> None:
-    """``/tmp``, and with skaffold the code; a bundle that was put beside the image's is served and not written."""
+    """``/tmp``, and with skaffold the code; a bundle and keys that were put beside the image's are only read."""
     writable = {"/tmp", "/app/service"} if project.tree.endswith("/dev") else {"/tmp"}
     for deployment in of_kind(project.documents, "Deployment"):
         mounts = {mount["mountPath"]: mount for mount in server(deployment)["volumeMounts"]}
         assert {path for path, mount in mounts.items() if not mount.get("readOnly")} == writable
-        bundle = environment(server(deployment)).get("SCORER_BUNDLE")
-        assert set(mounts) - writable == ({bundle} if bundle else set())
+        named = environment(server(deployment))
+        read = {named.get("SCORER_BUNDLE"), str(Path(named.get("SCORER_API_KEYS_FILE", "")).parent)} - {None, "."}
+        assert set(mounts) - writable == read
 
 
 def check_traffic_comes_the_way_it_should(project: Project) -> None:
@@ -496,6 +497,20 @@ def check_the_record_reaches_redis(project: Project) -> None:
     assert url.port is None
 
 
+def check_the_keys_come_from_a_secret_and_can_change(project: Project) -> None:
+    """The file is looked for in the directory of a Secret; a ``subPath`` or a ConfigMap would not do."""
+    tree = "k8s/overlays/api-keys"
+    deployment = the(project.trees[tree], "Deployment")
+    file = settings(project, deployment).api_keys_file
+    assert file
+    (mount,) = [mount for mount in server(deployment)["volumeMounts"] if mount["mountPath"] == str(file.parent)]
+    assert mount.keys() == {"name", "mountPath", "readOnly"}
+    (volume,) = [volume for volume in pod(deployment)["spec"]["volumes"] if volume["name"] == mount["name"]]
+    told = (ROOT / tree / "kustomization.yaml").read_text()
+    assert f"create secret generic {volume['secret']['secretName']} --from-file={file.name}\n" in told
+    assert volume["secret"].keys() == {"secretName"}, "all of it, readable by the user of the image"
+
+
 def check_skaffold_builds_what_it_deploys(project: Project) -> None:
     """In every profile: the images of the manifests, from stages that exist; what it forwards and syncs exists."""
     skaffold = project.skaffold
@@ -554,5 +569,6 @@ PROJECT_CHECKS: list[Check] = [
     check_the_canary_gets_its_share,
     check_the_trained_bundle_is_the_served_one,
     check_the_record_reaches_redis,
+    check_the_keys_come_from_a_secret_and_can_change,
     check_skaffold_builds_what_it_deploys,
 ]

@@ -12,6 +12,8 @@ from pathlib import Path
 import httpx
 
 ROOT = Path(__file__).parent.parent
+CONFIGURATION = "service/gunicorn.conf.py"
+GUNICORN = (sys.executable, "-m", "gunicorn", "-c", CONFIGURATION)
 
 
 class Server:
@@ -42,16 +44,18 @@ def free_port() -> int:
         return port
 
 
-def gunicorn(
-    bundle: Path, *, configuration: str = "service/gunicorn.conf.py", **settings: str
-) -> subprocess.Popen[str]:
-    """Start the real server as the image does; ``settings`` are ``SCORER_`` variables without the prefix."""
+def environment(bundle: Path, **settings: str) -> dict[str, str]:
+    """What the real server is told; ``settings`` are ``SCORER_`` variables without the prefix."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("SCORER_")}
-    environ |= {"SCORER_BUNDLE": str(bundle), **{f"SCORER_{name}": value for name, value in settings.items()}}
+    return environ | {"SCORER_BUNDLE": str(bundle), **{f"SCORER_{name}": value for name, value in settings.items()}}
+
+
+def gunicorn(bundle: Path, *, configuration: str = CONFIGURATION, **settings: str) -> subprocess.Popen[str]:
+    """Start the real server as the image does; see ``environment``."""
     return subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", "-c", configuration],
+        [*GUNICORN[:-1], configuration],
         cwd=ROOT,
-        env=environ,
+        env=environment(bundle, **settings),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -12,8 +12,10 @@ from falcon.testing import Result
 
 from service.app import create_app
 from service.errors import STATUS
+from service.headers import ALWAYS
+from service.observing import Observed, Watch
 from service.scoring.bundle import load
-from service.scoring.scorer import Scorer
+from service.scoring.scorer import Detail, Scorer
 from service.settings import Settings
 
 SCORES = "/api/1/scores"
@@ -67,7 +69,7 @@ def test_details_are_given_when_asked_for(client: falcon.testing.TestClient, sco
     one = post(client, '{"texts": "良い宿", "detail": true}').json
     expected = scorer.detail("良い宿")
     assert set(one) == {"score", "interval", "known", "id"}
-    assert (one["score"], tuple(one["interval"]), one["known"]) == expected
+    assert (one["score"], tuple(one["interval"]), one["known"]) == expected[:3]
     many = post(client, '{"texts": ["良い宿", "悪い宿"], "detail": true}').json["results"]
     assert [result["score"] for result in many] == scorer.score_many(["良い宿", "悪い宿"])
     asked = client.simulate_get(SCORES, query_string=f"texts={quote('良い宿')}&detail=true").json
@@ -176,8 +178,9 @@ def test_a_bug_is_a_500_without_its_stack_trace(scorer: Scorer, caplog: pytest.L
             self.max_chars = 100
 
         def score(self, text: str) -> float:
-            if text == PROBE:
-                return scorer.score(text)
+            return scorer.score(text)
+
+        def detail(self, _text: str) -> Detail:
             raise ZeroDivisionError("secret detail")
 
     app = create_app(Broken(), probe=PROBE, facts={}, settings=Settings())
@@ -207,3 +210,22 @@ def test_a_worker_is_not_ready_before_it_has_scored_its_probe(scorer: Scorer) ->
     assert sent[0]["status"] == 503
     assert (b"retry-after", b"1") in sent[0]["headers"]
     assert json.loads(sent[1]["body"])["error"]["code"] == "not_ready"
+
+
+def test_a_bug_outside_of_falcon_is_a_500_in_the_one_shape(caplog: pytest.LogCaptureFixture) -> None:
+    sent: list[dict[str, Any]] = []
+
+    async def broken(*_asgi: object) -> None:
+        raise ZeroDivisionError("secret detail")
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    app = Observed(broken, Watch(), routes=[])
+    asyncio.run(app(falcon.testing.create_scope("/"), broken, send))  # type: ignore[arg-type]
+    head, body = sent
+    assert head["status"] == 500
+    assert set(ALWAYS) < set(head["headers"])
+    assert json.loads(body["body"])["error"]["code"] == "internal"
+    assert b"secret" not in body["body"]
+    assert "ZeroDivisionError" in caplog.text

@@ -40,6 +40,8 @@ def test_a_bundle_is_data_that_names_itself(tiny_bundle: Path) -> None:
     assert manifest["parameters"]["rounds"] == 100
     assert manifest["evaluation"]["rmse"] < manifest["evaluation"]["constant_rmse"]
     assert manifest["dictionary"]["name"] == "ipadic"
+    for counts in manifest["distribution"].values():
+        assert (len(counts), sum(counts)) == (10, manifest["corpus"]["rows"])
     for name in ("idf.npy", "coefficients.npy"):
         np.load(tiny_bundle / name, allow_pickle=False)
 

@@ -44,7 +44,7 @@ def start(bundle: Path, **settings: str) -> str:
     process = gunicorn(bundle, **{"PORT": str(free_port()), **settings})
     output = process.communicate(timeout=20)[0]
     assert process.returncode != 0
-    (line,) = [line for line in output.splitlines() if "[INFO]" not in line]
+    (line,) = [line for line in output.splitlines() if not line.startswith("{")]
     assert line.startswith("review-scorer: ")
     return line
 

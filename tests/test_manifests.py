@@ -99,7 +99,7 @@ def test_the_parts_agree_with_each_other(real: Project, check: Check) -> None:
 
 
 def test_the_overlays_are_those_that_the_readme_offers() -> None:
-    offered = {"local", "dev", "gke", "ingress", "bundle-volume", "bundle-bucket", "canary", "record"}
+    offered = {"local", "dev", "gke", "ingress", "bundle-volume", "bundle-bucket", "canary", "api-keys", "record"}
     assert {f"k8s/overlays/{name}" for name in offered} | {"k8s/base", "k8s/overlays/gke/cluster"} == set(SERVICES)
 
 
@@ -155,6 +155,7 @@ BUNDLE = "k8s/overlays/bundle-volume"
 BUCKET = "k8s/overlays/bundle-bucket"
 RECORD = "k8s/overlays/record"
 CANARY = "k8s/overlays/canary"
+KEYS = "k8s/overlays/api-keys"
 INGRESS = "k8s/overlays/ingress"
 BROKEN: list[tuple[Check, str, Change]] = [
     *(
@@ -380,6 +381,18 @@ BROKEN: list[tuple[Check, str, Change]] = [
             at("NetworkPolicy", "spec egress 1", REMOVED),
             within("compose", "services scorer environment SCORER_REDIS_URL", "redis://database"),
             within("compose", "services scorer depends_on", {}),
+        )
+    ),
+    *(
+        (manifests.check_the_keys_come_from_a_secret_and_can_change, KEYS, change)
+        for change in (
+            pod(f"{SERVER} env 0 value", "/etc/keys"),
+            pod(f"{SERVER} env 0 value", "/keys/others"),
+            pod(f"{SERVER} volumeMounts 0 subPath", "keys"),
+            pod(f"{SERVER} volumeMounts 0 readOnly", REMOVED),
+            pod(f"{POD} volumes 0 secret secretName", "keys"),
+            pod(f"{POD} volumes 0 secret defaultMode", 0o400),
+            pod(f"{POD} volumes 0", {"name": "keys", "configMap": {"name": "review-scorer-keys"}}),
         )
     ),
     *(

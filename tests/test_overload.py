@@ -14,6 +14,7 @@ import pytest
 import uvicorn
 from crowd import PATH, crowd
 from running import Server, serving
+from scraping import scrape
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service.admission import Admission
@@ -56,6 +57,8 @@ def test_a_refusal_has_the_shape_of_every_error(small: Server) -> None:
         assert answer.json()["error"]["code"] == "overloaded"
         assert answer.headers["content-type"] == "application/json"
         assert answer.headers["retry-after"] == "1"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+    assert len({answer.headers["x-request-id"] for answer in answers}) == len(answers)
 
 
 def test_a_page_of_another_origin_can_read_its_refusal(small: Server) -> None:
@@ -73,6 +76,19 @@ def test_a_refused_client_reads_its_answer_even_over_a_large_body_that_nobody_re
     assert met.answers[503] > 0
     # A body that was read before it was refused leaves the connection usable.
     assert 0 < met.closed <= met.answers[503]
+
+
+def test_what_is_refused_is_counted_like_all_else(small: Server) -> None:
+    before = scrape(small)
+    with crowd(small, [SINGLE, LIST], clients=12) as met:
+        time.sleep(1)
+    seen = scrape(small)
+    for status in (200, 503):
+        name = f"scorer_requests_total{{route={PATH},status={status}}}"
+        assert seen[name] - before.get(name, 0) == met.answers[status] > 0
+    assert seen["scorer_shed_total"] - before["scorer_shed_total"] == met.answers[503]
+    assert seen["scorer_queue_seconds_count"] - before["scorer_queue_seconds_count"] >= met.answers[200]
+    assert seen["scorer_in_flight"] == 1
 
 
 def test_questions_about_the_service_are_answered_under_any_load(small: Server) -> None:
@@ -127,7 +143,8 @@ def test_bodies_that_arrive_slowly_cannot_fill_the_memory() -> None:
         raise AssertionError("no body was whole")
 
     async def scene() -> tuple[list[int], int]:
-        body = WholeBody(app, Admission(Turns(patience=1), max_texts=1), max_bytes=1_000, seconds=60)
+        admission = Admission(Turns(patience=1), max_texts=1)
+        body = WholeBody(app, admission, max_bytes=1_000, seconds=60, guard=lambda _path, _headers: None)
         statuses: list[int] = []
 
         async def send(message: Mapping[str, Any]) -> None:

@@ -44,6 +44,10 @@ def test_every_setting_has_its_variable() -> None:
         "SCORER_RECORD_HELD_BYTES": "65536",
         "SCORER_SHADOW_BUNDLE": "/shadow",
         "SCORER_SHADOW_SHARE": "0.5",
+        "SCORER_API_KEYS_FILE": "/keys/keys",
+        "SCORER_OPEN_PATHS": "/healthz /page/*",
+        "SCORER_METRICS": "off",
+        "SCORER_LOG": "plain",
     }
     assert read_settings(environ) == Settings(
         host="0.0.0.0",
@@ -74,6 +78,10 @@ def test_every_setting_has_its_variable() -> None:
         record_held_bytes=65_536,
         shadow_bundle=Path("/shadow"),
         shadow_share=0.5,
+        api_keys_file=Path("/keys/keys"),
+        open_paths=("/healthz", "/page/*"),
+        metrics=False,
+        log="plain",
     )
 
 
@@ -101,6 +109,10 @@ def test_every_setting_has_its_variable() -> None:
         ("SCORER_RECORD_TEXT", "none"),
         ("SCORER_SHADOW_SHARE", "0"),
         ("SCORER_SHADOW_SHARE", "10%"),
+        ("SCORER_METRICS", "yes"),
+        ("SCORER_OPEN_PATHS", "healthz"),
+        ("SCORER_OPEN_PATHS", "/*/page"),
+        ("SCORER_LOG", "xml"),
     ],
 )
 def test_a_bad_value_is_named(name: str, value: str) -> None:

@@ -69,3 +69,8 @@ def test_a_row_has_length_one_or_is_empty() -> None:
     rows = SMALL.transform([["部屋", "は", "悪い"], ["未知"], []])
     assert np.diff(rows.indptr).tolist() == [5, 0, 0]
     assert np.sum(rows.values**2) == pytest.approx(1)
+
+
+def test_a_word_that_only_stands_within_longer_terms_is_not_known() -> None:
+    vectorizer = Vectorizer(["部屋", "部屋 が 狭い"], np.ones(2), longest=3)
+    assert vectorizer.known_share(["部屋", "が", "狭い", "宿"]) == 1 / 4

@@ -27,6 +27,7 @@ from service import __version__
 from service.corpus import CorpusError, Layout, Review, read
 from service.scoring.bundle import write
 from service.scoring.certainty import Certainty
+from service.scoring.distribution import KNOWN_EDGES, SCORE_EDGES, count
 from service.scoring.errors import BundleError
 from service.scoring.text import normalise
 from service.scoring.tokens import DEFAULT_DICTIONARY, Tokenizer
@@ -125,6 +126,11 @@ def train(options: argparse.Namespace) -> None:
         },
         "evaluation": {"method": method, **report(len(own.stars), figures)},
         "certainty": sure,
+        # Counts by bin of what was said of held-out reviews, to notice when what is scored looks otherwise.
+        "distribution": {
+            "score": count(held_out.model.tolist(), SCORE_EDGES),
+            "known_share": count(held_out.known.tolist(), KNOWN_EDGES),
+        },
     }
     texts_in_order = [review.text for review in corpus.reviews]
     cards = card.render(facts=facts, texts=texts_in_order, own=own, held_out=held_out, trained=trained)

@@ -1,5 +1,6 @@
 // Asking the service, with patience where it says that it is busy.
 
+import { anotherKey, keyed } from './key.js';
 import { has, say } from './language.js';
 
 const LONGEST_WAIT = 30;
@@ -33,13 +34,15 @@ export function explain(error) {
 }
 
 async function ask(path, body, signal) {
+  const key = keyed();
   const answer = await fetch(path, {
     method: 'POST',
-    headers: { 'Content-Type': 'application/json' },
+    headers: { 'Content-Type': 'application/json', ...key },
     body: JSON.stringify(body),
     signal,
   });
   if (answer.ok) return answer.json();
+  if (answer.status === 401 && anotherKey(key)) return ask(path, body, signal);
   const refusal = new Refusal(answer.status, await reason(answer));
   const wait = Number(answer.headers.get('Retry-After') ?? NaN);
   if (wait >= 0) refusal.wait = Math.min(wait, LONGEST_WAIT);

@@ -129,6 +129,8 @@ export const WORDS = {
   ],
 
   network: ['サービスにつながりません。少し待って、もう一度試してください。', 'The service cannot be reached. Wait a little and try again.'],
+  key: ['このサービスには API キーが必要です。キーを入力してください。', 'This service wants an API key. Please enter yours.'],
+  unauthorized: ['API キーが必要です。ページを読み込み直すと、入力できます。', 'An API key is wanted. Reload the page to enter one.'],
   busy: ['サービスが混み合っています。少し待って、もう一度試してください。', 'The service is busy. Wait a little and try again.'],
   refused: ['サービスが断りました: {reason}', 'The service refused: {reason}'],
   text_empty: ['文章がありません', 'there is no text'],

@@ -76,12 +76,13 @@ class Detail(NamedTuple):
     """A score, and how far to trust it.
 
     ``interval`` are the ends of what holds the true stars of four reviews in five; ``known`` is the share of the text's
-    words that the vocabulary knows, 0–1: a score of unknown words says nothing.
+    ``tokens``, of which it has so many, that the vocabulary knows, 0–1: a score of unknown words says nothing.
     """
 
     score: float
     interval: tuple[float, float]
     known: float
+    tokens: int
 
 
 class Scorer:
@@ -135,6 +136,8 @@ class Scorer:
     def detail_many(self, texts: Sequence[str]) -> list[Detail]:
         """Return for each text what ``detail`` returns for it; raises as ``score_many`` does."""
         self.check_all(texts)
+        if len(texts) == 1:
+            return [self.detail(texts[0])]
         tokens = [self._tokens(text) for text in texts]
         stars = self.model.predict(self.vectorizer.transform(tokens)).tolist()
         return [self._with_detail(score, each) for score, each in zip(stars, tokens, strict=True)]
@@ -156,4 +159,4 @@ class Scorer:
         return self.tokenizer(text_rules.normalise(text))
 
     def _with_detail(self, score: float, tokens: Sequence[str]) -> Detail:
-        return Detail(score, self._certainty.interval(score), self.vectorizer.known_share(tokens))
+        return Detail(score, self._certainty.interval(score), self.vectorizer.known_share(tokens), len(tokens))

@@ -134,6 +134,8 @@ class _Terms:
                 longer.append(number)
             else:
                 self._tokens[run] = number
+        # Tokens that are no terms by themselves; mostly there is none.
+        self._parts = {token for token, number in self._tokens.items() if number >= self._count}
         # The last entry is found by nothing; it spares asking whether a search ended behind the table.
         table = np.array([*runs, np.iinfo(np.int64).max])
         order = table.argsort()
@@ -158,7 +160,8 @@ class _Terms:
 
     def known(self, tokens: Sequence[str]) -> int:
         """Return how many of the tokens are terms by themselves."""
-        return sum(0 <= number < self._count for number in map(self._tokens.get, tokens, repeat(-1)))
+        known = sum(map(self._tokens.__contains__, tokens))
+        return known - sum(map(self._parts.__contains__, tokens)) if self._parts else known
 
 
 def _number_parts(term: str, numbers: dict[str, int]) -> None:

@@ -3,9 +3,10 @@
     python tests/bench/bench.py --bundle build/bundle --corpus train-corpus/reviews.csv
 
 Every round measures each side in turn, so that what else the machine does disturbs all of them alike. Of what is
-measured, ``stages`` is CPU in process, ``http`` throughput under wrk, ``callers`` the original's 10 processes,
-``neighbours`` single reviews beside lists; ``coldstart``, ``memory`` and ``sizes`` are what they say. The exit status
-is 0 when all was measured, 1 when a part could not be, 2 when nothing could, 130 after Ctrl-C.
+measured, ``stages`` is CPU in process, ``http`` throughput under wrk, ``watching`` what metrics, logs and keys cost
+``callers`` the original's 10 processes, ``neighbours`` single reviews beside lists; ``coldstart``, ``memory`` and
+``sizes`` are what they say. The exit status is 0 when all was measured, 1 when a part could not be, 2 when nothing
+could, 130 after Ctrl-C.
 """
 
 import argparse
@@ -38,6 +39,7 @@ from sizes import InstallError, sizes
 from stages import stages
 from targets import judge
 from throughput import missing, throughput
+from watching import watching
 
 from service.corpus import CorpusError
 from service.scoring.errors import BundleError
@@ -64,6 +66,7 @@ EXPERIMENTS = {
     "sizes": Experiment("installed sizes", sizes, (OURS,), most=1),
     "stages": Experiment("CPU in process", stages),
     "http": Experiment("throughput", throughput, missing=missing),
+    "watching": Experiment("metrics, logs and keys", watching, (OURS,), missing=missing),
     "callers": Experiment("1,000 reviews by 10 processes", callers),
     "neighbours": Experiment("single reviews beside lists", neighbours, (OURS,)),
     "coldstart": Experiment("cold start", coldstart),

@@ -11,7 +11,7 @@ from pathlib import Path
 from children import HERE, one_thread
 from figures import OBVIOUS, OBVIOUS_CODE, OURS, SIDES
 from plan import Plan
-from running import ROOT, free_port, gunicorn
+from running import GUNICORN, ROOT, environment, free_port
 
 PATH = "/api/1/users"
 HEADERS = {"Content-Type": "application/json"}
@@ -26,6 +26,10 @@ class ServerError(Exception):
 
 class RefusedError(ServerError):
     """A server had too much to do: status 503."""
+
+
+class UnauthorizedError(ServerError):
+    """A server wants a key: status 401."""
 
 
 class Server:
@@ -56,11 +60,13 @@ class Server:
         return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
 
     def wait(self, body: str) -> None:
-        """Return at the first answer with status 200; raise ``ServerError`` when there is none."""
+        """Return at the first answer with status 200, 401 where keys are wanted; raise ``ServerError`` if none is."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline and self._process.poll() is None:
             try:
                 post(self.port, body)
+            except UnauthorizedError:
+                return
             except (OSError, RefusedError):
                 time.sleep(POLL_SECONDS)
             else:
@@ -97,30 +103,31 @@ def post(port: int, body: str) -> bytes:
     finally:
         connection.close()
     if answer.status != 200:
-        refused = RefusedError if answer.status == 503 else ServerError
+        refused = {401: UnauthorizedError, 503: RefusedError}.get(answer.status, ServerError)
         raise refused(f"status {answer.status}: {content[:200]!r}")
     return content
 
 
-def start(side: str, plan: Plan, *, workers: int = 2) -> Server:
-    """Start a side's server without waiting for it; only ours knows ``workers``."""
+def start(side: str, plan: Plan, *, workers: int = 2, **more: str) -> Server:
+    """Start a side's server without waiting for it; only ours knows ``workers`` and ``more`` settings."""
     port = free_port()
+    nowhere = subprocess.DEVNULL  # what a line a request costs least
     if side == OURS:
         settings = {"PORT": str(port), "WORKERS": str(workers), "DRAIN_SECONDS": "0", "MAX_BYTES": str(1 << 28)}
-        return Server(gunicorn(plan.bundle, **settings), port)
+        env = environment(plan.bundle, **settings, **more)
+        return Server(subprocess.Popen(GUNICORN, cwd=ROOT, env=env, stdout=nowhere, stderr=nowhere, text=True), port)
     scripts = {
         OBVIOUS: [str(ROOT / "stress" / "obvious_server.py"), "--model", str(plan.obvious)],
         OBVIOUS_CODE: [str(HERE / "obvious_code_server.py"), "--bundle", str(plan.bundle)],
     }
     command = [sys.executable, *scripts[side], "--port", str(port)]
-    nowhere = subprocess.DEVNULL  # what its line a request costs least
     return Server(subprocess.Popen(command, env=one_thread(), stdout=nowhere, stderr=nowhere, text=True), port)
 
 
 @contextmanager
-def serving(side: str, plan: Plan, *, workers: int = 2) -> Iterator[Server]:
+def serving(side: str, plan: Plan, *, workers: int = 2, **more: str) -> Iterator[Server]:
     """A side's server that answers, ended with the block."""
-    server = start(side, plan, workers=workers)
+    server = start(side, plan, workers=workers, **more)
     try:
         server.wait(plan.first)
         server.settle(workers if side == OURS else 0)

@@ -10,6 +10,7 @@ import memory
 import neighbours
 import sizes
 import throughput
+import watching
 from figures import OBVIOUS, OBVIOUS_CODE, OURS, Figures, Row, spread
 from stages import AGREEMENT, stage_row
 
@@ -80,6 +81,7 @@ TARGETS = (
     Target("first worker after work, PSS", "MB", 90, ((_MEMORY["first"], OURS),)),
     Target("each further worker after work, USS", "MB", 15, ((_MEMORY["further"], OURS),)),
     Target("serving requirements installed", "MB", 230, ((sizes.REQUIREMENTS, OURS),)),
+    Target("metrics, logs and keys on : off, server CPU a review", "×", 1.3, ((watching.RATIO, OURS),)),
     Target("p99 of single reviews beside lists : in quiet", "×", 3, ((neighbours.RATIO, OURS),)),
     Target("largest difference from our model in obvious code", "stars", 1e-6, ((AGREEMENT, OBVIOUS_CODE),)),
 )

@@ -10,9 +10,10 @@ from typing import Any
 from children import HERE
 from figures import Row
 from plan import Plan
-from servers import Server, ServerError, all_serving
+from servers import HEADERS, Server, ServerError, all_serving
 
 CONNECTIONS = (10, 100)
+NO_HEADERS: Mapping[str, str] = {}
 MISSING = "wrk is not installed: no requests/s (on Debian `apt-get install wrk`)"
 
 
@@ -51,9 +52,12 @@ def throughput(plan: Plan) -> Iterator[Callable[[str], Mapping[Row, float]]]:
         yield measure
 
 
-def wrk(server: Server, plan: Plan, *, connections: int, seconds: int) -> dict[str, float]:
+def wrk(
+    server: Server, plan: Plan, *, connections: int, seconds: int, headers: Mapping[str, str] = NO_HEADERS
+) -> dict[str, float]:
     """Return what wrk and the server's CPU clock say of ``seconds`` of load."""
     load = [f"--connections={connections}", "--threads=1", f"--duration={seconds}s", "--timeout=10s"]
+    load += [f"--header={name}: {value}" for name, value in {**HEADERS, **headers}.items()]
     command = ["wrk", *load, f"--script={HERE / 'post.lua'}", server.url, "--", str(plan.bodies())]
     before = server.cpu()
     done = subprocess.run(command, capture_output=True, text=True, check=False)
