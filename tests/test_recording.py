@@ -17,6 +17,7 @@ import pytest
 from crowd import crowd
 from redis_server import RedisServer, redis_server
 from running import ROOT, Server, free_port, serving, wait_for_workers
+from scraping import scrape
 
 from service.predictions import ID, Prediction, new_id, time_of
 from service.recording import Recorder, StoreError
@@ -45,6 +46,12 @@ def dropped(entries: list[dict[str, str]]) -> int:
 def recorded(entries: list[dict[str, str]]) -> set[str]:
     """The ids of the predictions that the record has."""
     return {entry["id"] for entry in entries if "score" in entry}
+
+
+def outcomes(server: Server) -> tuple[float, float]:
+    """How many predictions the service says that it recorded and dropped, in all of its workers."""
+    seen = scrape(server)
+    return seen["scorer_record_written_total"], seen["scorer_record_dropped_total"]
 
 
 def stopped(server: Server) -> str:
@@ -116,7 +123,9 @@ def test_an_id_tells_its_time_and_nothing_that_lets_one_guess_the_next() -> None
 def test_a_redis_that_is_killed_under_load_costs_no_answer_and_the_record_says_what_it_lacks(
     store: RedisServer, tiny_bundle: Path
 ) -> None:
-    with serving(tiny_bundle, REDIS_URL=store.url, RECORD_HELD_BYTES="65536", MAX_WAIT_SECONDS="5") as server:
+    with serving(
+        tiny_bundle, REDIS_URL=store.url, RECORD_HELD_BYTES="65536", MAX_WAIT_SECONDS="5", LOG="off"
+    ) as server:
         with crowd(server, [SINGLE], clients=12) as met:
             store.wait_for(100)
             flushed = recorded(store.entries())
@@ -125,6 +134,10 @@ def test_a_redis_that_is_killed_under_load_costs_no_answer_and_the_record_says_w
             store.start()
             assert flushed <= recorded(store.entries())
             store.wait_for(len(store.entries()) + 200)
+        deadline = time.monotonic() + 20
+        while (seen := outcomes(server)) != (written := len(recorded(store.entries())), len(met.ids) - written):
+            assert time.monotonic() < deadline, f"written and dropped are {seen}, recorded are {written}"
+            time.sleep(0.1)
         output = stopped(server)
     assert met.failures == []
     assert set(met.answers) == {200}

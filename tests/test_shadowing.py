@@ -12,6 +12,7 @@ import pytest
 from crowd import crowd
 from redis_server import RedisServer, redis_server
 from running import free_port, gunicorn, serving, wait_for_workers
+from scraping import scrape
 
 from service.predictions import Prediction, new_id
 from service.scoring.bundle import load
@@ -62,10 +63,12 @@ def test_both_scores_are_recorded_and_the_first_bundle_answers(
         answer = server.client.post(SCORES, json={"texts": TEXTS})
         recorded = shadows(store, 3)
         facts = server.client.get("/version").json()
+        seen = scrape(server)
     assert answer.json()["scores"] == load(tiny_bundle).scorer.score_many(TEXTS)
     assert list(recorded.values()) == load(other).scorer.score_many(TEXTS) != answer.json()["scores"]
     (bundles,) = {(entry["bundle"], entry["shadow_bundle"]) for entry in store.entries()}
     assert bundles == (load(tiny_bundle).digest[:12], load(other).digest[:12])
+    assert (seen["scorer_shadow_scored_total"], seen["scorer_shadow_dropped_total"]) == (3, 0)
     assert facts["shadow"]["digest"] == load(other).digest
 
 
@@ -85,7 +88,7 @@ def test_a_share_of_the_predictions_is_chosen_and_all_are_recorded(
 def test_a_hup_takes_up_another_shadow_and_a_broken_one_is_refused_by_name(
     store: RedisServer, tiny_bundle: Path, other: Path
 ) -> None:
-    settings = {"REDIS_URL": store.url, "SHADOW_BUNDLE": str(other), "SHADOW_SHARE": "1"}
+    settings = {"REDIS_URL": store.url, "SHADOW_BUNDLE": str(other), "SHADOW_SHARE": "1", "LOG": "off"}
     with serving(tiny_bundle, **settings) as server:
         with crowd(server, [SINGLE], clients=2) as met:
             old = wait_for_workers(server)
