@@ -35,7 +35,8 @@ COPY requirements/training.txt requirements/
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
     pip install --no-compile --require-hashes -r requirements/training.txt
-COPY service/__init__.py service/corpus.py service/cores.py service/
+COPY service/__init__.py service/corpus.py service/cores.py service/masking.py service/predictions.py service/records.py \
+    service/
 COPY service/scoring service/scoring
 COPY train-corpus train-corpus
 ENV PYTHONPATH=/app PYTHONDONTWRITEBYTECODE=1
@@ -88,7 +89,7 @@ COPY --from=bundle --chown=0:0 /tmp/bundle bundle
 COPY LICENSE ./
 COPY service service
 # Compiled are the modules that serving imports, and this once proves that the bundle loads with what is in the image.
-RUN python -c "from service.app import get_app; import service.worker, service.healthcheck, gunicorn.app.wsgiapp; get_app()"
+RUN python -c "from service.app import get_app; import service.worker, service.healthcheck, service.streams, gunicorn.app.wsgiapp; get_app()"
 ARG VERSION=unknown
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="lightgbm-clf" \

@@ -24,7 +24,7 @@ REGISTRY ?= $(if $(PROJECT),asia.gcr.io/$(PROJECT))
 # A bundle that was asked for, not the default of `make run`.
 OWN_BUNDLE = $(if $(filter file,$(origin BUNDLE)),,$(BUNDLE))
 
-.PHONY: help run train evaluate score compare export stress obvious bench chaos fuzz sbom audit test test-container test-cluster image image-run push check format system lock clean
+.PHONY: help run train evaluate score compare export feedback stress obvious bench chaos fuzz sbom audit test test-container test-cluster image image-run push check format system lock clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ compare: $(RUN_ENV) ## compare the bundle B with A on CORPUS
 
 export: $(TEST_ENV) build/bundle/manifest.json ## write the model of BUNDLE, from vector to stars, as the ONNX graph ONNX
 	$(BIN)/python train-corpus/export.py --bundle $(BUNDLE) --onnx $(ONNX) $(ARGS)
+
+feedback: $(RUN_ENV) ## write OUT, a corpus of what the record in REDIS predicted and people said (ARGS="--report --disagreements")
+	$(BIN)/python train-corpus/feedback.py --redis $(REDIS) $(if $(OUT),--out $(OUT)) $(ARGS)
 
 test: $(TEST_ENV) ## run every test
 	$(BIN)/pytest $(ARGS)

@@ -22,12 +22,15 @@ class ScoresAnswer(msgspec.Struct):
 
 
 class ScoreDetail(msgspec.Struct):
-    """A score with its 80% interval, the share of the text's words that the model knows, and a name of its own."""
+    """A score with its 80% interval, the share of the text's words that the model knows, and a name of its own.
+
+    ``id`` is what feedback is given on: a UUID; for a text of a list with its place after it, as in ``….0``.
+    """
 
     score: Stars
     interval: tuple[Stars, Stars]
     known: Annotated[float, msgspec.Meta(ge=0, le=1)]
-    id: Annotated[str, msgspec.Meta(examples=["b1946ac92492d234"])]
+    id: Annotated[str, msgspec.Meta(examples=["019aa6b5-4c1f-7d3a-9b5e-2f6d8c1a4e70"])]
 
 
 class DetailsAnswer(msgspec.Struct):

@@ -4,6 +4,7 @@ import os
 import platform
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -17,18 +18,23 @@ from service.changing import Change, shared_change
 from service.cors import CrossOrigin
 from service.draining import Drain, shared_drain
 from service.explanations import Explanations
+from service.feedback import Feedback
 from service.guarding import Guarding
 from service.inference import resources as inference
 from service.keys import Keys, KeysError
 from service.limits import shared_limits
 from service.lines import Lines, shared_lines
 from service.observing import Observed, Watch, routes_of
+from service.predicting import Keep, Predictor
+from service.recording import Recorder
+from service.records import feedback_stream, keeping, keeping_sent, prediction_entry
 from service.resources import Health, Readiness, Scores, Version
 from service.scoring.bundle import load
 from service.scoring.errors import BundleError
 from service.scoring.scorer import Scorer
 from service.scoring.tokens import DEFAULT_DICTIONARY
 from service.settings import Settings, SettingsError, read_settings
+from service.shadowing import Shadow
 from service.streaming import StreamedBody
 from service.tallies import Tallies, shared_tallies
 from service.turns import Turns
@@ -45,6 +51,8 @@ def create_app(
     settings: Settings,
     drain: Drain | None = None,
     change: Change | None = None,
+    recorder: Recorder | None = None,
+    shadow: Scorer | None = None,
     tallies: Tallies | None = None,
     trained: Mapping[str, Sequence[int]] | None = None,
     lines: Lines | None = None,
@@ -57,7 +65,7 @@ def create_app(
     ``drain``, once started, makes it unready; ``change`` is under way while the workers change. ``tallies`` are what
     the workers count into; ``trained`` is what the bundle keeps of how its held-out reviews scored. ``lines`` is where
     requests are logged to. Where there are ``keys``, only who has one may ask for what is not open to all. ``traced``:
-    whether a collector is sent traces.
+    whether a collector is sent traces. ``recorder`` writes what was predicted, and for some of it what ``shadow`` says.
     """
     watch = Watch()
     readiness = Readiness(scorer, probe, drain or Drain())
@@ -67,12 +75,16 @@ def create_app(
     errors.install(app)
     pages.install(app)
     documentation.install(app)
-    scores = Scores(scorer, admission, watch, max_texts=settings.max_texts)
+    keep = _keep(app, turns, recorder, shadow, share=settings.shadow_share)
+    predictor = Predictor(scorer, admission, watch, keep)
+    scores = Scores(predictor, max_texts=settings.max_texts)
     app.add_route("/api/1/users", scores)  # the original's name for it
     app.add_route("/api/1/scores", scores)
     app.add_route("/api/1/explain", Explanations(scorer, admission, watch, max_texts=settings.max_explained))
-    app.add_route(_FILES, Files(scorer, admission, watch, max_bytes=settings.max_file_bytes))
-    inferred = inference.Inference(scorer, admission, watch, max_texts=settings.max_texts, max_bytes=settings.max_bytes)
+    app.add_route(_FILES, Files(predictor, max_bytes=settings.max_file_bytes))
+    said, store = feedback_stream(settings.record_stream), recorder.store if recorder else None
+    app.add_route("/api/1/feedback", Feedback(scorer, store, stream=said, keep=keeping_sent(settings.record_text)))
+    inferred = inference.Inference(predictor, max_texts=settings.max_texts, max_bytes=settings.max_bytes)
     inference.install(app, inferred, readiness)
     app.add_route("/healthz", Health())
     app.add_route("/readyz", readiness)
@@ -100,6 +112,21 @@ def create_app(
     return observed
 
 
+def _keep(
+    app: falcon.asgi.App[Any, Any], turns: Turns, recorder: Recorder | None, shadow: Scorer | None, *, share: float
+) -> Keep | None:
+    """Return what is to be told of every prediction, if anything, and let it begin and end with ``app``."""
+    if not recorder:
+        return None
+    app.add_middleware(recorder)
+    if not shadow:
+        return recorder.add
+    shadowing = Shadow(shadow, turns, share=share, keep=recorder.add, count=recorder.count)
+    # After the recorder, as they end in reverse order.
+    app.add_middleware(shadowing)
+    return shadowing.add
+
+
 def get_app() -> ASGI:
     """Return the app that the environment asks for, or end the process with one line that says what is wrong."""
     try:
@@ -112,13 +139,16 @@ def read_app() -> ASGI:
     """Return the app that the environment asks for; raise what ``get_app`` ends with if there is none."""
     settings = read_settings(os.environ)
     keys = Keys(settings.api_keys_file, shared_limits()) if settings.api_keys_file else None
-    dictionary = settings.dictionary or DEFAULT_DICTIONARY
-    bundle = load(settings.bundle, dictionary=dictionary, max_chars=settings.max_chars)
-    facts = {
+    read = partial(load, dictionary=settings.dictionary or DEFAULT_DICTIONARY, max_chars=settings.max_chars)
+    bundle = read(settings.bundle)
+    shadow = read(settings.shadow_bundle) if settings.shadow_bundle else None
+    facts: dict[str, Any] = {
         "version": __version__,
         "bundle": {"digest": bundle.digest, **{key: bundle.manifest[key] for key in ("corpus", "dictionary", "seed")}},
         "libraries": {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
     }
+    if shadow:
+        facts["shadow"] = {"digest": shadow.digest}
     return create_app(
         bundle.scorer,
         probe=bundle.manifest["probe"]["text"],
@@ -132,6 +162,23 @@ def read_app() -> ASGI:
         lines=shared_lines(),
         keys=keys,
         traced=tracing.wanted(os.environ),
+        recorder=_recorder(settings, bundle.digest, shadow.digest if shadow else ""),
+        shadow=shadow.scorer if shadow else None,
+    )
+
+
+def _recorder(settings: Settings, bundle: str, shadow_bundle: str) -> Recorder | None:
+    if not settings.redis_url:
+        return None
+    from service.streams import Streams  # noqa: PLC0415 - see there
+
+    keep = keeping(settings.record_text, settings.record_key)
+    return Recorder(
+        Streams(settings.redis_url, length=settings.record_length),
+        lambda prediction: prediction_entry(prediction, keep, bundle=bundle, shadow_bundle=shadow_bundle),
+        stream=settings.record_stream,
+        held_bytes=settings.record_held_bytes,
+        count=shared_tallies().add,
     )
 
 

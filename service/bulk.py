@@ -7,15 +7,14 @@ from typing import NamedTuple
 import falcon
 import falcon.asgi
 
-from service.admission import Admission
 from service.errors import RequestError, overloaded
 from service.files.errors import FileError
 from service.files.outcomes import Outcome, fault, merged, outcome
 from service.files.pieces import codec_of
 from service.files.reading import Reader, batches, writer
 from service.files.rows import Columns, Row
-from service.observing import Watch
-from service.scoring.scorer import Scorer
+from service.predicting import Predictor
+from service.predictions import HEADER, new_id
 
 CONTENT_TYPES = {"csv": "text/csv", "tsv": "text/tab-separated-values", "jsonl": "application/jsonl"}
 """What each kind of file is called; the first line shows what a file is that is called by none of these."""
@@ -56,10 +55,10 @@ _Pieces = AsyncIterator[bytes]
 class Files:
     """Files of reviews, asked for by ``POST`` with a file as the body, or as the first file of a form."""
 
-    def __init__(self, scorer: Scorer, admission: Admission, watch: Watch, *, max_bytes: int) -> None:
-        self._scorer = scorer
-        self._admission = admission
-        self._watch = watch
+    def __init__(self, predictor: Predictor, *, max_bytes: int) -> None:
+        self._scorer = predictor.scorer
+        self._admission = predictor.admission
+        self._predict = predictor.predict
         self._max_bytes = max_bytes
         self._open = 0
 
@@ -76,6 +75,7 @@ class Files:
         lines = self._score(file.pieces, answer)
         first = await anext(lines)
         response.content_type = answer.content_type
+        response.set_header(HEADER, answer.name)
         response.stream = _chain(first, lines)
 
     async def _score(self, pieces: _Pieces, answer: "_Answer") -> AsyncIterator[bytes]:
@@ -85,7 +85,7 @@ class Files:
         try:
             with self._admission.accept(_TEXTS, 0):
                 async for batch in _batches(pieces, answer.reader):
-                    for piece in answer.lines(await self._judge(batch, begun=answer.begun)):
+                    for piece in answer.lines(await self._judge(batch, answer)):
                         yield piece
                 yield answer.head()  # of a file without rows
         except (FileError, RequestError) as error:
@@ -95,15 +95,19 @@ class Files:
         finally:
             self._open -= 1
 
-    async def _judge(self, rows: Sequence[Row], *, begun: bool) -> list[tuple[Row, Outcome]]:
+    async def _judge(self, rows: Sequence[Row], answer: "_Answer") -> list[tuple[Row, Outcome]]:
         faults = [fault(self._scorer, row) for row in rows]
-        texts = [row.text for row, wrong in zip(rows, faults, strict=True) if not wrong]
+        good = [
+            (row.text, identity)
+            for row, identity, wrong in zip(rows, answer.ids(rows), faults, strict=True)
+            if not wrong
+        ]
+        texts, ids = [text for text, _ in good], [identity for _, identity in good]
         # Those who came while the last rows were scored go first: in the first look at the sockets they are read, in
         # the second they queue up. So a single review waits for the rest of one slice, and not for the next as well.
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        details = await self._admission.turns.take(self._scorer.detail_many, texts, begun=begun)
-        self._watch.note(texts, details)
+        details = await self._predict(texts, ids, begun=answer.begun)
         return merged(rows, faults, [outcome(detail.score, detail.interval) for detail in details])
 
 
@@ -113,6 +117,8 @@ class _Answer:
     def __init__(self, reader: Reader, columns: Columns, codec: str) -> None:
         self.reader = reader
         self.begun = False
+        self.name = new_id()
+        self._rows = 0
         self._added = columns.added
         self._codec = codec
 
@@ -121,6 +127,11 @@ class _Answer:
         """The media type, to be asked for when something was answered."""
         kind = self.reader.kind
         return CONTENT_TYPES[kind] + ("" if kind == "jsonl" else f"; charset={_CHARSETS[self._codec]}")
+
+    def ids(self, rows: Sequence[Row]) -> list[str]:
+        """Return what the predictions for the next rows are called: the answer's name and the row's number, from 0."""
+        self._rows += len(rows)
+        return [f"{self.name}.{number}" for number in range(self._rows - len(rows), self._rows)]
 
     def head(self) -> bytes:
         """Return the header if it was not returned before, else nothing."""

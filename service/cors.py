@@ -9,9 +9,10 @@ from collections.abc import Collection
 from typing import Any
 
 from service.body import ASGI, Receive, Scope, Send
+from service.predictions import HEADER
 
 _DAY = b"86400"
-_READABLE = b"Retry-After, X-Request-Id"
+_READABLE = f"Retry-After, X-Request-Id, {HEADER}".encode()
 
 
 class CrossOrigin:

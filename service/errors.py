@@ -31,8 +31,10 @@ STATUS = {
     "file_gzip": 400,
     "form_invalid": 400,
     "http_invalid": 400,
+    "id_invalid": 400,
     "json_invalid": 400,
     "query_invalid": 400,
+    "stars_invalid": 400,
     "tensor_invalid": 400,
     "text_column_missing": 400,
     "text_empty": 400,
@@ -44,6 +46,7 @@ STATUS = {
     "utf8_invalid": 400,
     "unauthorized": 401,
     "not_found": 404,
+    "record_off": 404,
     "method_not_allowed": 405,
     "body_timeout": 408,
     "body_too_large": 413,
@@ -59,6 +62,7 @@ STATUS = {
     "draining": 503,
     "not_ready": 503,
     "overloaded": 503,
+    "record_away": 503,
 }
 """The HTTP status of each code."""
 

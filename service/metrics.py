@@ -13,6 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from service import recording, shadowing
 from service.admission import Admission
 from service.errors import STATUS
 from service.histogram import Histogram
@@ -30,6 +31,10 @@ _OTHER_STATUS = _STATUS_COLUMN[OTHER]
 
 _SHED = "shed"
 _COUNTERS = {
+    recording.WRITTEN: "Predictions that were recorded.",
+    recording.DROPPED: "Predictions that the record lacks: there was no room for them while it could not be written.",
+    shadowing.SCORED: "Predictions that the second bundle scored, too.",
+    shadowing.DROPPED: "Predictions that the second bundle should have scored and found no time for.",
     _SHED: "Requests that were refused because too many waited.",
     RESTARTS: "Workers that ended without being told to, and were replaced.",
     RELOADS: "Bundles that were taken up while serving.",

@@ -78,14 +78,10 @@ def _describe(
         "summary": operation.summary,
         "tags": [_TAGS.get(path.split("/")[1], "service")],
         "responses": {
-            "200": _content(
-                "what was asked for", answers[0] if len(answers) == 1 else {"anyOf": answers}, operation.media
-            ),
+            "200": _answered(operation, answers),
             **_errors(operation.codes, schemas[operation.refusal], _EXAMPLES[operation.refusal]),
         },
     }
-    if operation.binary:
-        described["responses"]["200"]["content"]["application/octet-stream"] = {}
     if "unauthorized" in operation.codes:
         described["security"] = [{}, {_KEY: []}]
     if operation.files:
@@ -94,7 +90,6 @@ def _describe(
             {"name": name, "in": "query", "description": meaning, "schema": {"type": "string"}}
             for name, meaning in operation.query.items()
         ]
-        described["responses"]["200"]["content"] = {media: {} for media in operation.files}
     elif operation.asked and method == "get":
         described["parameters"] = _parameters(components[operation.asked.__name__], operation.examples)
     elif operation.asked:
@@ -110,6 +105,20 @@ def _files(examples: Mapping[str, str]) -> dict[str, Any]:
         "application/gzip": {"schema": {"type": "string", "format": "binary"}},
         falcon.MEDIA_MULTIPART: {"schema": form},
     }
+
+
+def _answered(operation: Operation, answers: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    schema = answers[0] if len(answers) == 1 else {"anyOf": answers}
+    answered = _content("what was asked for", schema, operation.media)
+    if operation.binary:
+        answered["content"]["application/octet-stream"] = {}
+    if operation.files:
+        answered["content"] = {media: {} for media in operation.files}
+    if operation.headers:
+        answered["headers"] = {
+            name: {"description": meaning, "schema": {"type": "string"}} for name, meaning in operation.headers.items()
+        }
+    return answered
 
 
 def _parameters(schema: Mapping[str, Any], examples: Mapping[str, Any]) -> list[dict[str, Any]]:

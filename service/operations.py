@@ -18,6 +18,7 @@ from service.answers import (
     ScoresAnswer,
     StatusAnswer,
 )
+from service.feedback import FeedbackAnswer, FeedbackRequest
 from service.inference.messages import (
     InferenceAnswer,
     InferenceError,
@@ -28,6 +29,7 @@ from service.inference.messages import (
     ReadyAnswer,
     ServerMetadata,
 )
+from service.predictions import HEADER
 from service.requests import ExplainRequest, ScoreRequest
 from service.scoring.explaining import Explanation
 
@@ -48,6 +50,7 @@ _INFER = (
     *(code for code in _BODY if code not in {"texts_missing", "texts_type"}),
 )
 _READY = ("not_ready", "draining", "internal")
+_ID = "019aa6b5-4c1f-7d3a-9b5e-2f6d8c1a4e70"
 _REVIEW = "すごい！最高に興奮した！楽しい"
 _REVIEWS = ["この映画は全くだめ、楽しくない。駄作", "部屋は狭いけれど朝食が美味しかった"]
 
@@ -58,8 +61,9 @@ class Operation:
 
     ``asked`` is the type of the body, or of the query where the method is ``GET``, ``answers`` are the types of a 200,
     written as ``media``; ``codes`` those of the errors, which are of the type ``refusal``; ``examples`` are values of
-    ``asked``, by name. Where the body is a file and not JSON, ``files`` are examples of it by media type, which are the
-    answer's as well, and ``query`` says what its names mean. ``binary``: whether the answer may also be bytes.
+    ``asked``, by name; ``headers`` tells what those of a 200 mean, by name. Where the body is a file and not JSON,
+    ``files`` are examples of it by media type, which are the answer's as well, and ``query`` says what its names mean.
+    ``binary``: whether the answer may also be bytes.
     """
 
     name: str
@@ -73,8 +77,12 @@ class Operation:
     files: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     binary: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
+_NAMED = {
+    HEADER: "What feedback is given on; of several texts, the n-th, from 0, is called by this, a full stop and n."
+}
 _SCORES = (ScoreAnswer, ScoresAnswer, ScoreDetail, DetailsAnswer)
 _POST_SCORES = Operation(
     name="scoreBody",
@@ -82,6 +90,7 @@ _POST_SCORES = Operation(
     asked=ScoreRequest,
     answers=_SCORES,
     codes=("detail_type", *_BODY),
+    headers=_NAMED,
     examples={
         "one": {"texts": _REVIEW},
         "list": {"texts": _REVIEWS},
@@ -94,6 +103,7 @@ _GET_SCORES = Operation(
     asked=ScoreRequest,
     answers=_SCORES,
     codes=_QUERY,
+    headers=_NAMED,
     examples={"one": {"texts": [_REVIEW]}, "list": {"texts": _REVIEWS, "detail": True}},
 )
 _V2: Mapping[str, Mapping[str, Operation]] = {
@@ -149,6 +159,7 @@ _V2: Mapping[str, Mapping[str, Operation]] = {
             answers=(InferenceAnswer,),
             binary=True,
             codes=_INFER,
+            headers=_NAMED,
             refusal=InferenceError,
             examples={
                 "list": {"inputs": [{"name": "texts", "shape": [2], "datatype": "BYTES", "data": _REVIEWS}]},
@@ -179,6 +190,7 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
             name="scoreFile",
             summary="The rows of a file with score, interval_low, interval_high and error, while it is on its way",
             codes=_FILE,
+            headers=_NAMED,
             files={
                 "text/csv": "id,texts\r\n1,部屋は狭いけれど朝食が美味しかった\r\n",
                 "text/tab-separated-values": "id\ttexts\r\n1\t部屋は狭いけれど朝食が美味しかった\r\n",
@@ -192,6 +204,24 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
         )
     },
     **_V2,
+    "/api/1/feedback": {
+        "post": Operation(
+            name="feedback",
+            summary="The stars that were right for a prediction, to learn from",
+            asked=FeedbackRequest,
+            answers=(FeedbackAnswer,),
+            codes=(
+                *("json_invalid", "utf8_invalid", "id_invalid", "stars_invalid", "texts_type"),
+                *("text_empty", "text_nul", "text_surrogate", "text_too_long"),
+                *(*_GUARDED, "body_incomplete", "body_timeout", "body_too_large", "record_off"),
+                *("internal", "overloaded", "record_away"),
+            ),
+            examples={
+                "stars": {"id": _ID, "stars": 4},
+                "text": {"id": f"{_ID}.0", "stars": 4.5, "texts": _REVIEW},
+            },
+        )
+    },
     "/healthz": {"get": Operation(name="health", summary="Whether the process is alive", answers=(StatusAnswer,))},
     "/readyz": {
         "get": Operation(

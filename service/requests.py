@@ -1,7 +1,7 @@
 """What is asked for, out of bodies and queries; and what is wrong with those that ask for nothing."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -26,8 +26,15 @@ class ScoreRequest(msgspec.Struct):
 _Asked = TypeVar("_Asked")
 
 
-def decode(body: bytes, decoder: msgspec.json.Decoder[_Asked]) -> _Asked:
-    """Return what a JSON body asks for, or raise a ``RequestError`` that says what is wrong with it."""
+def decode(
+    body: bytes,
+    decoder: msgspec.json.Decoder[_Asked],
+    wrong_shape: Callable[[str], RequestError] | None = None,
+) -> _Asked:
+    """Return what a JSON body asks for, or raise a ``RequestError`` that says what is wrong with it.
+
+    ``wrong_shape`` makes the error out of what msgspec says of members; without it, they are those of reviews.
+    """
     try:
         # msgspec does not look into the members that it skips.
         body.decode()
@@ -35,7 +42,7 @@ def decode(body: bytes, decoder: msgspec.json.Decoder[_Asked]) -> _Asked:
     except UnicodeDecodeError as error:
         raise RequestError("utf8_invalid", f"the body is not UTF-8 at byte {error.start}: {error.reason}") from None
     except msgspec.ValidationError as error:
-        raise _wrong_shape(str(error)) from None
+        raise (wrong_shape or _wrong_shape)(str(error)) from None
     except RecursionError:
         raise RequestError("json_invalid", "the body is nested too deeply; send an object of texts") from None
     except msgspec.DecodeError as error:

@@ -1,18 +1,17 @@
 """What the service answers to: scores, and questions about itself."""
 
-import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import falcon
 import falcon.asgi
 import msgspec
 
-from service.admission import Admission
 from service.answers import DetailsAnswer, ScoreAnswer, ScoreDetail, ScoresAnswer
 from service.draining import Drain
 from service.errors import RequestError
-from service.observing import Watch
+from service.predicting import Predictor
+from service.predictions import HEADER, ids_of_list, new_id
 from service.requests import ScoreRequest, check_count, decode, parse_query
 from service.scoring.scorer import Detail, Scorer
 
@@ -21,13 +20,16 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Scores:
-    """Stars for one text or many, asked for by ``POST`` with JSON or by ``GET`` with a query."""
+    """Stars for one text or many, asked for by ``POST`` with JSON or by ``GET`` with a query.
 
-    def __init__(self, scorer: Scorer, admission: Admission, watch: Watch, *, max_texts: int) -> None:
-        self._scorer = scorer
-        self._admission = admission
-        self._watch = watch
-        self._turns = admission.turns
+    Each answer has a name, in its details or the header ``X-Prediction-Id``; of a list, the texts are called by the
+    answer's name and their places, ``NAME.0`` and so on.
+    """
+
+    def __init__(self, predictor: Predictor, *, max_texts: int) -> None:
+        self._scorer = predictor.scorer
+        self._admission = predictor.admission
+        self._predict = predictor.predict
         self._max_texts = max_texts
 
     async def on_post(self, request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
@@ -44,27 +46,24 @@ class Scores:
         await self._answer(parse_query(query), len(query), response)
 
     async def _answer(self, asked: ScoreRequest, size: int, response: falcon.asgi.Response) -> None:
+        identity = new_id()
         if isinstance(asked.texts, str):
             self._scorer.check(asked.texts)
             with self._admission.accept(1, size):
-                (score,) = await self._score([asked.texts])
-            response.data = _encode(_detail(score) if asked.detail else ScoreAnswer(score.score))
+                (score,) = await self._predict([asked.texts], [identity])
+            response.data = _encode(_detail(score, identity) if asked.detail else ScoreAnswer(score.score))
         else:
             check_count(asked.texts, most=self._max_texts)
             self._scorer.check_all(asked.texts)
             with self._admission.accept(len(asked.texts), size):
-                scores = await self._score(asked.texts)
+                ids = ids_of_list(identity, len(asked.texts))
+                scores = await self._predict(asked.texts, ids)
             if asked.detail:
-                response.data = _encode(DetailsAnswer([_detail(each) for each in scores]))
+                response.data = _encode(DetailsAnswer([_detail(*each) for each in zip(scores, ids, strict=True)]))
             else:
                 response.data = _encode(ScoresAnswer([each.score for each in scores]))
         response.content_type = falcon.MEDIA_JSON
-
-    async def _score(self, texts: Sequence[str]) -> list[Detail]:
-        """Return the scores of ``texts``, with the details that are counted even if nobody asked for them."""
-        details = await self._turns.take(self._scorer.detail_many, texts)
-        self._watch.note(texts, details)
-        return details
+        response.set_header(HEADER, identity)
 
 
 class Health:
@@ -117,5 +116,5 @@ class Version:
         response.content_type = falcon.MEDIA_JSON
 
 
-def _detail(detail: Detail) -> ScoreDetail:
-    return ScoreDetail(detail.score, detail.interval, detail.known, secrets.token_hex(8))
+def _detail(detail: Detail, identity: str) -> ScoreDetail:
+    return ScoreDetail(detail.score, detail.interval, detail.known, identity)

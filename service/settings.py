@@ -1,16 +1,19 @@
 """Everything that can be configured, read once from variables that start with ``SCORER_``."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from service.cores import available_cores
 
 PREFIX = "SCORER_"
 # As browsers send it: in lower case, without a path; the port where it is not the scheme's own.
 _ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?")
+# Never written anywhere, in no error either.
+_SECRET = frozenset({"redis_url", "record_key"})
 
 
 class SettingsError(Exception):
@@ -60,6 +63,20 @@ class Settings:
     # A worker that does not look up for this long is stuck, not busy, and is replaced: the longest single computation
     # takes some milliseconds, and a container that is held back a second or two.
     stuck_seconds: int = 30
+    # Where predictions are recorded; empty: nowhere.
+    redis_url: str | None = field(default=None, repr=False)
+    # What is kept of a text: a keyed hash, the text without personal data, or all of it.
+    record_text: str = "hash"
+    # Of the hashes. Without one each start draws its own, and a hash tells nothing beyond it.
+    record_key: str | None = field(default=None, repr=False)
+    record_stream: str = "predictions"
+    # About 140 MB in Redis where texts are hashed.
+    record_length: int = 1_000_000
+    # What a worker holds while Redis is away, of the texts and about 500 bytes with each: ten seconds of a busy worker.
+    record_held_bytes: int = 8_388_608
+    # A second bundle, which scores a share of the predictions for comparison; empty: none.
+    shadow_bundle: Path | None = None
+    shadow_share: float = 0.1
     # Who may ask, see service/keys.py; None: everybody may.
     api_keys_file: Path | None = None
     # Where no key is needed: the pages, what probes and Prometheus ask for. A * at the end stands for anything.
@@ -82,17 +99,29 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
             continue
         if name not in known:
             raise SettingsError(f"{name} is not a setting; known are {', '.join(known)}")
-        field = known[name]
+        setting = known[name].name
         try:
-            values[field.name] = _PARSERS[field.name](text.strip())
+            values[setting] = _PARSERS[setting](text.strip())
         except ValueError as error:
-            raise SettingsError(f"{name}={text!r}: {error}") from None
+            shown = name if setting in _SECRET else f"{name}={text!r}"
+            raise SettingsError(f"{shown}: {error}") from None
+    _check_recording(values)
     return Settings(**values)
 
 
 def worker_count(settings: Settings) -> int:
     """Return how many workers to start: one for each core that this process may use, unless a number was asked for."""
     return settings.workers or available_cores()
+
+
+def _check_recording(values: Collection[str]) -> None:
+    """Raise ``SettingsError`` for a setting that would do nothing without another one."""
+    for name in values:
+        if name.startswith(("record_", "shadow_")) and "redis_url" not in values:
+            reason = f"nothing is recorded without {PREFIX}REDIS_URL; set that too, or leave this out"
+            raise SettingsError(f"{PREFIX}{name.upper()}: {reason}")
+    if "shadow_share" in values and "shadow_bundle" not in values:
+        raise SettingsError(f"{PREFIX}SHADOW_SHARE: of what? set {PREFIX}SHADOW_BUNDLE too, or leave this out")
 
 
 def _integer(low: int, high: int) -> Callable[[str], int]:
@@ -125,6 +154,55 @@ def _origins(text: str) -> tuple[str, ...]:
         if not _ORIGIN.fullmatch(origin):
             raise ValueError(f"{origin!r} is no origin; wanted some as https://shop.example:8443, between commas")
     return origins
+
+
+def _redis_url(text: str) -> str:
+    # The parser's own errors quote what may be a part of the password.
+    wanted = (
+        "wanted redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], rediss://… (TLS) or unix:///PATH; "
+        "in a user or password / is written %2F, # %23, ? %3F and @ %40"
+    )
+    try:
+        url = urlsplit(text)
+        port, options = url.port, dict(parse_qsl(url.query, strict_parsing=bool(url.query)))
+    except ValueError:
+        raise ValueError(wanted) from None
+    if url.scheme == "unix":
+        right = bool(url.path.strip("/")) and options.keys() <= {"db", "password"}
+    else:
+        right = (
+            url.scheme in {"redis", "rediss"}
+            and bool(url.hostname)
+            and port != 0
+            and re.fullmatch(r"/?\d{0,4}", url.path) is not None
+            and all(name.startswith("ssl_") for name in options)
+        )
+    if not right or url.fragment:
+        raise ValueError(wanted)
+    return text
+
+
+def _key(text: str) -> str:
+    if len(text) < 16:
+        raise ValueError("wanted at least 16 characters that nobody can guess, as from: openssl rand -hex 32")
+    return text
+
+
+def _stream(text: str) -> str:
+    if not re.fullmatch(r"[\w.:-]{1,100}", text, re.ASCII):
+        raise ValueError("wanted a name of letters, digits and . : - _")
+    return text
+
+
+def _share(text: str) -> float:
+    wanted = "wanted a share above 0, at most 1"
+    try:
+        share = float(text)
+    except ValueError:
+        raise ValueError(wanted) from None
+    if not 0 < share <= 1:
+        raise ValueError(wanted)
+    return share
 
 
 def _text(text: str) -> str:
@@ -176,6 +254,14 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "graceful_seconds": _integer(1, 3_600),
     # A worker gives a sign of life every second or two.
     "stuck_seconds": _integer(4, 3_600),
+    "redis_url": _redis_url,
+    "record_text": _one_of("hash", "masked", "full"),
+    "record_key": _key,
+    "record_stream": _stream,
+    "record_length": _integer(1, 1_000_000_000),
+    "record_held_bytes": _integer(1_024, 1_073_741_824),
+    "shadow_bundle": lambda text: Path(_text(text)),
+    "shadow_share": _share,
     "api_keys_file": lambda text: Path(_text(text)),
     "open_paths": _paths,
     "metrics": _switch,

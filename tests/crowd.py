@@ -15,13 +15,14 @@ PATH = "/api/1/scores"
 
 @dataclass
 class Crowd:
-    """What its clients met: answers by status, failures, and the seconds that answers of each status took."""
+    """What its clients met: answers by status, failures, the seconds that answers of each status took, and ids."""
 
     bodies: Sequence[bytes]
     answers: Counter[int] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
     seconds: dict[int, list[float]] = field(default_factory=dict)
     retry_after: list[str | None] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
     closed: int = 0
     stopped: threading.Event = field(default_factory=threading.Event)
 
@@ -43,6 +44,8 @@ class Crowd:
                 continue
             self.answers[response.status] += 1
             self.seconds.setdefault(response.status, []).append(time.monotonic() - started)
+            if response.status == 200:
+                self.ids.append(response.headers["X-Prediction-Id"])
             if response.status == 503:
                 self.retry_after.append(response.headers["Retry-After"])
             if response.headers["Connection"] == "close":

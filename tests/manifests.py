@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 from running import ROOT
@@ -130,8 +131,16 @@ def server(deployment: Document) -> Document:
 
 
 def environment(container: Document) -> dict[str, str]:
-    """Return the variables that the manifest sets."""
-    return {variable["name"]: variable["value"] for variable in container.get("env", [])}
+    """Return the variables that the manifest sets to values of its own."""
+    return {variable["name"]: variable["value"] for variable in container.get("env", []) if "value" in variable}
+
+
+def secrets(container: Document) -> dict[str, str]:
+    """Return the variables that come from Secrets, with the Secrets' names."""
+    sources = {
+        each["name"]: each["valueFrom"]["secretKeyRef"] for each in container.get("env", []) if "valueFrom" in each
+    }
+    return {name: source["name"] for name, source in sources.items() if not source.get("optional")}
 
 
 def image_environment(dockerfile: str) -> dict[str, str]:
@@ -142,10 +151,16 @@ def image_environment(dockerfile: str) -> dict[str, str]:
     return found
 
 
+def variables(container: Document) -> dict[str, str]:
+    """Return the service's variables, with what Secrets may hold for those that come from one."""
+    held = {"SCORER_REDIS_URL": "redis://:secret@redis:6379/0", "SCORER_RECORD_KEY": "0123456789abcdef"}
+    set_ = environment(container) | {name: held[name] for name in secrets(container)}
+    return {name: value for name, value in set_.items() if name.startswith(PREFIX)}
+
+
 def settings(project: Project, deployment: Document) -> Settings:
     """Return the settings of the service in this Deployment."""
-    names = {name: value for name, value in environment(server(deployment)).items() if name.startswith(PREFIX)}
-    return read_settings(image_environment(project.dockerfile) | names)
+    return read_settings(image_environment(project.dockerfile) | variables(server(deployment)))
 
 
 def stages(dockerfile: str) -> list[str]:
@@ -244,8 +259,7 @@ def check_environment_is_known_to_the_configuration(project: Project) -> None:
     for template in pods(project.documents):
         for container in containers(template):
             assert repository(container["image"]) != IMAGE or template["spec"]["enableServiceLinks"] is False
-            names = environment(container)
-            read_settings({name: value for name, value in names.items() if name.startswith(PREFIX)})
+            read_settings(variables(container))
 
 
 def check_images_are_stages_of_the_dockerfile(project: Project) -> None:
@@ -476,6 +490,20 @@ def check_the_trained_bundle_is_the_served_one(project: Project) -> None:
     assert the(project.trees["k8s/overlays/bundle-bucket"], "NetworkPolicy")["spec"]["egress"]
 
 
+def check_the_record_reaches_redis(project: Project) -> None:
+    """The URL, which has a password, is in a Secret and nowhere else; name server and Redis may be called."""
+    documents = project.trees["k8s/overlays/record"]
+    container = server(the(documents, "Deployment"))
+    assert set(secrets(container)) == {"SCORER_REDIS_URL", "SCORER_RECORD_KEY"}
+    assert len(set(secrets(container).values())) == 1
+    opened = {port["port"] for rule in the(documents, "NetworkPolicy")["spec"]["egress"] for port in rule["ports"]}
+    assert opened == {53, 6379}
+    services = project.compose["services"]
+    url = urlsplit(services["scorer"]["environment"]["SCORER_REDIS_URL"])
+    assert services["scorer"]["depends_on"][url.hostname]["condition"] == "service_healthy"
+    assert url.port is None
+
+
 def check_the_keys_come_from_a_secret_and_can_change(project: Project) -> None:
     """The file is looked for in the directory of a Secret; a ``subPath`` or a ConfigMap would not do."""
     tree = "k8s/overlays/api-keys"
@@ -572,6 +600,7 @@ SERVICE_CHECKS: list[Check] = [
 PROJECT_CHECKS: list[Check] = [
     check_the_canary_gets_its_share,
     check_the_trained_bundle_is_the_served_one,
+    check_the_record_reaches_redis,
     check_the_keys_come_from_a_secret_and_can_change,
     check_the_kserve_predictor_is_the_deployments_pod,
     check_skaffold_builds_what_it_deploys,

@@ -41,6 +41,8 @@ def test_only_a_named_origin_may_read_the_answer_and_refusals_too(
     assert result.status_code == status
     assert result.headers.get("access-control-allow-origin") == (origin if origin in origins else None)
     assert ("Origin" in result.headers.get("vary", "")) == bool(origins)
+    readable = result.headers.get("access-control-expose-headers")
+    assert readable == ("Retry-After, X-Request-Id, X-Prediction-Id" if origin in origins else None)
 
 
 @pytest.mark.parametrize("origin", [SHOP, STRANGER])

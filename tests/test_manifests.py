@@ -102,7 +102,7 @@ def test_the_parts_agree_with_each_other(real: Project, check: Check) -> None:
 
 def test_the_overlays_are_those_that_the_readme_offers() -> None:
     offered = {"local", "dev", "gke", "ingress", "bundle-volume", "bundle-bucket", "canary", "api-keys", "monitoring"}
-    offered |= {"kserve"}
+    offered |= {"kserve", "record"}
     assert {f"k8s/overlays/{name}" for name in offered} | {"k8s/base", "k8s/overlays/gke/cluster"} == set(OVERLAYS)
 
 
@@ -163,6 +163,7 @@ def predictor(path: str, value: Any) -> Change:
 
 BUNDLE = "k8s/overlays/bundle-volume"
 BUCKET = "k8s/overlays/bundle-bucket"
+RECORD = "k8s/overlays/record"
 CANARY = "k8s/overlays/canary"
 KEYS = "k8s/overlays/api-keys"
 INGRESS = "k8s/overlays/ingress"
@@ -381,6 +382,17 @@ BROKEN: list[tuple[Check, str, Change]] = [
     (manifests.check_the_trained_bundle_is_the_served_one, BUNDLE, pod(f"{SERVER} volumeMounts 0 name", "data")),
     (manifests.check_the_trained_bundle_is_the_served_one, BUCKET, pod(f"{POD} initContainers 0 command 5", "/data")),
     (manifests.check_the_trained_bundle_is_the_served_one, BUCKET, at("NetworkPolicy", "spec egress", [])),
+    *(
+        (manifests.check_the_record_reaches_redis, RECORD, change)
+        for change in (
+            pod(f"{SERVER} env 0", {"name": "SCORER_REDIS_URL", "value": "redis://:secret@redis"}),
+            pod(f"{SERVER} env 1 valueFrom secretKeyRef name", "other"),
+            pod(f"{SERVER} env 0 valueFrom secretKeyRef optional", value=True),
+            at("NetworkPolicy", "spec egress 1", REMOVED),
+            within("compose", "services scorer environment SCORER_REDIS_URL", "redis://database"),
+            within("compose", "services scorer depends_on", {}),
+        )
+    ),
     *(
         (manifests.check_the_keys_come_from_a_secret_and_can_change, KEYS, change)
         for change in (

@@ -12,7 +12,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from playwright.sync_api import Page, expect, sync_playwright
-from running import Server
+from redis_server import redis_server
+from running import Server, serving
 
 from service.app import create_app
 from service.errors import STATUS
@@ -46,6 +47,13 @@ QUERIES = [
     for path, methods in DOCUMENT["paths"].items()
     for name in methods.get("get", {}).get("parameters", [{"examples": {}}])[0]["examples"]
 ]
+
+
+@pytest.fixture(scope="module")
+def server(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with everything that is described: with a record, so that feedback can be given."""
+    with redis_server(tmp_path_factory.mktemp("redis")) as store, serving(tiny_bundle, REDIS_URL=store.url) as running:
+        yield running
 
 
 def resolved(schema: dict[str, Any]) -> dict[str, Any]:
@@ -141,6 +149,13 @@ def test_a_refusal_of_a_file_is_as_described(server: Server, path: str, body: st
     response = server.client.post(path, content=body)
     assert response.status_code == 400
     assert_described(path, "post", 400, response.json())
+
+
+def test_the_header_that_names_an_answer_is_described(server: Server) -> None:
+    for method in ("get", "post"):
+        described = DOCUMENT["paths"]["/api/1/scores"][method]["responses"]["200"]["headers"]
+        assert set(described) == {"X-Prediction-Id"}
+    assert "X-Prediction-Id" in server.client.get("/api/1/scores", params={"texts": "良い宿"}).headers
 
 
 def test_the_service_answers_its_description(server: Server) -> None:

@@ -20,6 +20,7 @@ from running import ROOT, Server, free_port, serving
 DOCKER = "wants Docker; tests/container builds, runs and stops the image"
 CLUSTER = "wants a cluster; tests/test_manifests.py renders and checks it, tests/cluster applies it"
 REGISTRY = "wants a registry and the rights to push there"
+REDIS = "wants Redis; tests/test_feedback_corpus.py starts one and asks for both"
 NOT_HERE: Mapping[str, str] = {
     "make test": "runs this very test",
     "make check": "looks at the code, not at what it does",
@@ -29,6 +30,11 @@ NOT_HERE: Mapping[str, str] = {
     ),
     "make bench": "takes ten minutes; tests/test_bench.py runs a short form of every row",
     "make chaos": "takes twenty minutes; test_overload, test_slow_clients, test_reload and test_faults are short",
+    "make fuzz": "takes ten minutes; tests/test_fuzz.py is its short form",
+    "make sbom": "tests/test_supply.py runs it",
+    "make audit": "wants a service of advisories; tests/test_supply.py brings one",
+    "make feedback REDIS=redis://localhost:6379/0 OUT=said.csv": REDIS,
+    'make feedback REDIS=redis://localhost:6379/0 ARGS="--report --disagreements"': REDIS,
     "make image": DOCKER,
     "make image BUNDLE=build/mine": DOCKER,
     "make image-run": DOCKER,

@@ -37,6 +37,14 @@ def test_every_setting_has_its_variable() -> None:
         "SCORER_DRAIN_SECONDS": "0",
         "SCORER_GRACEFUL_SECONDS": "6",
         "SCORER_STUCK_SECONDS": "7",
+        "SCORER_REDIS_URL": "rediss://scorer:s%2Fcret@redis:6380/2?ssl_ca_certs=/ca.pem",
+        "SCORER_RECORD_TEXT": "masked",
+        "SCORER_RECORD_KEY": "0123456789abcdef",
+        "SCORER_RECORD_STREAM": "shop:predictions",
+        "SCORER_RECORD_LENGTH": "1000",
+        "SCORER_RECORD_HELD_BYTES": "65536",
+        "SCORER_SHADOW_BUNDLE": "/shadow",
+        "SCORER_SHADOW_SHARE": "0.5",
         "SCORER_API_KEYS_FILE": "/keys/keys",
         "SCORER_OPEN_PATHS": "/healthz /page/*",
         "SCORER_METRICS": "off",
@@ -64,6 +72,14 @@ def test_every_setting_has_its_variable() -> None:
         drain_seconds=0,
         graceful_seconds=6,
         stuck_seconds=7,
+        redis_url="rediss://scorer:s%2Fcret@redis:6380/2?ssl_ca_certs=/ca.pem",
+        record_text="masked",
+        record_key="0123456789abcdef",
+        record_stream="shop:predictions",
+        record_length=1000,
+        record_held_bytes=65_536,
+        shadow_bundle=Path("/shadow"),
+        shadow_share=0.5,
         api_keys_file=Path("/keys/keys"),
         open_paths=("/healthz", "/page/*"),
         metrics=False,
@@ -91,6 +107,11 @@ def test_every_setting_has_its_variable() -> None:
         ("SCORER_CORS_ORIGINS", "https://shop.example/"),
         ("SCORER_CORS_ORIGINS", "https://shop.example,shop.example"),
         ("SCORER_MAX_CHAR", "5"),
+        ("SCORER_RECORD_LENGTH", "0"),
+        ("SCORER_RECORD_STREAM", "two words"),
+        ("SCORER_RECORD_TEXT", "none"),
+        ("SCORER_SHADOW_SHARE", "0"),
+        ("SCORER_SHADOW_SHARE", "10%"),
         ("SCORER_METRICS", "yes"),
         ("SCORER_OPEN_PATHS", "healthz"),
         ("SCORER_OPEN_PATHS", "/*/page"),
@@ -117,3 +138,55 @@ def test_without_a_quota_the_machine_counts(tmp_path: Path) -> None:
 def test_there_is_a_worker_for_each_core_unless_a_number_is_asked_for() -> None:
     assert worker_count(Settings(workers=5)) == 5
     assert worker_count(Settings()) == available_cores()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis",
+        "localhost:6379",
+        "http://:hunter2@redis",
+        "redis://",
+        "redis://:hunter2@redis:none",
+        "redis://:hunter2/@redis",
+        "redis://:hunter2#@redis",
+        "redis://:hunter2@redis:0",
+        "redis://:hunter2@redis/predictions",
+        "redis://:hunter2@redis?password=hunter2",
+        "unix://",
+    ],
+)
+def test_a_bad_address_of_redis_is_refused_and_its_password_kept(url: str) -> None:
+    with pytest.raises(SettingsError, match=r"^SCORER_REDIS_URL: wanted redis://") as refused:
+        read_settings({"SCORER_REDIS_URL": url})
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://redis", "redis://:secret@10.0.0.1:6379/0", "rediss://[::1]:6379", "unix:///run/redis.sock?db=1"]
+)
+def test_an_address_of_redis_is_taken_as_it_is_and_not_shown(url: str) -> None:
+    settings = read_settings({"SCORER_REDIS_URL": url, "SCORER_RECORD_KEY": "a key of the hashes"})
+    assert settings.redis_url == url
+    assert url not in repr(settings)
+    assert "a key of the hashes" not in repr(settings)
+
+
+def test_a_short_key_is_refused_and_not_shown() -> None:
+    with pytest.raises(SettingsError, match=r"^SCORER_RECORD_KEY: wanted at least 16 characters") as refused:
+        read_settings({"SCORER_REDIS_URL": "redis://redis", "SCORER_RECORD_KEY": "tooshort"})
+    assert "tooshort" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("SCORER_RECORD_TEXT", "masked"), ("SCORER_RECORD_LENGTH", "10"), ("SCORER_SHADOW_BUNDLE", "build/other")],
+)
+def test_what_would_record_nothing_without_redis_is_refused(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{name}: nothing is recorded without SCORER_REDIS_URL"):
+        read_settings({name: value})
+
+
+def test_a_share_without_a_shadow_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"^SCORER_SHADOW_SHARE: .*SCORER_SHADOW_BUNDLE"):
+        read_settings({"SCORER_REDIS_URL": "redis://redis", "SCORER_SHADOW_SHARE": "0.5"})

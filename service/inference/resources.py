@@ -7,7 +7,6 @@ import falcon.asgi
 import msgspec
 
 from service import __version__
-from service.admission import Admission
 from service.inference.compression import inflate
 from service.inference.messages import (
     INPUT,
@@ -23,9 +22,9 @@ from service.inference.messages import (
     TensorMetadata,
 )
 from service.inference.tensors import read, write
-from service.observing import Watch
+from service.predicting import Predictor
+from service.predictions import HEADER, ids_of_list, new_id
 from service.resources import Readiness
-from service.scoring.scorer import Scorer
 
 SERVER = ServerMetadata("review-scorer", __version__, ["binary_tensor_data"])
 DESCRIBED = ModelMetadata(
@@ -67,10 +66,10 @@ class FactOnceReady(Fact):
 class Inference:
     """The stars of each text of a tensor."""
 
-    def __init__(self, scorer: Scorer, admission: Admission, watch: Watch, *, max_texts: int, max_bytes: int) -> None:
-        self._scorer = scorer
-        self._admission = admission
-        self._watch = watch
+    def __init__(self, predictor: Predictor, *, max_texts: int, max_bytes: int) -> None:
+        self._scorer = predictor.scorer
+        self._admission = predictor.admission
+        self._predict = predictor.predict
         self._max_texts = max_texts
         self._max_bytes = max_bytes
 
@@ -80,9 +79,10 @@ class Inference:
         body = inflate(body, request.get_header("Content-Encoding"), most=self._max_bytes)
         asked = read(body, request.get_header(_JSON_LENGTH), max_texts=self._max_texts)
         self._scorer.check_all(asked.texts)
+        identity = new_id()
+        response.set_header(HEADER, identity)
         with self._admission.accept(len(asked.texts), len(body)):
-            details = await self._admission.turns.take(self._scorer.detail_many, asked.texts)
-        self._watch.note(asked.texts, details)
+            details = await self._predict(asked.texts, ids_of_list(identity, len(asked.texts)))
         response.data, json_length = write([detail.score for detail in details], asked)
         response.content_type = falcon.MEDIA_JSON if json_length is None else _BINARY
         if json_length is not None:

@@ -1,0 +1,33 @@
+"""Texts in, stars out, and everybody told: who counts, who logs, who records."""
+
+from collections.abc import Callable, Sequence
+
+from service.admission import Admission
+from service.observing import Watch
+from service.predictions import Prediction
+from service.scoring.scorer import Detail, Scorer
+
+Keep = Callable[[Sequence[Prediction]], None]
+
+
+class Predictor:
+    """Scores texts in their turn. ``watch`` takes note of every prediction, and so does ``keep``, if any."""
+
+    def __init__(self, scorer: Scorer, admission: Admission, watch: Watch, keep: Keep | None = None) -> None:
+        self.scorer = scorer
+        self.admission = admission
+        self._watch = watch
+        self._keep = keep
+
+    async def predict(self, texts: Sequence[str], ids: Sequence[str], *, begun: bool = False) -> list[Detail]:
+        """Return the scores of ``texts``, which were checked, with the details that are counted in any case.
+
+        ``ids`` are what the predictions are called. Raises a ``RequestError`` where there is too much to do, unless
+        the texts go on with what was ``begun`` before.
+        """
+        details = await self.admission.turns.take(self.scorer.detail_many, texts, begun=begun)
+        self._watch.note(texts, details)
+        if self._keep:
+            scores = [detail.score for detail in details]
+            self._keep([Prediction(*each) for each in zip(ids, texts, scores, strict=True)])
+        return details
