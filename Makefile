@@ -4,7 +4,9 @@ PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 4567
 BUNDLE ?= build/bundle
+ONNX ?= build/reviews.onnx
 CORPUS ?= train-corpus/reviews.csv
+MINUTES ?= 10
 GROUP ?= $(if $(filter train-corpus/reviews.csv,$(CORPUS)),domain)
 
 VENV := .venv
@@ -22,7 +24,7 @@ REGISTRY ?= $(if $(PROJECT),asia.gcr.io/$(PROJECT))
 # A bundle that was asked for, not the default of `make run`.
 OWN_BUNDLE = $(if $(filter file,$(origin BUNDLE)),,$(BUNDLE))
 
-.PHONY: help run train evaluate compare stress obvious bench chaos test test-container test-cluster image image-run push check format system lock clean
+.PHONY: help run train evaluate score compare export stress obvious bench chaos fuzz sbom audit test test-container test-cluster image image-run push check format system lock clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,12 +38,18 @@ train: $(RUN_ENV) ## train BUNDLE from CORPUS (GROUP= names the column that keep
 evaluate: $(RUN_ENV) ## measure BUNDLE on CORPUS
 	$(BIN)/python train-corpus/evaluate.py --corpus $(CORPUS) --bundle $(BUNDLE) $(ARGS)
 
+score: $(RUN_ENV) build/bundle/manifest.json ## score FILES with BUNDLE, on all cores (ARGS="--out DIR")
+	$(BIN)/python -m service.score $(FILES) --bundle $(BUNDLE) $(ARGS)
+
 compare: $(RUN_ENV) ## compare the bundle B with A on CORPUS
 	$(BIN)/python train-corpus/compare.py $(A) $(B) --corpus $(CORPUS) $(if $(GROUP),--group-column $(GROUP)) $(ARGS)
 
 .PHONY: feedback
 feedback: $(RUN_ENV) ## write OUT, a corpus of what the record in REDIS predicted and people said (ARGS="--report --disagreements")
 	$(BIN)/python train-corpus/feedback.py --redis $(REDIS) $(if $(OUT),--out $(OUT)) $(ARGS)
+
+export: $(TEST_ENV) build/bundle/manifest.json ## write the model of BUNDLE, from vector to stars, as the ONNX graph ONNX
+	$(BIN)/python train-corpus/export.py --bundle $(BUNDLE) --onnx $(ONNX) $(ARGS)
 
 test: $(TEST_ENV) ## run every test
 	$(BIN)/pytest $(ARGS)
@@ -62,6 +70,19 @@ test-container: $(TEST_ENV) ## build the image and test it as it will run (uses 
 chaos: $(TEST_ENV) build/bundle/manifest.json ## show that it stays up: overload, slow clients, deploys, faults (ARGS="--only overload --quick")
 	@PYTHON=$(PYTHON) requirements/system.sh install chaos
 	PYTHONPATH=tests:stress $(BIN)/python tests/chaos/chaos.py --bundle $(BUNDLE) $(ARGS)
+
+fuzz: $(TEST_ENV) build/bundle/manifest.json ## feed the service with what nobody should send for MINUTES (ARGS="--seed 1" for the same again)
+	PYTHONPATH=.:tests $(BIN)/python tests/fuzz/fuzz.py --bundle $(BUNDLE) --minutes $(MINUTES) $(ARGS)
+
+sbom: $(TEST_ENV) ## write what the image is made of to build/sbom.json (CycloneDX); with all of Debian's packages once there is an image
+	@mkdir -p build
+	@if $(DOCKER) image inspect $(IMAGE):$(TAG) >/dev/null 2>&1; then \
+	    $(DOCKER) run --rm --entrypoint dpkg-query $(IMAGE):$(TAG) -W > build/packages.tsv; \
+	else echo "there is no image $(IMAGE):$(TAG); of Debian only what the Dockerfile names is listed"; rm -f build/packages.tsv; fi
+	$(BIN)/python requirements/sbom.py build/sbom.json $$(ls build/packages.tsv 2>/dev/null)
+
+audit: $(TEST_ENV) ## look for known vulnerabilities in requirements/*.txt: exits 0 for none, 1 for some, 2 if nobody could say
+	@$(BIN)/python requirements/audit.py $(LOCKS:%=requirements/%.txt) $(if $(ARGS),-- $(ARGS))
 
 test-cluster: $(TEST_ENV) ## test the manifests on the cluster of KUBECONFIG (CLUSTER_IMAGE= names an image that it can pull)
 	KUBECONFIG=$(KUBECONFIG) IMAGE=$(CLUSTER_IMAGE) PYTHONPATH=.:tests:stress $(BIN)/python tests/cluster/check_cluster.py

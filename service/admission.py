@@ -16,6 +16,9 @@ from service.turns import Turns
 # Of a review of usual length, in UTF-8: about a hundred characters of three bytes.
 BYTES_PER_TEXT = 300
 
+# What needs computing; questions about the service itself are always answered.
+_COMPUTED = ("/api/", "/v2/models/reviews/infer")
+
 # So many may always wait, however slow things seem to be: the pace is learnt from those who do.
 _FEW = 8
 
@@ -37,7 +40,7 @@ class Admission:
 
         Only what needs computing is: questions about the service itself are always answered.
         """
-        if not self.pending or not path.startswith("/api/") or self._admits(size // BYTES_PER_TEXT):
+        if not self.pending or not path.startswith(_COMPUTED) or self._admits(size // BYTES_PER_TEXT):
             return False
         self.refused += 1
         return True

@@ -13,12 +13,14 @@ import falcon.asgi
 from service import __version__, documentation, errors, logs, metrics, pages, tracing
 from service.admission import Admission
 from service.body import ASGI, WholeBody
+from service.bulk import Files
 from service.changing import Change, shared_change
 from service.cors import CrossOrigin
 from service.draining import Drain, shared_drain
 from service.explanations import Explanations
 from service.feedback import Feedback
 from service.guarding import Guarding
+from service.inference import resources as inference
 from service.keys import Keys, KeysError
 from service.limits import shared_limits
 from service.lines import Lines, shared_lines
@@ -33,10 +35,12 @@ from service.scoring.scorer import Scorer
 from service.scoring.tokens import DEFAULT_DICTIONARY
 from service.settings import Settings, SettingsError, read_settings
 from service.shadowing import Shadow
+from service.streaming import StreamedBody
 from service.tallies import Tallies, shared_tallies
 from service.turns import Turns
 
 _LIBRARIES = ("falcon", "gunicorn", "uvicorn", "lightgbm", "mecab-python3", "ipadic", "numpy", "msgspec")
+_FILES = "/api/1/files"
 
 
 def create_app(
@@ -78,6 +82,9 @@ def create_app(
     app.add_route("/api/1/explain", Explanations(scorer, admission, watch, max_texts=settings.max_explained))
     said, store = feedback_stream(settings.record_stream), recorder.store if recorder else None
     app.add_route("/api/1/feedback", Feedback(scorer, store, stream=said, keep=keeping_sent(settings.record_text)))
+    app.add_route(_FILES, Files(scorer, admission, watch, max_bytes=settings.max_file_bytes))
+    inferred = inference.Inference(scorer, admission, watch, max_texts=settings.max_texts, max_bytes=settings.max_bytes)
+    inference.install(app, inferred, readiness)
     app.add_route("/healthz", Health())
     app.add_route("/readyz", readiness)
     app.add_route("/version", Version(facts))
@@ -88,8 +95,14 @@ def create_app(
     if lines:  # after the traces, whose ids the lines name
         logs.install(watch, lines, settings.log)
     guarding = Guarding(keys, open_paths=settings.open_paths)
+    files = StreamedBody(app, admission, max_bytes=settings.max_file_bytes, seconds=settings.body_seconds)
     served: ASGI = WholeBody(
-        app, admission, max_bytes=settings.max_bytes, seconds=settings.body_seconds, guard=guarding.check
+        app,
+        admission,
+        max_bytes=settings.max_bytes,
+        seconds=settings.body_seconds,
+        guard=guarding.check,
+        streamed={_FILES: files},
     )
     if settings.cors_origins:
         served = CrossOrigin(served, settings.cors_origins)

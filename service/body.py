@@ -38,13 +38,24 @@ class WholeBody:
     What ``guard`` raises for a path and its headers is answered before the body is read. What ``admission`` turns away
     is answered 503, before its body is read or after. More than ``max_bytes`` is answered
     413; a body that is not whole after ``seconds`` 408. Where some of the body may be left the connection is closed,
-    as the rest would be taken for the next request.
+    as the rest would be taken for the next request. Requests for a path of
+    ``streamed`` are that app's business alone.
     """
 
-    def __init__(self, app: ASGI, admission: Admission, *, max_bytes: int, seconds: float, guard: Guard) -> None:
+    def __init__(
+        self,
+        app: ASGI,
+        admission: Admission,
+        *,
+        max_bytes: int,
+        seconds: float,
+        guard: Guard,
+        streamed: Mapping[str, ASGI] | None = None,
+    ) -> None:
         self._app = app
         self._admission = admission
         self._guard = guard
+        self._streamed = streamed or {}
         self._max_bytes = max_bytes
         self._seconds = seconds
         self._overloaded = overloaded()
@@ -58,22 +69,25 @@ class WholeBody:
         path, headers = scope["path"], dict(scope["headers"])
         try:
             self._guard(path, headers)
-            if self._admission.refuses(path, size_of(scope["query_string"], headers)):
+            if path not in self._streamed and self._admission.refuses(path, size_of(scope["query_string"], headers)):
                 raise self._overloaded
         except RequestError as error:
-            await self._turn_away(error, headers, receive, send)
+            await self._turn_away(error, path, headers, receive, send)
+            return
+        if path in self._streamed:
+            await self._streamed[path](scope, receive, send)
             return
         try:
             body = await self._read(headers, receive)
         except RequestError as error:
             if error is self._overloaded:
-                await self._turn_away(error, headers, receive, send)
+                await self._turn_away(error, path, headers, receive, send)
             else:
-                await answer(error, send, close=True)
+                await answer(error, path, send, close=True)
             return
         # Others may have come while it arrived.
         if self._admission.refuses(path, len(body)):
-            await answer(self._overloaded, send)
+            await answer(self._overloaded, path, send)
             return
         pieces = [body]
 
@@ -85,13 +99,15 @@ class WholeBody:
 
         await self._app(scope, receive_whole, send)
 
-    async def _turn_away(self, error: RequestError, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
+    async def _turn_away(
+        self, error: RequestError, path: str, headers: dict[bytes, bytes], receive: Receive, send: Send
+    ) -> None:
         """Answer at once; what is too much to swallow is drained after it, so that the client gets to read it."""
         left = int(headers.get(b"content-length", b"0"))
         if left <= SMALL_BODY and b"transfer-encoding" not in headers:
-            await answer(error, send)
+            await answer(error, path, send)
             return
-        await answer(error, send, close=True, end=False)
+        await answer(error, path, send, close=True, end=False)
         if b"expect" not in headers:
             with suppress(RequestError):
                 async for _ in self._pieces(receive):
@@ -100,8 +116,9 @@ class WholeBody:
 
     async def _read(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
         declared = int(headers.get(b"content-length", b"0"))
-        if declared > self._max_bytes and b"expect" in headers:
-            raise self._too_large(f"{declared:,}")  # the client waits for our word before it sends
+        # Either the client waits for our word before it sends, or there is no hope to drain it all.
+        if declared > self._max_bytes and (b"expect" in headers or declared > _DRAINED * self._max_bytes):
+            raise self._too_large(f"{declared:,}")
         pieces: list[bytes] = []
         size = held = 0
         try:
@@ -160,9 +177,9 @@ def size_of(query: bytes, headers: Mapping[bytes, bytes]) -> int:
     return max(len(query), int(headers.get(b"content-length", b"0")))
 
 
-async def answer(error: RequestError, send: Send, *, close: bool = False, end: bool = True) -> None:
-    """Send ``error`` as the answer, or its beginning only; ``close`` says that it is the connection's last."""
-    body = error.body
+async def answer(error: RequestError, path: str, send: Send, *, close: bool = False, end: bool = True) -> None:
+    """Send ``error`` as the answer to a request for ``path``, or its beginning; ``close``: it is the last here."""
+    body = error.body_for(path)
     headers = {"content-type": "application/json", "content-length": str(len(body)), **error.headers}
     if close:
         headers["connection"] = "close"

@@ -203,24 +203,24 @@ def printable(text: str) -> str:
     return " ".join(text[:60].encode(errors="backslashreplace").decode().split()).replace("\0", "")
 
 
-_Record = Mapping[str, Any] | str
+Record = Mapping[str, Any] | str
 """A row by column, or the reason why it is none."""
 
 
-def _records(path: Path, layout: Layout) -> Iterator[tuple[int, _Record]]:
+def _records(path: Path, layout: Layout) -> Iterator[tuple[int, Record]]:
     """Yield ``(row number, record)`` for each row of ``path``; rows count from 1, without a header."""
     if path.is_dir():
-        yield from _directory(path, layout)
+        yield from directory_records(path, layout)
         return
     suffixes = [suffix.lower() for suffix in path.suffixes]
     kind = next((suffix for suffix in reversed(suffixes) if suffix != ".gz"), "")
-    readers: dict[str, Callable[[IO[bytes]], Iterator[tuple[int, _Record]]]] = {
+    readers: dict[str, Callable[[IO[bytes]], Iterator[tuple[int, Record]]]] = {
         ".csv": lambda file: _delimited(file, layout, ","),
         ".tsv": lambda file: _delimited(file, layout, "\t"),
         ".jsonl": lambda file: _json_lines(file, layout),
         ".ndjson": lambda file: _json_lines(file, layout),
         ".json": lambda file: _json_lines(file, layout),
-        ".parquet": _parquet,
+        ".parquet": parquet_records,
     }
     if kind not in readers:
         raise CorpusError(
@@ -244,7 +244,7 @@ def _decoded(file: IO[bytes], layout: Layout, newline: str | None) -> io.TextIOW
     return io.TextIOWrapper(file, encoding=encoding, errors="surrogateescape", newline=newline)
 
 
-def _delimited(file: IO[bytes], layout: Layout, delimiter: str) -> Iterator[tuple[int, _Record]]:
+def _delimited(file: IO[bytes], layout: Layout, delimiter: str) -> Iterator[tuple[int, Record]]:
     csv.field_size_limit(_LONGEST_CELL)
     with _decoded(file, layout, "") as lines:
         for number, record in enumerate(csv.DictReader(lines, delimiter=delimiter), 1):
@@ -252,14 +252,14 @@ def _delimited(file: IO[bytes], layout: Layout, delimiter: str) -> Iterator[tupl
             yield number, "row has more cells than the header" if None in record else record
 
 
-def _json_lines(file: IO[bytes], layout: Layout) -> Iterator[tuple[int, _Record]]:
+def _json_lines(file: IO[bytes], layout: Layout) -> Iterator[tuple[int, Record]]:
     with _decoded(file, layout, "\n") as lines:
         for number, line in enumerate(lines, 1):
             if line.strip():
                 yield number, _json_object(line)
 
 
-def _json_object(text: str) -> _Record:
+def _json_object(text: str) -> Record:
     try:
         record = json.loads(text)
     except (ValueError, RecursionError):
@@ -267,7 +267,8 @@ def _json_object(text: str) -> _Record:
     return record if isinstance(record, dict) else "row is not a JSON object"
 
 
-def _directory(path: Path, layout: Layout) -> Iterator[tuple[int, _Record]]:
+def directory_records(path: Path, layout: Layout) -> Iterator[tuple[int, Record]]:
+    """Yield ``(number, record)`` for each ``.json`` file under ``path``, in the order of their names."""
     files = sorted(file for file in path.rglob("*") if file.name.endswith((".json", ".json.gz")))
     if not files:
         raise CorpusError(f"{path} holds no .json files")
@@ -280,7 +281,8 @@ def _directory(path: Path, layout: Layout) -> Iterator[tuple[int, _Record]]:
             yield number, f"file {file.name} cannot be read: {error}"
 
 
-def _parquet(file: IO[bytes]) -> Iterator[tuple[int, _Record]]:
+def parquet_records(file: IO[bytes]) -> Iterator[tuple[int, Record]]:
+    """Yield ``(number, record)`` for each row of a Parquet file; raise ``OSError`` for what is none."""
     # Imported here: it is large, and only training and bulk scoring bring it.
     try:
         import pyarrow.parquet  # noqa: PLC0415

@@ -3,7 +3,9 @@
     {"error": {"code": "text_empty", "field": "texts[3]", "reason": "…"}}
 
 ``code`` is for programs and stays as it is, ``reason`` is for people and says what would be right, ``field`` is null
-where no field is at fault.
+where no field is at fault. Under ``/v2`` it is the shape of the protocol that is spoken there:
+
+    {"error": "texts[3]: …"}
 """
 
 import logging
@@ -13,18 +15,28 @@ import falcon
 import falcon.asgi
 import msgspec
 
+from service.files.errors import FileError
 from service.scoring.errors import TextError
 
 log = logging.getLogger(__name__)
 
 STATUS = {
     "body_incomplete": 400,
+    "column_taken": 400,
     "detail_type": 400,
+    "encoding_invalid": 400,
+    "file_csv": 400,
+    "file_empty": 400,
+    "file_encoding": 400,
+    "file_gzip": 400,
+    "form_invalid": 400,
     "http_invalid": 400,
     "id_invalid": 400,
     "json_invalid": 400,
     "query_invalid": 400,
     "stars_invalid": 400,
+    "tensor_invalid": 400,
+    "text_column_missing": 400,
     "text_empty": 400,
     "text_nul": 400,
     "text_surrogate": 400,
@@ -38,9 +50,14 @@ STATUS = {
     "method_not_allowed": 405,
     "body_timeout": 408,
     "body_too_large": 413,
+    "file_too_large": 413,
+    "row_too_long": 413,
     "text_too_long": 413,
     "texts_too_many": 413,
+    "charset_unknown": 415,
+    "file_type": 415,
     "rate_limited": 429,
+    "head_too_large": 431,
     "internal": 500,
     "draining": 503,
     "not_ready": 503,
@@ -71,16 +88,22 @@ class RequestError(Exception):
         """The answer, as JSON."""
         return msgspec.json.encode({"error": {"code": self.code, "field": self.field, "reason": str(self)}})
 
+    def body_for(self, path: str) -> bytes:
+        """Return the answer to a request for ``path``, as JSON."""
+        if not is_inference(path):
+            return self.body
+        return msgspec.json.encode({"error": f"{self.field}: {self}" if self.field else str(self)})
+
+
+def is_inference(path: str) -> bool:
+    """Whether the Open Inference Protocol is spoken at ``path``."""
+    return path == "/v2" or path.startswith("/v2/")
+
 
 def overloaded() -> RequestError:
     """Return the error for work that could not be done in time."""
     reason = "there is more to score than can be done in time; ask again in a second"
     return RequestError("overloaded", reason, headers={"Retry-After": "1"})
-
-
-def http_invalid() -> RequestError:
-    """Return the error for bytes that are no HTTP."""
-    return RequestError("http_invalid", "this is no HTTP/1.1 request")
 
 
 def internal() -> RequestError:
@@ -93,19 +116,30 @@ def install(app: falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]) -> 
     app.add_error_handler(Exception, _bug)
     app.add_error_handler(falcon.HTTPError, _http)
     app.add_error_handler(TextError, _text)
+    app.add_error_handler(FileError, _file)
     app.add_error_handler(RequestError, _answer)
 
 
-async def _answer(_request: object, response: falcon.asgi.Response, error: RequestError, _params: object) -> None:
+async def _answer(
+    request: falcon.asgi.Request, response: falcon.asgi.Response, error: RequestError, _params: object
+) -> None:
     response.status = error.status
-    response.data = error.body
+    response.data = error.body_for(request.path)
     response.content_type = falcon.MEDIA_JSON
     response.set_headers(dict(error.headers))
 
 
-async def _text(_request: object, response: falcon.asgi.Response, error: TextError, _params: object) -> None:
+async def _text(
+    request: falcon.asgi.Request, response: falcon.asgi.Response, error: TextError, _params: object
+) -> None:
     field = "texts" if error.index is None else f"texts[{error.index}]"
-    await _answer(_request, response, RequestError(error.code, str(error), field=field), _params)
+    await _answer(request, response, RequestError(error.code, str(error), field=field), _params)
+
+
+async def _file(
+    request: falcon.asgi.Request, response: falcon.asgi.Response, error: FileError, _params: object
+) -> None:
+    await _answer(request, response, RequestError(error.code, str(error)), _params)
 
 
 async def _http(
@@ -113,7 +147,8 @@ async def _http(
 ) -> None:
     """Answer what Falcon itself refuses: a path or a method it does not have."""
     if isinstance(error, falcon.HTTPNotFound):
-        known = RequestError("not_found", f"there is nothing at {request.path}; scores are at /api/1/scores")
+        scores = "/v2/models/reviews/infer" if is_inference(request.path) else "/api/1/scores"
+        known = RequestError("not_found", f"there is nothing at {request.path}; scores are at {scores}")
     elif isinstance(error, falcon.HTTPMethodNotAllowed):
         allowed = (error.headers or {})["Allow"]  # type: ignore[index]
         reason = f"{request.path} does not answer {request.method}; it answers {allowed}"

@@ -66,9 +66,9 @@ class Watch:
     def note(self, texts: Sequence[str], details: Sequence[Detail] = ()) -> None:
         """Take note of what was done in the current exchange: of ``texts``, and how they were scored if they were."""
         if exchange := current.get():
-            exchange.texts = len(texts)
-            exchange.characters = sum(map(len, texts))
-            exchange.tokens = sum([detail.tokens for detail in details])
+            exchange.texts += len(texts)
+            exchange.characters += sum(map(len, texts))
+            exchange.tokens += sum([detail.tokens for detail in details])
         for tell in self.scored:
             tell(details)
 
@@ -109,7 +109,7 @@ class Observed:
             log.exception("request %s failed", exchange.id)
             if started:
                 raise  # the server cuts the connection: half an answer must not look whole
-            await answer(errors.internal(), send_observed, close=True)
+            await answer(errors.internal(), scope["path"], send_observed, close=True)
         finally:
             self._end(exchange)
 

@@ -4,7 +4,7 @@ Reference: https://spec.openapis.org/oas/v3.1.1.html
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import falcon
@@ -14,10 +14,18 @@ import msgspec
 from service import __version__
 from service.answers import ErrorAnswer, ErrorDetail
 from service.errors import STATUS
+from service.inference.messages import InferenceError
 from service.operations import OPERATIONS, Operation
 
 _KEY = "key"
 _SCHEME = {"type": "http", "scheme": "bearer", "description": "An API key, where the service wants one."}
+_TAGS = {"api": "reviews", "v2": "Open Inference Protocol"}
+_REASON = "what is wrong, and what would be right"
+# By the type of an error's answer, what makes an example of it from its code.
+_EXAMPLES: Mapping[type, Callable[[str], msgspec.Struct]] = {
+    ErrorAnswer: lambda code: ErrorAnswer(ErrorDetail(code, None, _REASON)),
+    InferenceError: lambda _code: InferenceError(_REASON),
+}
 
 
 class Description:
@@ -35,8 +43,8 @@ class Description:
 def describe() -> dict[str, Any]:
     """Return the OpenAPI document."""
     operations = [operation for methods in OPERATIONS.values() for operation in methods.values()]
-    types = {kind for operation in operations for kind in (operation.asked, *operation.answers) if kind}
-    ordered = sorted(types | {ErrorAnswer}, key=str)
+    kinds = ((operation.asked, operation.refusal, *operation.answers) for operation in operations)
+    ordered = sorted({kind for each in kinds for kind in each if kind}, key=str)
     schemas, components = msgspec.json.schema_components(ordered, ref_template="#/components/schemas/{name}")
     by_type = dict(zip(ordered, schemas, strict=True))
     return {
@@ -68,15 +76,24 @@ def _describe(
     described: dict[str, Any] = {
         "operationId": operation.name + ("AsUsers" if path.endswith("/users") else ""),
         "summary": operation.summary,
-        "tags": ["reviews" if path.startswith("/api/") else "service"],
+        "tags": [_TAGS.get(path.split("/")[1], "service")],
         "responses": {
             "200": _answered(operation, answers),
-            **_errors(operation.codes, schemas[ErrorAnswer]),
+            **_errors(operation.codes, schemas[operation.refusal], _EXAMPLES[operation.refusal]),
         },
     }
+    if operation.binary:
+        described["responses"]["200"]["content"]["application/octet-stream"] = {}
     if "unauthorized" in operation.codes:
         described["security"] = [{}, {_KEY: []}]
-    if operation.asked and method == "get":
+    if operation.files:
+        described["requestBody"] = {"required": True, "content": _files(operation.files)}
+        described["parameters"] = [
+            {"name": name, "in": "query", "description": meaning, "schema": {"type": "string"}}
+            for name, meaning in operation.query.items()
+        ]
+        described["responses"]["200"]["content"] = {media: {} for media in operation.files}
+    elif operation.asked and method == "get":
         described["parameters"] = _parameters(components[operation.asked.__name__], operation.examples)
     elif operation.asked:
         body = {"schema": schemas[operation.asked], "examples": _named(operation.examples)}
@@ -92,6 +109,15 @@ def _answered(operation: Operation, answers: Sequence[dict[str, Any]]) -> dict[s
             name: {"description": meaning, "schema": {"type": "string"}} for name, meaning in operation.headers.items()
         }
     return answered
+
+
+def _files(examples: Mapping[str, str]) -> dict[str, Any]:
+    """Return what may be sent: a file of each type, also gzipped, and any of them in a form."""
+    form = {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}, "required": ["file"]}
+    return {media: {"schema": {"type": "string"}, "example": example} for media, example in examples.items()} | {
+        "application/gzip": {"schema": {"type": "string", "format": "binary"}},
+        falcon.MEDIA_MULTIPART: {"schema": form},
+    }
 
 
 def _parameters(schema: Mapping[str, Any], examples: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -112,15 +138,14 @@ def _parameters(schema: Mapping[str, Any], examples: Mapping[str, Any]) -> list[
     return parameters
 
 
-def _errors(codes: Sequence[str], schema: Mapping[str, Any]) -> dict[str, Any]:
+def _errors(codes: Sequence[str], schema: Mapping[str, Any], example: Callable[[str], Any]) -> dict[str, Any]:
     by_status: dict[int, list[str]] = {}
     for code in codes:
         by_status.setdefault(STATUS[code], []).append(code)
     answers = {}
     for status, same in sorted(by_status.items()):
         answer = _content(" ".join(f"`{code}`" for code in same), schema)
-        example = ErrorAnswer(ErrorDetail(same[0], None, "what is wrong, and what would be right"))
-        answer["content"][falcon.MEDIA_JSON]["example"] = msgspec.to_builtins(example)
+        answer["content"][falcon.MEDIA_JSON]["example"] = msgspec.to_builtins(example(same[0]))
         answers[str(status)] = answer
     return answers
 

@@ -9,8 +9,26 @@ from typing import Any
 
 import falcon
 
-from service.answers import DetailsAnswer, ExplanationsAnswer, ScoreAnswer, ScoreDetail, ScoresAnswer, StatusAnswer
+from service.answers import (
+    DetailsAnswer,
+    ErrorAnswer,
+    ExplanationsAnswer,
+    ScoreAnswer,
+    ScoreDetail,
+    ScoresAnswer,
+    StatusAnswer,
+)
 from service.feedback import FeedbackAnswer, FeedbackRequest
+from service.inference.messages import (
+    InferenceAnswer,
+    InferenceError,
+    InferenceRequest,
+    LiveAnswer,
+    ModelMetadata,
+    ModelReadyAnswer,
+    ReadyAnswer,
+    ServerMetadata,
+)
 from service.predictions import HEADER
 from service.requests import ExplainRequest, ScoreRequest
 from service.scoring.explaining import Explanation
@@ -22,6 +40,17 @@ _ALL = (*_GUARDED, *_TEXTS, *_LIMITS, "internal", "overloaded")
 _BODY = ("json_invalid", "utf8_invalid", "body_incomplete", "body_timeout", *_ALL)
 _QUERY = ("query_invalid", "utf8_invalid", "detail_type", *_ALL)
 _ID = "019aa6b5-4c1f-7d3a-9b5e-2f6d8c1a4e70"
+_FILE = (
+    *("file_empty", "file_csv", "file_encoding", "file_gzip", "form_invalid", "text_column_missing", "column_taken"),
+    *("body_incomplete", "body_timeout", "file_too_large", "row_too_long", "file_type", "charset_unknown"),
+    *(*_GUARDED, "internal", "overloaded"),
+)
+_INFER = (
+    "tensor_invalid",
+    "encoding_invalid",
+    *(code for code in _BODY if code not in {"texts_missing", "texts_type"}),
+)
+_READY = ("not_ready", "draining", "internal")
 _REVIEW = "すごい！最高に興奮した！楽しい"
 _REVIEWS = ["この映画は全くだめ、楽しくない。駄作", "部屋は狭いけれど朝食が美味しかった"]
 
@@ -31,8 +60,10 @@ class Operation:
     """What one method of one path does.
 
     ``asked`` is the type of the body, or of the query where the method is ``GET``, ``answers`` are the types of a 200,
-    written as ``media``; ``codes`` those of the errors; ``examples`` are values of ``asked``, by name; ``headers``
-    tells what those of a 200 mean, by name.
+    written as ``media``; ``codes`` those of the errors, which are of the type ``refusal``; ``examples`` are values of
+    ``asked``, by name; ``headers`` tells what those of a 200 mean. Where the body is a file and not JSON, ``files`` are
+    examples of it by media type, which are the answer's as well, and ``query`` says what its names mean. ``binary``:
+    whether the answer may also be bytes.
     """
 
     name: str
@@ -41,8 +72,12 @@ class Operation:
     answers: Sequence[Any] = ()
     media: str = falcon.MEDIA_JSON
     codes: Sequence[str] = ("internal",)
+    refusal: type = ErrorAnswer
     examples: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    binary: bool = False
 
 
 _NAMED = {HEADER: "What feedback is given on; of a list, the n-th text, from 0, is called by this, a full stop and n."}
@@ -69,6 +104,71 @@ _GET_SCORES = Operation(
     headers=_NAMED,
     examples={"one": {"texts": [_REVIEW]}, "list": {"texts": _REVIEWS, "detail": True}},
 )
+_V2: Mapping[str, Mapping[str, Operation]] = {
+    "/v2": {
+        "get": Operation(
+            name="inferenceServer",
+            summary="Who answers under the Open Inference Protocol, and which of its extensions are known",
+            answers=(ServerMetadata,),
+            codes=(*_GUARDED, "internal"),
+            refusal=InferenceError,
+        )
+    },
+    "/v2/health/live": {
+        "get": Operation(
+            name="inferenceLive",
+            summary="Whether the process is alive",
+            answers=(LiveAnswer,),
+            refusal=InferenceError,
+        )
+    },
+    "/v2/health/ready": {
+        "get": Operation(
+            name="inferenceReady",
+            summary="Whether requests should be sent here",
+            answers=(ReadyAnswer,),
+            codes=_READY,
+            refusal=InferenceError,
+        )
+    },
+    "/v2/models/reviews": {
+        "get": Operation(
+            name="inferenceModel",
+            summary="What the model takes and gives",
+            answers=(ModelMetadata,),
+            codes=(*_GUARDED, "internal"),
+            refusal=InferenceError,
+        )
+    },
+    "/v2/models/reviews/ready": {
+        "get": Operation(
+            name="inferenceModelReady",
+            summary="Whether requests for the model should be sent here",
+            answers=(ModelReadyAnswer,),
+            codes=(*_GUARDED, *_READY),
+            refusal=InferenceError,
+        )
+    },
+    "/v2/models/reviews/infer": {
+        "post": Operation(
+            name="infer",
+            summary="The stars of each text of a tensor; tensors may also be binary, after the JSON",
+            asked=InferenceRequest,
+            answers=(InferenceAnswer,),
+            binary=True,
+            codes=_INFER,
+            refusal=InferenceError,
+            examples={
+                "list": {"inputs": [{"name": "texts", "shape": [2], "datatype": "BYTES", "data": _REVIEWS}]},
+                "column": {
+                    "id": "42",
+                    "inputs": [{"name": "texts", "shape": [1, 1], "datatype": "BYTES", "data": [[_REVIEW]]}],
+                    "outputs": [{"name": "score"}],
+                },
+            },
+        )
+    },
+}
 OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
     "/api/1/scores": {"post": _POST_SCORES, "get": _GET_SCORES},
     "/api/1/users": {"post": _POST_SCORES, "get": _GET_SCORES},
@@ -100,13 +200,31 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
             },
         )
     },
+    "/api/1/files": {
+        "post": Operation(
+            name="scoreFile",
+            summary="The rows of a file with score, interval_low, interval_high and error, while it is on its way",
+            codes=_FILE,
+            files={
+                "text/csv": "id,texts\r\n1,部屋は狭いけれど朝食が美味しかった\r\n",
+                "text/tab-separated-values": "id\ttexts\r\n1\t部屋は狭いけれど朝食が美味しかった\r\n",
+                "application/jsonl": '{"id": 1, "texts": "部屋は狭いけれど朝食が美味しかった"}\n',
+            },
+            query={
+                "text": "the column of the text, where it has none of the usual names",
+                "prefix": "what is put before the names of the columns that are added",
+                "charset": "utf-8, shift_jis or euc-jp, where Content-Type does not say it",
+            },
+        )
+    },
+    **_V2,
     "/healthz": {"get": Operation(name="health", summary="Whether the process is alive", answers=(StatusAnswer,))},
     "/readyz": {
         "get": Operation(
             name="readiness",
             summary="Whether requests should be sent here",
             answers=(StatusAnswer,),
-            codes=("not_ready", "draining", "internal"),
+            codes=_READY,
         )
     },
     "/version": {

@@ -5,35 +5,23 @@ and closes the idle ones at once when it stops, also those on which a request is
 """
 
 import asyncio
-from http import HTTPStatus
 from math import inf
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from service.body import SMALL_BODY, size_of
-from service.errors import RequestError, http_invalid, overloaded
-from service.headers import ALWAYS
+from service.errors import is_inference, overloaded
+from service.strict import StrictProtocol, as_http
 
 # When stopping: for so many seconds an idle connection may still bring a request, which is answered with
 # `Connection: close`. Who sends again and again learns so of the end; who pauses for longer finds it closed.
 LINGER = 1.0
 
-
-def _refusal(error: RequestError, **more: str) -> bytes:
-    """Return the bytes that answer ``error``; the request's id is still to be put in, by ``%``."""
-    fields = {"content-type": "application/json", "content-length": len(error.body), **error.headers, **more}
-    fields |= {name.decode(): value.decode() for name, value in ALWAYS}
-    lines = [f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}"]
-    lines += [f"{name.lower()}: {fields[name]}" for name in fields]
-    return "\r\n".join([*lines, "x-request-id: %b", "", ""]).encode() + error.body
+_OVERLOADED = as_http(overloaded(), "%b")
 
 
-_OVERLOADED = _refusal(overloaded())
-_INVALID = _refusal(http_invalid(), connection="close")
-
-
-class Protocol(HttpToolsProtocol):
+class Protocol(StrictProtocol):
     """One connection.
 
     What it needs of the app it finds in the ASGI lifespan's state: ``settings``, ``admission``, ``observed``.
@@ -130,21 +118,13 @@ class Protocol(HttpToolsProtocol):
         else:
             super()._start_asgi_task(cycle, app)
 
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002
-        """Answer what is no HTTP, in the shape of all errors; what is half answered already is just cut."""
-        if self.cycle is None or self.cycle.response_complete:
-            identity = self.app_state["observed"].refused({"path": "", "headers": ()}, 400)
-            self.transport.write(_INVALID % identity.encode())
-        elif not self.cycle.response_started:
-            # It is counted where its body is read, which ends here.
-            self.transport.write(_INVALID % b"-")
-        self.transport.close()
-
     def _refuses(self, scope: Any) -> bool:
         headers = dict(scope["headers"])
         # A page of another origin reads only answers that are marked for it, which is done above the app.
         if b"transfer-encoding" in headers or b"origin" in headers or scope["method"] == "HEAD":
             return False
+        if is_inference(scope["path"]):
+            return False  # its refusals have another shape
         size = size_of(scope["query_string"], headers)
         refused: bool = size <= SMALL_BODY and self.app_state["admission"].refuses(scope["path"], size)
         return refused

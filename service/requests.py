@@ -43,6 +43,8 @@ def decode(
         raise RequestError("utf8_invalid", f"the body is not UTF-8 at byte {error.start}: {error.reason}") from None
     except msgspec.ValidationError as error:
         raise (wrong_shape or _wrong_shape)(str(error)) from None
+    except RecursionError:
+        raise RequestError("json_invalid", "the body is nested too deeply; send an object of texts") from None
     except msgspec.DecodeError as error:
         raise _surrogate(body) or RequestError("json_invalid", f"the body is not JSON: {error}") from None
 
@@ -66,10 +68,15 @@ def parse_query(query: bytes) -> ScoreRequest:
 
 def check_count(texts: Sequence[str], *, most: int, done: str = "scored") -> None:
     """Raise a ``RequestError`` for a list that is empty or has more than ``most`` texts."""
-    if not texts:
+    check_number(len(texts), most=most, done=done)
+
+
+def check_number(count: int, *, most: int, done: str = "scored") -> None:
+    """Raise a ``RequestError`` where ``count`` texts are none, or more than ``most``."""
+    if not count:
         raise RequestError("texts_empty", "the list is empty; send at least one text", field="texts")
-    if len(texts) > most:
-        reason = f"the list has {len(texts):,} texts; at most {most:,} are {done} at a time"
+    if count > most:
+        reason = f"the list has {count:,} texts; at most {most:,} are {done} at a time"
         raise RequestError("texts_too_many", reason, field="texts")
 
 
@@ -93,7 +100,9 @@ def _surrogate(body: bytes) -> RequestError | None:
         return None
     listed: Sequence[Any] = texts if isinstance(texts, list) else [texts]
     for index, text in enumerate(listed):
-        position = next((i for i, c in enumerate(str(text)) if "\ud800" <= c <= "\udfff"), None)
+        if not isinstance(text, str):
+            continue
+        position = next((i for i, c in enumerate(text) if "\ud800" <= c <= "\udfff"), None)
         if position is not None:
             reason = f"the text has half of a surrogate pair at position {position}; send the whole character"
             field = f"texts[{index}]" if texts is listed else "texts"

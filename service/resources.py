@@ -111,13 +111,17 @@ class Readiness:
 
     async def on_get(self, _request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
         """Answer 200 when ready, else 503."""
+        self.check()
+        response.data = b'{"status":"ready"}'
+        response.content_type = falcon.MEDIA_JSON
+
+    def check(self) -> None:
+        """Raise a ``RequestError`` unless ready."""
         if not self._ready:
             reason = "the worker is starting; ask again in a second"
             raise RequestError("not_ready", reason, headers={"Retry-After": "1"})
         if self._drain.started:
             raise RequestError("draining", "this instance is about to stop; send new requests to another one")
-        response.data = b'{"status":"ready"}'
-        response.content_type = falcon.MEDIA_JSON
 
 
 class Version:

@@ -36,6 +36,8 @@ class Settings:
     # Explaining a text costs about ten times its score, so a list of this length takes as long as one of max_texts.
     max_explained: int = 100
     max_bytes: int = 1_048_576
+    # Of a file whose rows are scored as it arrives, counted after inflating: about a million reviews.
+    max_file_bytes: int = 536_870_912
     # A worker refuses what would wait longer than this for its turn: so an answer takes a tenth of a second at most,
     # which people hardly notice, at any load. The queue, half as long, still bridges a throttled container's pauses.
     max_wait_seconds: float = 0.08
@@ -80,7 +82,7 @@ class Settings:
     # Where no key is needed: the pages, what probes and Prometheus ask for. A * at the end stands for anything.
     open_paths: Sequence[str] = (
         *("/", "/page/*", "/docs", "/docs/*", "/openapi.json"),
-        *("/healthz", "/readyz", "/metrics"),
+        *("/healthz", "/readyz", "/v2/health/*", "/metrics"),
     )
     # Whether there is /metrics.
     metrics: bool = True
@@ -239,6 +241,7 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "max_texts": _integer(1, 1_000_000),
     "max_explained": _integer(1, 1_000_000),
     "max_bytes": _integer(64, 1_073_741_824),
+    "max_file_bytes": _integer(64, 1_099_511_627_776),
     "max_wait_seconds": _seconds,
     "max_pending_texts": _integer(1, 10_000_000),
     "body_seconds": _seconds,

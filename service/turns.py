@@ -84,16 +84,22 @@ class Turns:
         return max(len(self._queue) * self._pace, time.monotonic() - self._queue[0].asked)
 
     async def take(
-        self, work: Callable[[Sequence[str]], Sequence[Result]], texts: Sequence[str], *, at_once: int = SLICE_TEXTS
+        self,
+        work: Callable[[Sequence[str]], Sequence[Result]],
+        texts: Sequence[str],
+        *,
+        at_once: int = SLICE_TEXTS,
+        begun: bool = False,
     ) -> list[Result]:
         """Return what ``work`` returns for ``texts``, which takes a turn for every slice of ``at_once`` of them.
 
-        Raises a ``RequestError`` if the first turn comes too late. ``work`` may be given others' texts with these, and
-        so must treat each as if it were alone, and raise nothing that the caller could have foreseen.
+        Raises a ``RequestError`` if the first turn comes too late, unless these texts go on with what was ``begun``
+        before. ``work`` may be given others' texts with these, and so must treat each as if it were alone, and raise
+        nothing that the caller could have foreseen.
         """
         results: list[Result] = []
         for part in slices(texts, at_once):
-            results += await self._take(work, part, at_once, begun=bool(results))
+            results += await self._take(work, part, at_once, begun=begun or bool(results))
         return results
 
     async def _take(self, work: Any, texts: Sequence[str], at_once: int, *, begun: bool) -> Any:

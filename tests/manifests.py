@@ -22,13 +22,17 @@ from running import ROOT
 
 from service.settings import PREFIX, Settings, read_settings
 
-POD_MAKERS = {"Deployment", "Job", "Pod"}
+POD_MAKERS = {"Deployment", "InferenceService", "Job", "Pod"}
 Document = dict[str, Any]
 
 NAME = "review-scorer"
 IMAGE = "lightgbm-clf"
 # Parts of an overlay, which are not applied alone.
 PARTS = {"k8s/base/deployment", "k8s/overlays/canary/second"}
+# Has no Deployment of its own: KServe makes one.
+KSERVE = "k8s/overlays/kserve"
+# What KServe's predictor says beside its pod.
+SCALING = ("minReplicas", "maxReplicas", "scaleMetric", "scaleTarget")
 
 
 @dataclass(kw_only=True)
@@ -100,6 +104,9 @@ def the(documents: list[Document], kind: str, name: str = NAME) -> Document:
 
 def pod(document: Document) -> Document:
     """Return the pod of a document that makes pods: its ``metadata`` and its ``spec``."""
+    if document["kind"] == "InferenceService":
+        predictor = {name: value for name, value in document["spec"]["predictor"].items() if name not in SCALING}
+        return {"metadata": {"labels": document["metadata"]["labels"]}, "spec": predictor}
     template: Document = document if document["kind"] == "Pod" else document["spec"]["template"]
     return template
 
@@ -511,6 +518,31 @@ def check_the_keys_come_from_a_secret_and_can_change(project: Project) -> None:
     assert volume["secret"].keys() == {"secretName"}, "all of it, readable by the user of the image"
 
 
+def check_the_kserve_predictor_is_the_deployments_pod(project: Project) -> None:
+    """But for the name that KServe wants, and what its protocol is called and asked by."""
+    documents, base = project.trees[KSERVE], project.trees["k8s/base"]
+    kinds = {document["kind"] for document in documents}
+    assert kinds == {"InferenceService", "NetworkPolicy", "PodDisruptionBudget", "ServiceAccount"}
+    service = the(documents, "InferenceService")
+    assert (service["apiVersion"], service["spec"].keys()) == ("serving.kserve.io/v1beta1", {"predictor"})
+    assert service["metadata"]["annotations"]["serving.kserve.io/deploymentMode"] == "Standard"
+    scaler = the(base, "HorizontalPodAutoscaler")["spec"]
+    (metric,) = scaler["metrics"]
+    target = metric["resource"]["name"], metric["resource"]["target"]["averageUtilization"]
+    expected = (scaler["minReplicas"], scaler["maxReplicas"], *target)
+    assert tuple(service["spec"]["predictor"][name] for name in SCALING) == expected
+    own, others = copy.deepcopy(pod(service)["spec"]), copy.deepcopy(pod(the(base, "Deployment"))["spec"])
+    (mine,), (original,) = own["containers"], others["containers"]
+    assert (mine.pop("name"), mine.pop("env")) == ("kserve-container", [{"name": "PROTOCOL", "value": "v2"}])
+    del original["name"]
+    for probe, path in (("startup", "live"), ("readiness", "ready"), ("liveness", "live")):
+        original[f"{probe}Probe"]["httpGet"]["path"] = f"/v2/health/{path}"
+        assert project.status(f"/v2/health/{path}") == 200
+    assert own == others
+    for kind, path in (("PodDisruptionBudget", "selector"), ("NetworkPolicy", "podSelector")):
+        assert matches(the(documents, kind)["spec"][path]["matchLabels"], service["metadata"]["labels"])
+
+
 def check_skaffold_builds_what_it_deploys(project: Project) -> None:
     """In every profile: the images of the manifests, from stages that exist; what it forwards and syncs exists."""
     skaffold = project.skaffold
@@ -570,5 +602,6 @@ PROJECT_CHECKS: list[Check] = [
     check_the_trained_bundle_is_the_served_one,
     check_the_record_reaches_redis,
     check_the_keys_come_from_a_secret_and_can_change,
+    check_the_kserve_predictor_is_the_deployments_pod,
     check_skaffold_builds_what_it_deploys,
 ]

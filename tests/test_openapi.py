@@ -25,15 +25,22 @@ CHROMIUM = shutil.which("chromium")
 # For people, in HTML, and the files that these pages ask for.
 PAGES = {"/", "/page/{name}", "/docs", "/docs/{name}"}
 # Of nothing that is described.
-NOWHERE = {"http_invalid", "not_found", "method_not_allowed"}
+NOWHERE = {"http_invalid", "head_too_large", "not_found", "method_not_allowed"}
 
 DOCUMENT = describe()
 OPERATIONS = [(path, method) for path, methods in DOCUMENT["paths"].items() for method in methods]
+BODIES = {
+    path: methods["post"]["requestBody"]["content"] for path, methods in DOCUMENT["paths"].items() if "post" in methods
+}
+FILE_PATHS = {path for path, content in BODIES.items() if "application/json" not in content}
 POSTS = [
     pytest.param(path, example["value"], id=f"{path}-{name}")
-    for path, methods in DOCUMENT["paths"].items()
-    if "post" in methods
-    for name, example in methods["post"]["requestBody"]["content"]["application/json"]["examples"].items()
+    for path, content in BODIES.items()
+    if path not in FILE_PATHS
+    for name, example in content["application/json"]["examples"].items()
+]
+FILES = [
+    (path, media, body["example"]) for path in FILE_PATHS for media, body in BODIES[path].items() if "example" in body
 ]
 QUERIES = [
     pytest.param(path, name, id=f"{path}-{name}")
@@ -100,6 +107,15 @@ def test_every_example_of_a_body_is_accepted(server: Server, path: str, body: An
     Draft202012Validator(resolved(schema)).validate(body)
 
 
+@pytest.mark.parametrize(("path", "media", "file"), FILES)
+def test_every_example_of_a_file_is_scored(server: Server, path: str, media: str, file: str) -> None:
+    response = server.client.post(path, content=file.encode(), headers={"Content-Type": media})
+    assert response.status_code == 200
+    assert response.headers["Content-Type"].partition(";")[0] == media
+    assert media in DOCUMENT["paths"][path]["post"]["responses"]["200"]["content"]
+    assert "interval_low" in response.text
+
+
 @pytest.mark.parametrize(("path", "example"), QUERIES)
 def test_every_example_of_a_query_is_accepted(server: Server, path: str, example: str) -> None:
     parameters = DOCUMENT["paths"][path]["get"]["parameters"]
@@ -119,7 +135,7 @@ def test_what_is_asked_without_a_query_is_answered_as_described(server: Server, 
     assert_described(path, method, response.status_code, response.json())
 
 
-@pytest.mark.parametrize("path", [path for path, method in OPERATIONS if method == "post"])
+@pytest.mark.parametrize("path", [path for path, method in OPERATIONS if method == "post" if path not in FILE_PATHS])
 @pytest.mark.parametrize("body", ["", "{}", '{"texts": []}', '{"texts": 5}'])
 def test_a_refusal_is_as_described(server: Server, path: str, body: str) -> None:
     response = server.client.post(path, content=body)
@@ -132,6 +148,14 @@ def test_the_header_that_names_an_answer_is_described(server: Server) -> None:
         described = DOCUMENT["paths"]["/api/1/scores"][method]["responses"]["200"]["headers"]
         assert set(described) == {"X-Prediction-Id"}
     assert "X-Prediction-Id" in server.client.get("/api/1/scores", params={"texts": "良い宿"}).headers
+
+
+@pytest.mark.parametrize("path", sorted(FILE_PATHS))
+@pytest.mark.parametrize("body", ["", "{}", "id\n1\n"])
+def test_a_refusal_of_a_file_is_as_described(server: Server, path: str, body: str) -> None:
+    response = server.client.post(path, content=body)
+    assert response.status_code == 400
+    assert_described(path, "post", 400, response.json())
 
 
 def test_the_service_answers_its_description(server: Server) -> None:

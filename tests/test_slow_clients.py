@@ -42,9 +42,13 @@ def seconds_until_closed(connection: socket.socket, drip: bytes = b"") -> float:
     started = time.monotonic()
     connection.settimeout(0.05)
     for at in range(100):
-        with suppress(TimeoutError):
+        try:
             if not connection.recv(65_536):
                 break
+        except TimeoutError:
+            pass
+        except ConnectionResetError:  # it closed over a byte of the drip
+            break
         with suppress(OSError):
             connection.sendall(drip[at : at + 1])
     else:

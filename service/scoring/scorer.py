@@ -142,6 +142,10 @@ class Scorer:
         stars = self.model.predict(self.vectorizer.transform(tokens)).tolist()
         return [self._with_detail(score, each) for score, each in zip(stars, tokens, strict=True)]
 
+    def interval(self, score: float) -> tuple[float, float]:
+        """Return the ends, 1–5, of what holds the true stars of four reviews in five that have this score."""
+        return self._certainty.interval(score)
+
     def check(self, text: str) -> None:
         """Raise ``TextError`` if ``text`` cannot be scored."""
         text_rules.check(text, max_chars=self.max_chars)
@@ -159,4 +163,4 @@ class Scorer:
         return self.tokenizer(text_rules.normalise(text))
 
     def _with_detail(self, score: float, tokens: Sequence[str]) -> Detail:
-        return Detail(score, self._certainty.interval(score), self.vectorizer.known_share(tokens), len(tokens))
+        return Detail(score, self.interval(score), self.vectorizer.known_share(tokens), len(tokens))

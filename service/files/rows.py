@@ -1,0 +1,68 @@
+"""Rows as they are in a file, and which of their columns is the text."""
+
+import unicodedata
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from service.corpus import TEXT_COLUMNS, printable
+from service.files.errors import FileError
+
+ADDED = ("score", "interval_low", "interval_high", "error")
+"""What is added to each row."""
+
+# The longest row that is held, in characters: a lost quote would else make one row of the rest of the file.
+LONGEST_ROW = 2_000_000
+
+# What people call it besides, as on the page.
+_JAPANESE = ("レビュー", "レビュー本文", "本文", "口コミ", "クチコミ", "コメント", "感想", "内容", "文章")
+_USUAL = (*TEXT_COLUMNS, *_JAPANESE)
+_NAMED = 20
+
+
+class Row(NamedTuple):
+    """One row: its columns' names and values, its text, or in ``error`` why it has none (a code, a colon, a sentence).
+
+    ``number`` counts from 1, a header not included; ``size`` is about the characters that it holds.
+    """
+
+    number: int
+    names: Sequence[str]
+    values: Sequence[Any]
+    text: str
+    error: str
+    size: int
+
+
+class Columns:
+    """Finds the text among the columns, by the name ``text`` or, where that is empty, by its usual names.
+
+    ``prefix`` stands before the names of the columns that are added.
+    """
+
+    def __init__(self, *, text: str = "", prefix: str = "") -> None:
+        self.added = tuple(prefix + name for name in ADDED)
+        self._text = text
+        self._wanted = (text,) if text else _USUAL
+
+    def text_of(self, names: Sequence[str]) -> int:
+        """Return which of ``names`` is the text's; raise ``FileError`` if none is, or one is taken by what is added."""
+        for name in names:
+            if name in self.added:
+                reason = f"the file has a column {name} already; ask for others with a prefix, such as predicted_"
+                raise FileError("column_taken", reason)
+        if self._text in names:
+            return names.index(self._text)
+        folded = [_folded(name) for name in names]
+        for wanted in self._wanted:
+            if wanted in folded:
+                return folded.index(wanted)
+        listed = ", ".join(printable(name) for name in names[:_NAMED])
+        raise FileError(
+            "text_column_missing",
+            f"the file has no column {self._text or 'for the text'}; it has {listed or 'none'}"
+            + ("" if self._text else f", and looked for were {', '.join(TEXT_COLUMNS)}; say which it is"),
+        )
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFKC", name).strip().lower()

@@ -1,0 +1,160 @@
+"""uvicorn's HTTP protocol, stricter: what can be read in two ways is refused, and nothing is taken in without end.
+
+A proxy that finds the end of a request elsewhere than this service does lets one client's bytes pass for another
+client's request ("request smuggling"). httptools refuses most of what it is done with; the rest is refused here.
+Reference: https://www.rfc-editor.org/rfc/rfc9112, sections 3.2, 6 and 9
+"""
+
+import asyncio
+from collections.abc import Sequence
+from http import HTTPStatus
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from service.errors import RequestError
+from service.headers import ALWAYS
+
+# Bytes of a request's line and headers; also of whatever else is no body: extensions of chunks, trailers.
+MAX_HEAD = 65_536
+MAX_FIELDS = 100
+
+# For so many seconds after a refusal the client may go on sending, unheard: a connection that is closed over unread
+# bytes is reset, and the refusal lost.
+_HEARD_OUT = 1.0
+
+# A request of which nothing is known.
+_UNKNOWN = {"path": "", "headers": ()}
+
+
+class StrictProtocol(HttpToolsProtocol):
+    """One connection that ends at its first request that is not well-formed HTTP/1.
+
+    That one is answered in the one shape of all errors, after the answers that are due before it.
+    """
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Have nothing to say yet."""
+        super().connection_made(transport)
+        self._last_word: bytes | None = None
+        # Bytes since the parser last gave something that is used.
+        self._unused = 0
+
+    def data_received(self, data: bytes) -> None:
+        """Parse; what comes after a refusal is not looked at."""
+        self._unset_keepalive_if_required()
+        while data and self._last_word is None:
+            data = self._parse(data)
+
+    def on_headers_complete(self) -> None:
+        """Begin to answer a request that is well-formed. What follows a chunked body, trailers, is not its headers."""
+        self._unused = 0
+        if self.parser.get_method() == b"CONNECT":
+            raise _malformed("this is not a proxy; there is no CONNECT")
+        # Without its upgrade, such a request comes here again.
+        if not self.parser.should_upgrade():
+            _check(self.parser.get_http_version(), self.url, self.headers)
+            super().on_headers_complete()
+            self.headers = []
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body."""
+        self._unused = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Take note of the request's end."""
+        self._unused = 0
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Go on with the next request, or say the last word if it was waiting for this."""
+        if self._last_word and not self.pipeline:
+            self._say(self._last_word)
+        else:
+            super().on_response_complete()
+
+    def _parse(self, data: bytes) -> bytes:
+        """Feed the parser; return what is left where a request wants to go on in another protocol, which none does."""
+        self._unused += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            head = self._head_without_upgrade()
+            # The old one takes what comes now for the other protocol, or for what follows a last request.
+            self.parser = httptools.HttpRequestParser(self)
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn has it
+            return head + data[upgrade.args[0] :]
+        except httptools.HttpParserCallbackError as error:
+            # All that can go wrong in a callback is what it raises itself, and that uvicorn cannot read the target.
+            known = error.__context__
+            self._refuse(known if isinstance(known, RequestError) else _malformed("its target cannot be read"))
+        except httptools.HttpParserError as error:
+            self._refuse(_malformed(str(error)))
+        else:
+            if self._unused > MAX_HEAD:
+                self._refuse(_too_large())
+        return b""
+
+    def _head_without_upgrade(self) -> bytes:
+        line = b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        fields = [b"%s: %s" % field for field in self.headers if field[0] != b"upgrade"]
+        return b"\r\n".join([line, *fields, b"", b""])
+
+    def _refuse(self, error: RequestError) -> None:
+        cycle = self.cycle
+        # A body is counted where it is read, which ends here; else this is not known to anybody yet.
+        counted = cycle is not None and cycle.more_body and not self.pipeline
+        identity = "-" if counted else self.app_state["observed"].refused(_UNKNOWN, error.status)
+        self._last_word = as_http(error, identity, close=True)
+        if cycle is None or (cycle.response_complete and not cycle.more_body):
+            self._say(self._last_word)
+        elif cycle.more_body and self.pipeline:
+            self.pipeline.popleft()  # it is this one's body that went wrong, and others are before it
+        elif cycle.more_body and cycle.response_started:
+            self.transport.close()
+        elif cycle.more_body:
+            cycle.disconnected = True
+            cycle.message_event.set()
+            self._say(self._last_word)
+
+    def _say(self, last_word: bytes) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(last_word)
+            self.transport.write_eof()
+            self.loop.call_later(_HEARD_OUT, self.transport.close)
+
+
+def as_http(error: RequestError, identity: str, *, close: bool = False) -> bytes:
+    """Return the whole answer to the request ``identity`` as it goes over the wire."""
+    fields = {"content-type": "application/json", "content-length": len(error.body), **error.headers}
+    fields |= {name.decode(): value.decode() for name, value in ALWAYS} | {"x-request-id": identity}
+    if close:
+        fields["connection"] = "close"
+    lines = [f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}"]
+    lines += [f"{name.lower()}: {value}" for name, value in fields.items()]
+    return "\r\n".join([*lines, "", ""]).encode() + error.body
+
+
+def _check(version: str, url: bytes, headers: Sequence[tuple[bytes, bytes]]) -> None:
+    """Raise ``RequestError`` for what httptools lets pass and others might read in another way."""
+    if version not in {"1.0", "1.1"}:
+        raise _malformed(f"HTTP/{version} is not spoken here, HTTP/1.1 and HTTP/1.0 are")
+    names = [name for name, _ in headers]
+    if len(names) > MAX_FIELDS or len(url) + sum([len(name) + len(value) for name, value in headers]) > MAX_HEAD:
+        raise _too_large()
+    if names.count(b"host") != 1 and (version == "1.1" or b"host" in names):
+        raise _malformed("there must be exactly one Host header")
+    codings = [value.lower() for name, value in headers if name == b"transfer-encoding"]
+    if codings and (codings != [b"chunked"] or version == "1.0"):
+        raise _malformed('the only transfer coding is "chunked", once, in HTTP/1.1')
+
+
+def _malformed(reason: str) -> RequestError:
+    return RequestError("http_invalid", f"this is not a well-formed HTTP request: {reason}")
+
+
+def _too_large() -> RequestError:
+    reason = f"the request's line and headers may have {MAX_HEAD:,} bytes and {MAX_FIELDS} headers; send less"
+    return RequestError("head_too_large", reason)
