@@ -29,6 +29,8 @@ _BATCH = 50
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 # For what is left in the queue when the service stops.
 _LAST_SECONDS = 2.0
+# In which the log's thread writes a line; the process ends without asking it.
+_LOG_SECONDS = 0.2
 
 
 Count = Callable[[str, float], None]
@@ -118,6 +120,7 @@ class Recorder:
             self._queue.clear()
         if self._untold:
             log.warning("the record lacks %s predictions: it could not be written before the end", f"{self._untold:,}")
+            await asyncio.sleep(_LOG_SECONDS)
         await self.store.close()
 
     def _has_more(self) -> bool:

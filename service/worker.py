@@ -1,7 +1,5 @@
 """gunicorn's worker process: uvicorn with uvloop and httptools."""
 
-import signal
-import sys
 from typing import Any, ClassVar
 
 from uvicorn_worker import UvicornWorker
@@ -27,14 +25,6 @@ class Worker(UvicornWorker):  # type: ignore[misc]
     }
 
     sockets: list[Any]  # gunicorn's, which wrap the real ones
-
-    def init_signals(self) -> None:
-        """Let a TERM end the process in order, with gunicorn's ``worker_exit``, which writes the last lines of the log.
-
-        When uvicorn is done it raises the signal again, and the worker class has it kill the process.
-        """
-        super().init_signals()
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 
     def run(self) -> None:
         """Serve, as uvicorn's worker does, but listen as many times over as connections are to be accepted a turn.
