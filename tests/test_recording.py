@@ -146,10 +146,12 @@ def test_a_redis_that_is_killed_under_load_costs_no_answer_and_the_record_says_w
     assert dropped(entries) > 0
     assert len(recorded(entries)) + dropped(entries) == len(met.ids) == len(set(met.ids))
     away = [line for line in output.splitlines() if "the record cannot be written (" in line]
-    back_again = re.findall(r"the record is written again after [\d.]+ s; ([\d,]+) predictions were dropped", output)
+    back_again = re.findall(r"the record is written again after [\d.]+ s", output)
     # Once a worker, however many predictions; all clients may have met the same one.
     assert 1 <= len(away) == len(back_again) <= 2
-    assert sum(int(count.replace(",", "")) for count in back_again) == dropped(entries)
+    # A queue that is long after it may overflow once more, and that is told apart.
+    told = re.findall(r"([\d,]+) predictions(?: were dropped|: they came faster)", output)
+    assert sum(int(count.replace(",", "")) for count in told) == dropped(entries)
     assert "Traceback" not in output
 
 
