@@ -30,7 +30,7 @@ help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(RUN_ENV) build/bundle/manifest.json ## serve on HOST:PORT with BUNDLE; trains the default bundle if it is missing
-	SCORER_HOST=$(HOST) SCORER_PORT=$(PORT) SCORER_BUNDLE=$(BUNDLE) exec $(BIN)/gunicorn -c service/gunicorn.conf.py
+	SCORER_HOST=$(HOST) SCORER_PORT=$(PORT) SCORER_BUNDLE=$(BUNDLE) SCORER_LOG=$${SCORER_LOG:-plain} exec $(BIN)/gunicorn -c service/gunicorn.conf.py
 
 train: $(RUN_ENV) ## train BUNDLE from CORPUS (GROUP= names the column that keeps reviews together)
 	$(BIN)/python train-corpus/train.py --corpus $(CORPUS) --bundle $(BUNDLE) $(if $(GROUP),--group-column $(GROUP)) $(ARGS)
