@@ -15,25 +15,33 @@ from pathlib import Path
 
 import card
 import numpy as np
+from card_numbers import Reviews, Support
 from conformal import certainty
-from crossvalidation import FOLDS, fit_and_cross_validate, parts
-from fit import Reviews
+from corpora import Corpus, Positions
+from crossvalidation import FOLDS, WHOLE, Validated, fit_and_cross_validate, fit_and_hold_out, parts
+from fit import OneMachine
+from gathering import Gathered, gather
 from metrics import Figures, measure, report, table
-from options import add_corpus_options, read_corpus
+from options import add_corpus_options, layout_of, tell
 from recipe import Recipe
-from tqdm import tqdm
+from sources import expand
+from spread import Spread, processes
+from tokenising import Words
+from vectorising import own_rows
+from work import Unfinished, work_for
 
 from service import __version__
-from service.corpus import CorpusError, Layout, Review, read
-from service.scoring.bundle import write
+from service.cores import available_cores
+from service.corpus import CorpusError, Source
+from service.scoring.bundle import MANIFEST, write
 from service.scoring.certainty import Certainty
 from service.scoring.errors import BundleError
-from service.scoring.text import normalise
 from service.scoring.tokens import DEFAULT_DICTIONARY, Tokenizer
 
 PRIOR = Path(__file__).with_name("reviews.csv")
 # Any review will do; this one has something good and something bad to say.
 PROBE = "音は良いのですが、電池の持ちが悪くて残念です。"
+MOST_FOLDED = 50_000
 _LIBRARIES = ("lightgbm", "mecab-python3", "ipadic", "scikit-learn", "numpy", "scipy")
 
 
@@ -75,6 +83,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="do not compare with the original recipe, which takes most of the time",
     )
     parser.add_argument(
+        "--validation",
+        choices=("folds", "part"),
+        help=f"measure by {FOLDS}-fold cross-validation, or on one part that the bundle is not fitted on "
+        f"(default: folds up to {MOST_FOLDED:,} reviews)",
+    )
+    parser.add_argument(
+        "--work",
+        default="",
+        metavar="DIR",
+        help="where finished steps are kept until the bundle is written, so that training goes on after a kill "
+        "(default: beside the bundle)",
+    )
+    parser.add_argument(
         "--allow-worse", action="store_true", help="write the bundle even if it is worse than its linear base"
     )
     options = parser.parse_args(arguments)
@@ -87,68 +108,117 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def train(options: argparse.Namespace) -> None:
-    """Read, tokenise, cross-validate, fit on everything, write."""
-    corpus = read_corpus(options, group_column=options.group_column)
-    recipe = Recipe()
-    tokenizer = Tokenizer(options.dictionary, user_dictionary=options.user_dictionary)
-    own = prepare(corpus.reviews, tokenizer)
-    # Training on four fifths must itself be able to hold out fifths of groups.
-    if parts(own.groups, len(own.stars)) < 2 * FOLDS:
-        raise CorpusError(f"training takes at least {2 * FOLDS} reviews, or groups of them")
-    texts = {review.text for review in corpus.reviews}
-    # A review of the corpus itself may not come back through the prior: it would be fitted on while it is held out.
-    prior = prepare([review for review in read_prior(options) if review.text not in texts], tokenizer)
-
-    trained, held_out = fit_and_cross_validate(own, prior, recipe, seed=options.seed, original=options.original)
-    figures = {
-        name: measure(own.stars, predicted)._replace(**({"spearman": 0.0} if name == "constant" else {}))
-        for name, predicted in held_out._asdict().items()
-        if name in {"model", "linear", "constant", "original"} and predicted is not None
-    }
-    method = f"{FOLDS} folds" + (f" by {options.group_column}" if any(own.groups) else "")
-    print(f"{method}, {len(own.stars):,} reviews\n{table(figures)}")
-    refuse_worse(figures["model"], figures["linear"], allow=options.allow_worse)
-    sure = certainty(held_out.model, own.stars, held_out.fold)
-    print(f"intervals: {sure['coverage']:.1%} of held-out stars inside, median width {sure['median_width']:.2f} stars")
-    trained = replace(trained, certainty=Certainty(*(sure[name] for name in Certainty._fields)))
-    facts = {
-        "version": __version__,
-        "libraries": {name: version(name) for name in _LIBRARIES},
-        "parameters": asdict(recipe),
-        "seed": options.seed,
-        "corpus": {
-            "fingerprint": corpus.fingerprint,
-            "rows": len(own.stars),
-            "mean_stars": float(own.stars.mean()),
-            "prior_rows": len(prior.stars),
-            "embedded": [path.resolve() for path in options.corpus] == [PRIOR.resolve()],
-        },
-        "evaluation": {"method": method, **report(len(own.stars), figures)},
-        "certainty": sure,
-    }
-    texts_in_order = [review.text for review in corpus.reviews]
-    cards = card.render(facts=facts, texts=texts_in_order, own=own, held_out=held_out, trained=trained)
-    write(replace(trained, facts=facts), tokenizer, options.bundle, probe=PROBE, extras=cards)
+    """Read, tokenise, fit, measure on what was held out, write; in a work directory that is gone afterwards."""
+    refuse_other_directories(options.bundle)
+    words = Words(options.dictionary, options.user_dictionary)
+    sources, prior = expand(options.corpus), [] if options.no_prior else [options.prior]
+    with work_for(options, sources, prior) as store, processes(available_cores()) as spread:
+        gathered = gather(
+            store, sources, layout_of(options, group_column=options.group_column), prior=prior, words=words, spread=spread
+        )
+        corpus = gathered.corpus
+        tell(options, len(corpus.stars), gathered.duplicates, gathered.rejects)
+        # Training on four fifths must itself be able to hold out fifths of groups.
+        if parts(corpus.groups, len(corpus.stars)) < 2 * FOLDS:
+            raise CorpusError(f"training takes at least {2 * FOLDS} reviews, or groups of them")
+        validated = fit_and_validate(corpus, options, spread)
+        finish(options, sources, gathered, validated, words.tokenizer())
     print(f"{options.bundle} is ready")
 
 
-def prepare(reviews: Sequence[Review], tokenizer: Tokenizer) -> Reviews:
-    """Return the reviews as tokens and arrays."""
-    progress = tqdm(reviews, desc="tokenise", unit="review", disable=None, leave=False)
-    tokens = [tokenizer(normalise(review.text)) for review in progress]
-    return Reviews(tokens, np.array([review.stars for review in reviews]), [review.group for review in reviews])
+def fit_and_validate(corpus: Corpus, options: argparse.Namespace, spread: Spread) -> Validated:
+    """Return what was fitted and what was held out, in the way that was asked for or suits the corpus' size."""
+    if folded(corpus, options):
+        return fit_and_cross_validate(corpus, Recipe(), seed=options.seed, original=options.original)
+    machine = OneMachine(spread, threads=available_cores())
+    return fit_and_hold_out(corpus, Recipe(), seed=options.seed, spread=spread, machine=machine)
 
 
-def read_prior(options: argparse.Namespace) -> Sequence[Review]:
-    """Return the reviews that help a corpus: the embedded ones, unless others or none were asked for."""
-    return [] if options.no_prior else read([options.prior], Layout()).reviews
+def folded(corpus: Corpus, options: argparse.Namespace) -> bool:
+    """Return whether to cross-validate."""
+    return bool(options.validation == "folds" or (not options.validation and len(corpus.stars) <= MOST_FOLDED))
+
+
+def finish(
+    options: argparse.Namespace,
+    sources: Sequence[Source],
+    gathered: Gathered,
+    validated: Validated,
+    tokenizer: Tokenizer,
+) -> None:
+    """Print the figures, draw the card, write the bundle. Raises ``Unfinished`` where the trees make things worse."""
+    corpus, held_out = gathered.corpus, validated.held_out
+    stars = corpus.stars[validated.measured]
+    figures = {
+        name: measure(stars, predicted)._replace(**({"spearman": 0.0} if name == "constant" else {}))
+        for name, predicted in held_out._asdict().items()
+        if name in {"model", "linear", "constant", "original"} and predicted is not None
+    }
+    method = f"{FOLDS} folds" if folded(corpus, options) else "one part held out"
+    method += f" by {options.group_column}" if any(corpus.groups) else ""
+    print(f"{method}, {len(stars):,} reviews\n{table(figures)}")
+    refuse_worse(figures["model"], figures["linear"], allow=options.allow_worse)
+    sure = certainty(held_out.model, stars, held_out.fold)
+    print(f"intervals: {sure['coverage']:.1%} of held-out stars inside, median width {sure['median_width']:.2f} stars")
+    fitted = corpus.stars[validated.fitted]
+    facts = {
+        "version": __version__,
+        "libraries": {name: version(name) for name in _LIBRARIES},
+        "parameters": asdict(Recipe()),
+        "seed": options.seed,
+        "corpus": {
+            "fingerprint": gathered.fingerprint,
+            "rows": len(fitted),
+            "mean_stars": float(fitted.mean()),
+            "prior_rows": len(corpus.prior_stars),
+            "embedded": [Path(source).resolve() for source in sources] == [PRIOR.resolve()],
+        },
+        "evaluation": {"method": method, **report(len(stars), figures)},
+        "certainty": sure,
+    }
+    trained = replace(
+        validated.trained, certainty=Certainty(*(sure[name] for name in Certainty._fields)), facts=facts
+    )
+    cards = card.render(
+        facts=facts,
+        own=reviews_at(corpus, validated.measured),
+        held_out=held_out,
+        trained=trained,
+        support=support_of(corpus, WHOLE, validated.fitted),
+    )
+    write(trained, tokenizer, options.bundle, probe=PROBE, extras=cards)
+
+
+def reviews_at(corpus: Corpus, positions: Positions) -> Reviews:
+    """Return what the card says of the own reviews at ``positions``."""
+    characters = np.concatenate([corpus.store.load(shard, "characters")[0] for shard in corpus.own])
+    return Reviews(corpus.stars[positions], [corpus.groups[at] for at in positions.tolist()], characters[positions])
+
+
+def support_of(corpus: Corpus, scope: str, positions: Positions) -> Support:
+    """Return on what each term of the fit under ``scope`` stands."""
+    width = len(corpus.store.load(f"{scope}vocabulary", "ends")[0])
+    rows, stars, first = np.zeros(width, np.int64), np.zeros(width), 0
+    for block in own_rows(corpus, scope, positions):
+        lengths = np.diff(block.indptr)
+        own = corpus.stars[positions[first : first + len(lengths)]]
+        rows += np.bincount(block.indices, minlength=width)
+        stars += np.bincount(block.indices, np.repeat(own, lengths), minlength=width)
+        first += len(lengths)
+    return Support(rows, stars)
+
+
+def refuse_other_directories(bundle: Path) -> None:
+    """Raise ``BundleError`` when something else is where the bundle is to go: before the work, not after it."""
+    if bundle.exists() and not (bundle / MANIFEST).is_file():
+        raise BundleError(f"{bundle} exists and is not a bundle; remove it or choose another path")
 
 
 def refuse_worse(model: Figures, linear: Figures, *, allow: bool) -> None:
-    """Raise ``CorpusError`` when the trees make the linear base worse: then something is wrong with the corpus."""
+    """Raise ``Unfinished`` when the trees make the linear base worse: then something is wrong with the corpus."""
     better = model.mae < linear.mae or model.qwk > linear.qwk
     if not allow and (not better or model.rmse > 1.01 * linear.rmse):
-        raise CorpusError(
+        raise Unfinished(
             "the trees make the linear base worse on held-out reviews, see the table; "
             "the bundle was not written (--allow-worse writes it all the same)"
         )

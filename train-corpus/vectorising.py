@@ -1,0 +1,92 @@
+"""From shards of tokens to blocks of TF-IDF rows on disk, by the vectoriser that serving uses."""
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from corpora import Corpus, Positions, Stars
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix, vstack
+from store import Store, unpack
+from tokenising import load_shard
+
+from service.scoring.scorer import boosted_rows
+from service.scoring.vectors import Rows, Vectorizer
+
+
+@lru_cache(maxsize=1)
+def load_vectorizer(root: str, name: str) -> Vectorizer:
+    """Return the vocabulary ``name`` of the store at ``root``; a process keeps the last one."""
+    content, ends, weights, longest = Store(root).load(name, "bytes", "ends", "weights", "longest")
+    return Vectorizer(unpack(content, ends), np.array(weights), longest=int(longest))
+
+
+def vectorise(store: Store, shard: str, scope: str) -> str:
+    """Write the rows of all reviews of a shard; return the name of the block."""
+    name = f"{scope}{shard}-rows"
+    if not store.has(name):
+        vectorizer = load_vectorizer(store.root, f"{scope}vocabulary")
+        store.save(name, **vectorizer.transform(load_shard(store, shard).tokens())._asdict())
+    return name
+
+
+def load_rows(store: Store, block: str) -> Rows:
+    """Return a block's rows."""
+    return Rows(*map(np.asarray, store.load(block, *Rows._fields)))
+
+
+def as_matrix(rows: Rows, width: int) -> csr_matrix:
+    """Return ``rows`` as SciPy's sparse matrix, for the libraries that train."""
+    return csr_matrix((rows.values, rows.indices, rows.indptr), shape=(len(rows.indptr) - 1, width))
+
+
+def take(rows: Rows, chosen: NDArray[np.bool_]) -> Rows:
+    """Return those of the rows that are chosen."""
+    if chosen.all():
+        return rows
+    lengths = np.diff(rows.indptr)
+    entries = np.repeat(chosen, lengths)
+    indptr = np.concatenate(([0], np.cumsum(lengths[chosen]))).astype(np.int32)
+    return Rows(indptr, rows.indices[entries], rows.values[entries])
+
+
+def own_rows(corpus: Corpus, scope: str, positions: Positions) -> Iterator[Rows]:
+    """Yield the rows of the reviews at ``positions``, which ascend, shard by shard."""
+    for part in corpus.parts(positions):
+        yield take(load_rows(corpus.store, f"{scope}{part.shard}-rows"), part.chosen)
+
+
+class Seen(NamedTuple):
+    """The rows that the trees see, a block at a time: the first ``width - 1`` columns, then ``start``."""
+
+    corpus: Corpus
+    scope: str
+    positions: Positions
+    start: Stars
+    width: int
+
+    def __call__(self) -> Iterator[Rows]:
+        """Yield the rows of each block."""
+        first = 0
+        for rows in own_rows(self.corpus, self.scope, self.positions):
+            count = len(rows.indptr) - 1
+            yield boosted_rows(rows, self.start[first : first + count], self.width)
+            first += count
+
+
+def base_blocks(store: Store, own: Sequence[str], prior: Sequence[str], width: int, origin: float) -> list[csr_matrix]:
+    """Return the blocks that the linear base is fitted on, those of the prior after the own ones.
+
+    Where there is a prior, one more column holds ``origin`` in its rows. The prior is part of the last own block.
+    """
+    blocks = [as_matrix(load_rows(store, name), width + bool(prior)) for name in own]
+    if prior:
+        helping = [_with_origin(load_rows(store, name), width, origin) for name in prior]
+        blocks[-1] = vstack((blocks[-1], *helping)).tocsr()
+    return blocks
+
+
+def _with_origin(rows: Rows, width: int, origin: float) -> csr_matrix:
+    count = len(rows.indptr) - 1
+    return as_matrix(boosted_rows(rows, np.full(count, origin), width + 1), width + 1)
