@@ -65,15 +65,13 @@ class OneMachine:
 
     def trees(self, seen: Seen, stars: Stars, parameters: dict[str, Any], rounds: int) -> str:
         """Return LightGBM's text model."""
-        return boost(
-            seen,
-            width=seen.width,
-            stars=stars,
-            start=seen.start,
-            parameters=parameters,
-            rounds=rounds,
-            threads=self._threads,
-        )
+        learn = partial(_boost, stars=stars, parameters=parameters, rounds=rounds, threads=self._threads)
+        (text,) = self._spread(learn, [seen], "trees")
+        return text
+
+
+def _boost(seen: Seen, **options: Any) -> str:
+    return boost(seen, width=seen.width, start=seen.start, **options)
 
 
 def _solve(blocks: BaseBlocks, recipe: Recipe, problem: Problem) -> tuple[Stars, float]:

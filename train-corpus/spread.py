@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
+from time import monotonic
 from typing import Any, Protocol, TypeVar
 
 from tqdm import tqdm
@@ -23,6 +24,18 @@ def one_by_one(function: Callable[[Item], Answer], items: Sequence[Item], what: 
     """Apply the function here."""
     del what
     return map(function, items)
+
+
+def timed(spread: Spread, seconds: dict[str, float]) -> Spread:
+    """Return a ``Spread`` that adds up in ``seconds`` how long each step took."""
+
+    def spread_and_time(function: Callable[[Item], Answer], items: Sequence[Item], what: str) -> Iterable[Answer]:
+        begun = monotonic()
+        answers = list(spread(function, items, what))
+        seconds[what] = seconds.get(what, 0.0) + monotonic() - begun
+        return answers
+
+    return spread_and_time
 
 
 @contextmanager

@@ -7,6 +7,7 @@ library versions give the same bundle, byte for byte.
 """
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -25,7 +26,7 @@ from metrics import Figures, measure, report, table
 from options import add_corpus_options, layout_of, tell
 from recipe import Recipe
 from sources import expand
-from spread import Spread, processes
+from spread import Spread, processes, timed
 from tokenising import Words
 from vectorising import own_rows
 from work import Unfinished, work_for
@@ -95,6 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="where finished steps are kept until the bundle is written, so that training goes on after a kill "
         "(default: beside the bundle)",
     )
+    parser.add_argument("--timings", type=Path, metavar="F", help="where the seconds of each step are written, as JSON")
     parser.add_argument(
         "--allow-worse", action="store_true", help="write the bundle even if it is worse than its linear base"
     )
@@ -112,7 +114,9 @@ def train(options: argparse.Namespace) -> None:
     refuse_other_directories(options.bundle)
     words = Words(options.dictionary, options.user_dictionary)
     sources, prior = expand(options.corpus), [] if options.no_prior else [options.prior]
-    with work_for(options, sources, prior) as store, processes(available_cores()) as spread:
+    seconds: dict[str, float] = {}
+    with work_for(options, sources, prior) as store, processes(available_cores()) as spread_out:
+        spread = timed(spread_out, seconds)
         gathered = gather(
             store, sources, layout_of(options, group_column=options.group_column), prior=prior, words=words, spread=spread
         )
@@ -123,6 +127,8 @@ def train(options: argparse.Namespace) -> None:
             raise CorpusError(f"training takes at least {2 * FOLDS} reviews, or groups of them")
         validated = fit_and_validate(corpus, options, spread)
         finish(options, sources, gathered, validated, words.tokenizer())
+        if options.timings:
+            options.timings.write_text(json.dumps(seconds) + "\n", encoding="utf-8")
     print(f"{options.bundle} is ready")
 
 
