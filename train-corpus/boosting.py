@@ -66,9 +66,7 @@ class _Handles:
         for dataset in self._datasets:
             self._library.LGBM_DatasetFree(dataset)
 
-    def dataset(
-        self, blocks: Callable[[], Iterator[Rows]], width: int, stars: Stars, start: Stars
-    ) -> ctypes.c_void_p:
+    def dataset(self, blocks: Callable[[], Iterator[Rows]], width: int, stars: Stars, start: Stars) -> ctypes.c_void_p:
         """Return a dataset of all rows, binned."""
         data = self._with_bins(blocks(), width, len(stars))
         self._datasets.append(data)

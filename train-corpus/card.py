@@ -12,10 +12,11 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from card_numbers import Numbers, Reviews, Support, measure_card
+from card_numbers import Numbers, Reviews, measure_card
 from card_parts import Plot, Points, Section, Table
 from card_text import sections
 from crossvalidation import HeldOut
+from fit import Support
 
 from service.scoring.bundle import Trained
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from crossvalidation import HeldOut
+from fit import Support
 from metrics import Figures
 from numpy.typing import NDArray
 
@@ -33,13 +34,6 @@ class Reviews(NamedTuple):
     stars: NDArray[np.float64]
     groups: Sequence[str]
     characters: NDArray[np.int64]
-
-
-class Support(NamedTuple):
-    """For each term, in how many of the reviews that it was fitted on it stands, and the sum of their stars."""
-
-    rows: NDArray[np.int64]
-    stars: NDArray[np.float64]
 
 
 def measure_card(

@@ -8,19 +8,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from corpora import Corpus, Positions, Stars
 from counting import number_words
-from fit import Machine, fit, folds
+from fit import Machine, Predicted, fit, folds, predict
 from numpy.typing import NDArray
 from original import fit_and_predict as predict_original
 from recipe import Recipe
 from spread import Spread
 from tokenising import load_shard
 from tqdm import tqdm
-from vectorising import load_rows, take
 
 from service.cores import available_cores
-from service.scoring.booster import Booster
 from service.scoring.bundle import Trained
-from service.scoring.scorer import Model, predict_base
 
 FOLDS = 5
 MOST_HELD_OUT = 20_000
@@ -61,11 +58,11 @@ def fit_and_hold_out(corpus: Corpus, recipe: Recipe, *, seed: int, spread: Sprea
     count = min(max(FOLDS, -(-len(corpus.stars) // MOST_HELD_OUT)), parts(corpus.groups, len(corpus.stars)))
     fitted, measured = folds(corpus.stars, corpus.groups, count, seed=seed)[0]
     trained = fit(corpus, recipe, seed=seed, scope=WHOLE, positions=fitted, spread=spread, machine=machine)
-    model, linear, known = predict(corpus, trained, WHOLE, measured)
+    said = predict(corpus, WHOLE, measured, spread)
     constant = np.full(len(measured), corpus.stars[fitted].mean())
     # The intervals, too, are measured on reviews that did not calibrate them.
     fold = np.random.default_rng(seed).permutation(len(measured)) % FOLDS
-    return Validated(trained, fitted, measured, HeldOut(model, linear, constant, None, known, fold))
+    return Validated(trained, fitted, measured, HeldOut(said.model, said.linear, constant, None, said.known, fold))
 
 
 def fit_and_cross_validate(corpus: Corpus, recipe: Recipe, *, seed: int, original: bool) -> Validated:
@@ -90,7 +87,7 @@ def fit_and_cross_validate(corpus: Corpus, recipe: Recipe, *, seed: int, origina
             constant[held_out] = corpus.stars[fitted].mean()
             fold[held_out] = number
 
-            def place(answer: tuple[Stars, Stars, Stars], held_out: Positions = held_out) -> None:
+            def place(answer: Predicted, held_out: Positions = held_out) -> None:
                 model[held_out], linear[held_out], known[held_out] = answer
 
             def place_original(answer: Stars, held_out: Positions = held_out) -> None:
@@ -122,32 +119,14 @@ def _fit_whole() -> Trained:
     return fit(corpus, recipe, seed=seed, scope=WHOLE)
 
 
-def _predict_held_out(number: int, fitted: Positions, held_out: Positions) -> tuple[Stars, Stars, Stars]:
+def _predict_held_out(number: int, fitted: Positions, held_out: Positions) -> Predicted:
     corpus, recipe, seed = _shared
     name, scope = f"held-out-{number}", f"fold-{number}/"
     if not corpus.store.has(name):
-        trained = fit(corpus, recipe, seed=seed, scope=scope, positions=fitted)
-        model, linear, known = predict(corpus, trained, scope, held_out)
-        corpus.store.save(name, model=model, linear=linear, known=known)
+        fit(corpus, recipe, seed=seed, scope=scope, positions=fitted)
+        corpus.store.save(name, **predict(corpus, scope, held_out)._asdict())
         corpus.store.remove(scope)
-    model, linear, known = map(np.array, corpus.store.load(name, "model", "linear", "known"))
-    return model, linear, known
-
-
-def predict(corpus: Corpus, trained: Trained, scope: str, positions: Positions) -> tuple[Stars, Stars, Stars]:
-    """Return, for the own reviews at ``positions``, the model's stars, the base's, and the known share of the words."""
-    model = Model(trained.coefficients, trained.intercept, Booster(trained.booster))
-    answers = []
-    for part in corpus.parts(positions):
-        if not part.chosen.any():
-            continue
-        rows = take(load_rows(corpus.store, f"{scope}{part.shard}-rows"), part.chosen)
-        base = predict_base(rows, trained.coefficients, trained.intercept)
-        tokens = load_shard(corpus.store, part.shard).tokens()
-        known = [trained.vectorizer.known_share(tokens[at]) for at in np.flatnonzero(part.chosen).tolist()]
-        answers.append((model.predict(rows), np.clip(base, 1, 5), np.array(known)))
-    stars, linear, known_share = (np.concatenate(column) for column in zip(*answers, strict=True))
-    return stars, linear, known_share
+    return Predicted(*map(np.array, corpus.store.load(name, *Predicted._fields)))
 
 
 def _original_held_out(number: int, fitted: Positions, held_out: Positions) -> Stars:

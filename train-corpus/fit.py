@@ -11,18 +11,21 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from boosting import boost
-from corpora import Corpus, Positions, Stars
+from corpora import Corpus, Part, Positions, Stars
 from counting import count, merge, number_words, ranges, vocabulary
 from numpy.typing import NDArray
 from recipe import Recipe
-from ridge import Blocks, Matrix, Problem, solve
+from ridge import Blocks, Problem, solve
 from sklearn.model_selection import GroupKFold, KFold
 from spread import Spread, one_by_one
 from store import Store, pack
-from vectorising import Seen, as_matrix, base_blocks, load_vectorizer, own_rows, vectorise
+from tokenising import load_shard
+from vectorising import BaseBlocks, Seen, as_matrix, load_rows, load_vectorizer, own_rows, take, vectorise
 
+from service.scoring.booster import Booster
 from service.scoring.bundle import Trained
 from service.scoring.certainty import Certainty
+from service.scoring.scorer import HIGHEST, LOWEST, Model, predict_base
 from service.scoring.vectors import Vectorizer
 
 # Until the intervals are calibrated on held-out reviews, they hold every star.
@@ -32,25 +35,11 @@ NO_CERTAINTY = Certainty([3.0], [-4.0], [4.0])
 class Machine(Protocol):
     """Where the two steps run that are more than a map over shards."""
 
-    def bases(self, blocks: "BaseBlocks", problems: Sequence[Problem], recipe: Recipe) -> list[tuple[Stars, float]]:
+    def bases(self, blocks: BaseBlocks, problems: Sequence[Problem], recipe: Recipe) -> list[tuple[Stars, float]]:
         """Return coefficients and intercept of the linear base for each problem."""
 
     def trees(self, seen: Seen, stars: Stars, parameters: dict[str, Any], rounds: int) -> str:
         """Return LightGBM's text model."""
-
-
-class BaseBlocks(NamedTuple):
-    """Where the rows of the linear base are, as ``base_blocks`` takes them."""
-
-    store: Store
-    own: Sequence[str]
-    prior: Sequence[str]
-    width: int
-    origin: float
-
-    def matrix(self) -> Matrix:
-        """Return them as one matrix."""
-        return Blocks(base_blocks(*self))
 
 
 class OneMachine:
@@ -75,7 +64,7 @@ def _boost(seen: Seen, **options: Any) -> str:
 
 
 def _solve(blocks: BaseBlocks, recipe: Recipe, problem: Problem) -> tuple[Stars, float]:
-    return solve(blocks.matrix(), problem, alpha=recipe.ridge_alpha, tolerance=recipe.ridge_tolerance)
+    return solve(Blocks(blocks.load()), problem, alpha=recipe.ridge_alpha, tolerance=recipe.ridge_tolerance)
 
 
 def fit(
@@ -96,12 +85,23 @@ def fit(
     """
     used = np.arange(len(corpus.stars)) if positions is None else positions
     machine = machine or OneMachine(spread)
-    vectorizer, frequency = fit_vectorizer(corpus, recipe, scope=scope, positions=used, spread=spread)
+    _, frequency = fit_vectorizer(corpus, recipe, scope=scope, positions=used, spread=spread)
     list(spread(partial(_vectorise, corpus.store, scope), [*corpus.own, *corpus.prior], "vectorise"))
     base = fit_base(corpus, recipe, seed, scope, used, machine)
     width = int(np.searchsorted(-frequency, -recipe.booster_min_document_frequency, side="right")) + 1
-    booster = _fit_booster(corpus, recipe, seed, scope, used, base.out_of_fold, width, machine)
-    return Trained(vectorizer, base.coefficients, base.intercept, booster, NO_CERTAINTY, facts={})
+    _fit_booster(corpus, recipe, seed, scope, used, base.out_of_fold, width, machine)
+    return load_trained(corpus.store, scope)
+
+
+def load_trained(store: Store, scope: str) -> Trained:
+    """Return what ``fit`` left under ``scope``."""
+    coefficients, intercept, text = (
+        *store.load(f"{scope}base", "coefficients", "intercept"),
+        *store.load(f"{scope}booster", "text"),
+    )
+    vectorizer = load_vectorizer(store.root, f"{scope}vocabulary")
+    booster = text.tobytes().decode()
+    return Trained(vectorizer, np.array(coefficients), float(intercept), booster, NO_CERTAINTY, facts={})
 
 
 def fit_vectorizer(
@@ -215,8 +215,8 @@ def _fit_booster(
     start: Stars,
     width: int,
     machine: Machine,
-) -> str:
-    """Return LightGBM's text model of what ``start`` leaves over of the stars."""
+) -> None:
+    """Let LightGBM learn what ``start`` leaves over of the stars."""
     store = corpus.store
     if not store.has(f"{scope}booster"):
         parameters: dict[str, Any] = {
@@ -238,5 +238,51 @@ def _fit_booster(
         seen = Seen(corpus, scope, used, start, width)
         text = machine.trees(seen, corpus.stars[used], parameters, recipe.rounds)
         store.save(f"{scope}booster", text=np.frombuffer(text.encode(), np.uint8))
-    (text_bytes,) = store.load(f"{scope}booster", "text")
-    return text_bytes.tobytes().decode()
+
+
+class Predicted(NamedTuple):
+    """For some reviews the model's stars, the base's, and the share of the words that the vocabulary knows."""
+
+    model: Stars
+    linear: Stars
+    known: NDArray[np.float64]
+
+
+def predict(corpus: Corpus, scope: str, positions: Positions, spread: Spread = one_by_one) -> Predicted:
+    """Return what the fit under ``scope`` says of the own reviews at ``positions``, as the served scorer would."""
+    parts = [part for part in corpus.parts(positions) if part.chosen.any()]
+    answers = spread(partial(_predict_part, corpus.store, scope), parts, "predict")
+    return Predicted(*(np.concatenate(column) for column in zip(*answers, strict=True)))
+
+
+def _predict_part(store: Store, scope: str, part: Part) -> Predicted:
+    trained = load_trained(store, scope)
+    model = Model(trained.coefficients, trained.intercept, Booster(trained.booster))
+    rows = take(load_rows(store, f"{scope}{part.shard}-rows"), part.chosen)
+    base = predict_base(rows, trained.coefficients, trained.intercept)
+    tokens = load_shard(store, part.shard).tokens()
+    known = [trained.vectorizer.known_share(tokens[at]) for at in np.flatnonzero(part.chosen).tolist()]
+    return Predicted(model.predict(rows), np.clip(base, LOWEST, HIGHEST), np.array(known))
+
+
+class Support(NamedTuple):
+    """For each term, in how many of the reviews that it was fitted on it stands, and the sum of their stars."""
+
+    rows: NDArray[np.int64]
+    stars: Stars
+
+
+def support(corpus: Corpus, scope: str, positions: Positions, spread: Spread = one_by_one) -> Support:
+    """Return on what the terms of the fit under ``scope`` stand, among the own reviews at ``positions``."""
+    width = len(corpus.store.load(f"{scope}vocabulary", "ends")[0])
+    rows, stars = np.zeros(width, np.int64), np.zeros(width)
+    for part in spread(partial(_support_part, corpus.store, scope, width), corpus.parts(positions), "support"):
+        rows += part.rows
+        stars += part.stars
+    return Support(rows, stars)
+
+
+def _support_part(store: Store, scope: str, width: int, part: Part) -> Support:
+    rows = take(load_rows(store, f"{scope}{part.shard}-rows"), part.chosen)
+    stars = np.repeat(store.load(part.shard, "stars")[0][part.chosen], np.diff(rows.indptr))
+    return Support(np.bincount(rows.indices, minlength=width), np.bincount(rows.indices, stars, minlength=width))

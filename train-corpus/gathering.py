@@ -55,7 +55,13 @@ def gather(
 
 
 def _keep(
-    store: Store, name: str, sources: Sequence[Source], layout: Layout, spread: Spread, *, without: Digests | None = None
+    store: Store,
+    name: str,
+    sources: Sequence[Source],
+    layout: Layout,
+    spread: Spread,
+    *,
+    without: Digests | None = None,
 ) -> _Kept:
     groups = list(batches(sources, [stamp(source) for source in sources]))
     names = [f"{name}-{number}" for number in range(len(groups))]

@@ -34,7 +34,7 @@ def _expand(argument: str) -> list[Source]:
         return [Path(argument)]
     pattern = Path(argument)
     anchor = Path(pattern.anchor)
-    return list(sorted(anchor.glob(str(pattern.relative_to(anchor))))) or _missing(argument)
+    return sorted(anchor.glob(str(pattern.relative_to(anchor)))) or _missing(argument)
 
 
 def _missing(argument: str) -> list[Source]:

@@ -106,6 +106,4 @@ def pack(texts: Sequence[str]) -> Arrays:
 def unpack(content: NDArray[np.uint8], ends: NDArray[np.int64]) -> list[str]:
     """Return the texts that ``pack`` was given."""
     whole, bounds = content.tobytes(), [0, *ends.tolist()]
-    return [
-        whole[start:end].decode(errors="surrogatepass") for start, end in zip(bounds[:-1], bounds[1:], strict=True)
-    ]
+    return [whole[start:end].decode(errors="surrogatepass") for start, end in zip(bounds[:-1], bounds[1:], strict=True)]

@@ -9,18 +9,19 @@ library versions give the same bundle, byte for byte.
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 
 import card
 import numpy as np
-from card_numbers import Reviews, Support
+from card_numbers import Reviews
 from conformal import certainty
 from corpora import Corpus, Positions
 from crossvalidation import FOLDS, WHOLE, Validated, fit_and_cross_validate, fit_and_hold_out, parts
-from fit import OneMachine
+from fit import Machine, OneMachine, support
 from gathering import Gathered, gather
 from metrics import Figures, measure, report, table
 from options import add_corpus_options, layout_of, tell
@@ -28,7 +29,6 @@ from recipe import Recipe
 from sources import expand
 from spread import Spread, processes, timed
 from tokenising import Words
-from vectorising import own_rows
 from work import Unfinished, work_for
 
 from service import __version__
@@ -37,7 +37,7 @@ from service.corpus import CorpusError, Source
 from service.scoring.bundle import MANIFEST, write
 from service.scoring.certainty import Certainty
 from service.scoring.errors import BundleError
-from service.scoring.tokens import DEFAULT_DICTIONARY, Tokenizer
+from service.scoring.tokens import DEFAULT_DICTIONARY
 
 PRIOR = Path(__file__).with_name("reviews.csv")
 # Any review will do; this one has something good and something bad to say.
@@ -96,11 +96,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="where finished steps are kept until the bundle is written, so that training goes on after a kill "
         "(default: beside the bundle)",
     )
+    parser.add_argument(
+        "--scheduler",
+        default="",
+        metavar="tcp://…",
+        help="train on this Dask cluster, or on one made here (`local`); --work is then what all its workers reach",
+    )
     parser.add_argument("--timings", type=Path, metavar="F", help="where the seconds of each step are written, as JSON")
     parser.add_argument(
         "--allow-worse", action="store_true", help="write the bundle even if it is worse than its linear base"
     )
     options = parser.parse_args(arguments)
+    if options.scheduler and options.validation == "folds":
+        parser.error("--validation folds runs on one machine; with --scheduler one part is held out")
+    if options.scheduler not in {"", "local"} and not options.work:
+        parser.error("--scheduler takes --work: a directory or URL that this machine and all workers reach")
     try:
         train(options)
     except (CorpusError, BundleError) as error:
@@ -115,34 +125,54 @@ def train(options: argparse.Namespace) -> None:
     words = Words(options.dictionary, options.user_dictionary)
     sources, prior = expand(options.corpus), [] if options.no_prior else [options.prior]
     seconds: dict[str, float] = {}
-    with work_for(options, sources, prior) as store, processes(available_cores()) as spread_out:
-        spread = timed(spread_out, seconds)
+    with work_for(options, sources, prior) as store, machines(options, seconds) as (spread, machine):
         gathered = gather(
-            store, sources, layout_of(options, group_column=options.group_column), prior=prior, words=words, spread=spread
+            store,
+            sources,
+            layout_of(options, group_column=options.group_column),
+            prior=prior,
+            words=words,
+            spread=spread,
         )
         corpus = gathered.corpus
         tell(options, len(corpus.stars), gathered.duplicates, gathered.rejects)
         # Training on four fifths must itself be able to hold out fifths of groups.
         if parts(corpus.groups, len(corpus.stars)) < 2 * FOLDS:
             raise CorpusError(f"training takes at least {2 * FOLDS} reviews, or groups of them")
-        validated = fit_and_validate(corpus, options, spread)
-        finish(options, sources, gathered, validated, words.tokenizer())
+        validated = fit_and_validate(corpus, options, spread, machine)
+        finish(options, sources, gathered, validated, words, spread)
         if options.timings:
             options.timings.write_text(json.dumps(seconds) + "\n", encoding="utf-8")
     print(f"{options.bundle} is ready")
 
 
-def fit_and_validate(corpus: Corpus, options: argparse.Namespace, spread: Spread) -> Validated:
+@contextmanager
+def machines(options: argparse.Namespace, seconds: dict[str, float]) -> Iterator[tuple[Spread, Machine]]:
+    """Give what the steps are spread over, and what solves and boosts: this machine, or a cluster."""
+    if options.scheduler:
+        # Imported here: training on one machine does without Dask.
+        from cluster import Cluster, connect, over  # noqa: PLC0415
+
+        with connect(options.scheduler) as client:
+            yield timed(over(client), seconds), Cluster(client)
+    else:
+        with processes(available_cores()) as spread_out:
+            spread = timed(spread_out, seconds)
+            yield spread, OneMachine(spread, threads=available_cores())
+
+
+def fit_and_validate(corpus: Corpus, options: argparse.Namespace, spread: Spread, machine: Machine) -> Validated:
     """Return what was fitted and what was held out, in the way that was asked for or suits the corpus' size."""
     if folded(corpus, options):
         return fit_and_cross_validate(corpus, Recipe(), seed=options.seed, original=options.original)
-    machine = OneMachine(spread, threads=available_cores())
     return fit_and_hold_out(corpus, Recipe(), seed=options.seed, spread=spread, machine=machine)
 
 
 def folded(corpus: Corpus, options: argparse.Namespace) -> bool:
     """Return whether to cross-validate."""
-    return bool(options.validation == "folds" or (not options.validation and len(corpus.stars) <= MOST_FOLDED))
+    if options.validation or options.scheduler:
+        return bool(options.validation == "folds")
+    return len(corpus.stars) <= MOST_FOLDED
 
 
 def finish(
@@ -150,7 +180,8 @@ def finish(
     sources: Sequence[Source],
     gathered: Gathered,
     validated: Validated,
-    tokenizer: Tokenizer,
+    words: Words,
+    spread: Spread,
 ) -> None:
     """Print the figures, draw the card, write the bundle. Raises ``Unfinished`` where the trees make things worse."""
     corpus, held_out = gathered.corpus, validated.held_out
@@ -182,36 +213,21 @@ def finish(
         "evaluation": {"method": method, **report(len(stars), figures)},
         "certainty": sure,
     }
-    trained = replace(
-        validated.trained, certainty=Certainty(*(sure[name] for name in Certainty._fields)), facts=facts
-    )
+    trained = replace(validated.trained, certainty=Certainty(*(sure[name] for name in Certainty._fields)), facts=facts)
     cards = card.render(
         facts=facts,
         own=reviews_at(corpus, validated.measured),
         held_out=held_out,
         trained=trained,
-        support=support_of(corpus, WHOLE, validated.fitted),
+        support=support(corpus, WHOLE, validated.fitted, spread),
     )
-    write(trained, tokenizer, options.bundle, probe=PROBE, extras=cards)
+    write(trained, words.tokenizer(), options.bundle, probe=PROBE, extras=cards)
 
 
 def reviews_at(corpus: Corpus, positions: Positions) -> Reviews:
     """Return what the card says of the own reviews at ``positions``."""
     characters = np.concatenate([corpus.store.load(shard, "characters")[0] for shard in corpus.own])
     return Reviews(corpus.stars[positions], [corpus.groups[at] for at in positions.tolist()], characters[positions])
-
-
-def support_of(corpus: Corpus, scope: str, positions: Positions) -> Support:
-    """Return on what each term of the fit under ``scope`` stands."""
-    width = len(corpus.store.load(f"{scope}vocabulary", "ends")[0])
-    rows, stars, first = np.zeros(width, np.int64), np.zeros(width), 0
-    for block in own_rows(corpus, scope, positions):
-        lengths = np.diff(block.indptr)
-        own = corpus.stars[positions[first : first + len(lengths)]]
-        rows += np.bincount(block.indices, minlength=width)
-        stars += np.bincount(block.indices, np.repeat(own, lengths), minlength=width)
-        first += len(lengths)
-    return Support(rows, stars)
 
 
 def refuse_other_directories(bundle: Path) -> None:

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from corpora import Corpus, Positions, Stars
+from corpora import Corpus, Part, Positions, Stars
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, vstack
 from store import Store, unpack
@@ -68,23 +68,42 @@ class Seen(NamedTuple):
 
     def __call__(self) -> Iterator[Rows]:
         """Yield the rows of each block."""
+        for part, start in self.parts():
+            yield seen_rows(self.corpus.store, self.scope, self.width, part, start)
+
+    def parts(self) -> Iterator[tuple[Part, Stars]]:
+        """Yield each shard's reviews, and what the base says of them."""
         first = 0
-        for rows in own_rows(self.corpus, self.scope, self.positions):
-            count = len(rows.indptr) - 1
-            yield boosted_rows(rows, self.start[first : first + count], self.width)
+        for part in self.corpus.parts(self.positions):
+            count = int(part.chosen.sum())
+            yield part, self.start[first : first + count]
             first += count
 
 
-def base_blocks(store: Store, own: Sequence[str], prior: Sequence[str], width: int, origin: float) -> list[csr_matrix]:
-    """Return the blocks that the linear base is fitted on, those of the prior after the own ones.
+def seen_rows(store: Store, scope: str, width: int, part: Part, start: Stars) -> Rows:
+    """Return the rows of one block that the trees see."""
+    return boosted_rows(take(load_rows(store, f"{scope}{part.shard}-rows"), part.chosen), start, width)
 
-    Where there is a prior, one more column holds ``origin`` in its rows. The prior is part of the last own block.
+
+class BaseBlocks(NamedTuple):
+    """The blocks that the linear base is fitted on: those of the own shards, then those of the prior.
+
+    Where there is a prior, one more column holds ``origin`` in its rows.
     """
-    blocks = [as_matrix(load_rows(store, name), width + bool(prior)) for name in own]
-    if prior:
-        helping = [_with_origin(load_rows(store, name), width, origin) for name in prior]
-        blocks[-1] = vstack((blocks[-1], *helping)).tocsr()
-    return blocks
+
+    store: Store
+    own: Sequence[str]
+    prior: Sequence[str]
+    width: int
+    origin: float
+
+    def load(self, start: int = 0, end: int | None = None) -> list[csr_matrix]:
+        """Return the blocks ``start`` to ``end`` of the own ones; the prior is part of the last."""
+        blocks = [as_matrix(load_rows(self.store, name), self.width + bool(self.prior)) for name in self.own[start:end]]
+        if self.prior and end in {None, len(self.own)}:
+            helping = [_with_origin(load_rows(self.store, name), self.width, self.origin) for name in self.prior]
+            blocks[-1] = vstack((blocks[-1], *helping)).tocsr()
+        return blocks
 
 
 def _with_origin(rows: Rows, width: int, origin: float) -> csr_matrix:

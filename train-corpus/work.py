@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.metadata import version
-from pathlib import Path
 
 from reading import SHARD
 from recipe import Recipe
@@ -33,9 +32,7 @@ class Unfinished(CorpusError):
 
 
 @contextmanager
-def work_for(
-    options: argparse.Namespace, sources: Sequence[Source], prior: Sequence[Source]
-) -> Iterator[Store]:
+def work_for(options: argparse.Namespace, sources: Sequence[Source], prior: Sequence[Source]) -> Iterator[Store]:
     """Give the store of the training that ``options`` ask for: with what an earlier one, killed, left in it.
 
     It is removed in the end, unless training did not come to one: killed, or ``Unfinished``.
@@ -73,6 +70,7 @@ def _key(options: argparse.Namespace, sources: Sequence[Source], prior: Sequence
         "sources": [stamp(source) for source in sources],
         "prior": [stamp(source) for source in prior],
         "options": {name: str(getattr(options, name)) for name in _STEPS_DEPEND_ON},
+        "cluster": bool(options.scheduler),
         "dictionary": fingerprint(options.dictionary),
         "recipe": asdict(Recipe()),
         "shard": SHARD,

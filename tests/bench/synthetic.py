@@ -44,7 +44,7 @@ def write(path: Path, rows: int, *, seed: int) -> None:
 
 def reviews(rows: int, *, seed: int) -> Iterator[tuple[int, str, str]]:
     """Yield reviews: stars, text, product."""
-    chance = random.Random(seed)  # noqa: S311
+    chance = random.Random(seed)
     pieces = _pieces()
     for _ in range(rows):
         stars = chance.choice((1, 2, 3, 4, 5, 5))
