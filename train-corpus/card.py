@@ -28,8 +28,8 @@ def render(
 ) -> dict[str, bytes]:
     """Return the card's files by name: ``model-card.md`` and ``model-card.html``, the same bytes for the same input.
 
-    ``facts`` is what the manifest says of the training, ``own`` are the reviews that were held out, and ``support`` says
-    on what the terms of ``trained`` stand.
+    ``facts`` is what the manifest says of the training, ``own`` are the reviews that were held out, ``support`` says on
+    what the terms of ``trained`` stand.
     """
     numbers = measure_card(facts=facts, own=own, held_out=held_out, trained=trained, support=support)
     japanese, english = sections(numbers, lambda ja, _: ja), sections(numbers, lambda _, en: en)

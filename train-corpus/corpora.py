@@ -13,7 +13,7 @@ Positions = NDArray[np.int64]
 
 
 class Part(NamedTuple):
-    """Some of a shard's reviews: the shard's name, where it begins among all reviews, and which of its own are meant."""
+    """Some of a shard's reviews: the shard's name, where it begins among all, and which of its reviews are meant."""
 
     shard: str
     start: int

@@ -143,7 +143,8 @@ def vocabulary(
 
     Raises ``CorpusError`` when there is no term.
     """
-    keys, counts = _most_frequent(*(np.concatenate(column) for column in zip(*merged, strict=True)), recipe)
+    found, frequencies = (np.concatenate([part[column] for part in merged]) for column in (0, 1))
+    keys, counts = _most_frequent(found, frequencies, recipe)
     words = ["", *unpack(*store.load("words", "bytes", "ends"))]
     parts = [(keys >> _BITS * (LONGEST - 1 - at)) & _MOST_WORDS for at in range(LONGEST)]
     terms = [" ".join(words[part] for part in term if part) for term in zip(*(p.tolist() for p in parts), strict=True)]

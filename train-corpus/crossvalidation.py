@@ -111,7 +111,7 @@ _shared: tuple[Corpus, Recipe, int]
 def _share(*everything: Any) -> None:
     """Keep in a new process what all its fits work on, so that it is sent once."""
     global _shared  # noqa: PLW0603
-    _shared = everything  # type: ignore[assignment]
+    _shared = everything
 
 
 def _fit_whole() -> Trained:

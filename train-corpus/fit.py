@@ -60,7 +60,7 @@ class OneMachine:
 
 
 def _boost(seen: Seen, **options: Any) -> str:
-    return boost(seen, width=seen.width, start=seen.start, **options)
+    return boost(seen.blocks, width=seen.width, start=seen.start, **options)
 
 
 def _solve(blocks: BaseBlocks, recipe: Recipe, problem: Problem) -> tuple[Stars, float]:
@@ -88,7 +88,8 @@ def fit(
     _, frequency = fit_vectorizer(corpus, recipe, scope=scope, positions=used, spread=spread)
     list(spread(partial(_vectorise, corpus.store, scope), [*corpus.own, *corpus.prior], "vectorise"))
     base = fit_base(corpus, recipe, seed, scope, used, machine)
-    width = int(np.searchsorted(-frequency, -recipe.booster_min_document_frequency, side="right")) + 1
+    frequent = int(np.searchsorted(-frequency, -recipe.booster_min_document_frequency, side="right"))
+    width = min(frequent, recipe.booster_max_terms) + 1
     _fit_booster(corpus, recipe, seed, scope, used, base.out_of_fold, width, machine)
     return load_trained(corpus.store, scope)
 
@@ -285,4 +286,6 @@ def support(corpus: Corpus, scope: str, positions: Positions, spread: Spread = o
 def _support_part(store: Store, scope: str, width: int, part: Part) -> Support:
     rows = take(load_rows(store, f"{scope}{part.shard}-rows"), part.chosen)
     stars = np.repeat(store.load(part.shard, "stars")[0][part.chosen], np.diff(rows.indptr))
-    return Support(np.bincount(rows.indices, minlength=width), np.bincount(rows.indices, stars, minlength=width))
+    counts = np.bincount(rows.indices, minlength=width).astype(np.int64)
+    sums = np.bincount(rows.indices, stars, minlength=width).astype(np.float64)
+    return Support(counts, sums)

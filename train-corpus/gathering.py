@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from corpora import Corpus, open_corpus
 from numpy.typing import NDArray
-from reading import Digests, digests_of, first_of_each, read_batch, rejects_of, texts_not_in
+from reading import SHARD, Digests, digests_of, first_of_each, read_batch, rejects_of, texts_not_in
 from sources import batches, stamp
 from spread import Spread
 from store import Store
@@ -44,11 +44,12 @@ def gather(
     prior: Sequence[Source],
     words: Words,
     spread: Spread,
+    shard: int = SHARD,
 ) -> Gathered:
-    """Return the reviews of ``sources`` as a corpus, and those of ``prior`` that it does not hold itself as its prior."""
-    own = _keep(store, "own", sources, layout, spread)
+    """Return the reviews of ``sources`` as a corpus; its prior are those of ``prior`` that it does not hold itself."""
+    own = _keep(store, "own", sources, layout, spread, shard)
     # A review of the corpus itself may not come back through the prior: it would be fitted on while it is held out.
-    helping = _keep(store, "prior", prior, Layout(), spread, without=own.digests)
+    helping = _keep(store, "prior", prior, Layout(), spread, shard, without=own.digests)
     own_shards, prior_shards = (_tokenise(store, kept, words, spread) for kept in (own, helping))
     corpus = open_corpus(store, own_shards, prior_shards)
     return Gathered(corpus, own.duplicates, own.rejects, _fingerprint(store, own_shards))
@@ -60,13 +61,14 @@ def _keep(
     sources: Sequence[Source],
     layout: Layout,
     spread: Spread,
+    shard: int,
     *,
     without: Digests | None = None,
 ) -> _Kept:
     groups = list(batches(sources, [stamp(source) for source in sources]))
     names = [f"{name}-{number}" for number in range(len(groups))]
-    read = partial(_read, store, layout, len(sources) == 1)
-    shards = [shard for found in spread(read, list(zip(names, groups, strict=True)), "read") for shard in found]
+    read = partial(_read, store, layout, shard, len(sources) == 1)
+    shards = [each for found in spread(read, list(zip(names, groups, strict=True)), "read") for each in found]
     rejects = [reject for batch in names for reject in rejects_of(store, batch)]
     if not store.has(f"{name}-kept"):
         digests = digests_of(store, shards)
@@ -81,9 +83,9 @@ def _keep(
     return _Kept(shards, digests.split(keep) if shards else [], digests, int((~first).sum()), rejects)
 
 
-def _read(store: Store, layout: Layout, alone: bool, batch: tuple[str, list[Source]]) -> list[str]:  # noqa: FBT001
+def _read(store: Store, layout: Layout, shard: int, alone: bool, batch: tuple[str, list[Source]]) -> list[str]:  # noqa: FBT001
     name, sources = batch
-    return read_batch(store, name, sources, layout, alone=alone)
+    return read_batch(store, name, sources, layout, size=shard, alone=alone)
 
 
 def _tokenise(store: Store, kept: _Kept, words: Words, spread: Spread) -> list[str]:

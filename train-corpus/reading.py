@@ -1,7 +1,7 @@
 """From files to shards of texts: reviews as they were written, without those that came before.
 
 Files are read in batches, small ones together and each on its own where it is large, so that any number of them and any
-size of one takes little memory. A shard has at most ``SHARD`` reviews; a small corpus is one shard.
+size of one takes little memory. A small corpus is one shard.
 """
 
 import json
@@ -13,25 +13,28 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from store import Arrays, Store, pack, unpack
+from store import Store, pack, unpack
 
 from service.corpus import Layout, Reject, Review, Source, rows
 
 SHARD = 20_000
-"""How many reviews at most are worked on at once; a process holds one shard."""
+"""How many reviews a shard has, unless others are asked for: what a process holds at once."""
 
 
-def read_batch(store: Store, name: str, sources: Sequence[Source], layout: Layout, *, alone: bool) -> list[str]:
+def read_batch(
+    store: Store, name: str, sources: Sequence[Source], layout: Layout, *, size: int, alone: bool
+) -> list[str]:
     """Write the reviews of ``sources`` as shards; return the shards' names, in order.
 
-    ``alone`` says that these are all sources there are. Raises ``CorpusError`` as ``service.corpus.rows`` does.
+    ``size`` is that of a shard, in reviews; ``alone`` says that these are all sources there are. Raises ``CorpusError``
+    as ``service.corpus.rows`` does.
     """
     if not store.has(name):
         rejects: list[Reject] = []
         reviews = _without_rejects(rows(sources, layout, alone=alone), rejects)
         shards = 0
-        while shard := list(islice(reviews, SHARD)):
-            store.save(f"{name}-{shards}", **_arrays(shard))
+        while shard := list(islice(reviews, size)):
+            write_shard(store, f"{name}-{shards}", shard)
             shards += 1
         listed = [json.dumps(astuple(reject)) for reject in rejects]
         store.save(name, shards=np.array(shards), **pack(listed))
@@ -52,16 +55,18 @@ def _without_rejects(read: Iterator[Review | Reject], rejects: list[Reject]) -> 
             yield item
 
 
-def _arrays(reviews: Sequence[Review]) -> Arrays:
+def write_shard(store: Store, name: str, reviews: Sequence[Review]) -> None:
+    """Write reviews as a shard of texts."""
     groups = pack([review.group for review in reviews])
     digests = b"".join(blake2b(review.text.encode(), digest_size=16).digest() for review in reviews)
-    return {
+    store.save(
+        name,
         **pack([review.text for review in reviews]),
-        "stars": np.array([review.stars for review in reviews]),
-        "group_bytes": groups["bytes"],
-        "group_ends": groups["ends"],
-        "digests": np.frombuffer(digests, np.uint64).reshape(-1, 2),
-    }
+        stars=np.array([review.stars for review in reviews]),
+        group_bytes=groups["bytes"],
+        group_ends=groups["ends"],
+        digests=np.frombuffer(digests, np.uint64).reshape(-1, 2),
+    )
 
 
 class Digests(NamedTuple):

@@ -98,7 +98,8 @@ def _solve(matrix: Matrix, problem: Problem, alpha: float, tolerance: float) -> 
     wanted = (problem.stars - mean_stars) * roots
 
     def times(vector: Vector) -> Vector:
-        return rows.times(vector) - roots * vector.dot(mean)
+        product: Vector = rows.times(vector) - roots * vector.dot(mean)
+        return product
 
     def transposed_times(vector: Vector) -> Vector:
         product: Vector = rows.transposed_times(vector) - mean * vector.dot(roots)

@@ -30,12 +30,18 @@ def timed(spread: Spread, seconds: dict[str, float]) -> Spread:
     """Return a ``Spread`` that adds up in ``seconds`` how long each step took."""
 
     def spread_and_time(function: Callable[[Item], Answer], items: Sequence[Item], what: str) -> Iterable[Answer]:
-        begun = monotonic()
-        answers = list(spread(function, items, what))
-        seconds[what] = seconds.get(what, 0.0) + monotonic() - begun
-        return answers
+        with took(seconds, what):
+            return list(spread(function, items, what))
 
     return spread_and_time
+
+
+@contextmanager
+def took(seconds: dict[str, float], what: str) -> Iterator[None]:
+    """Add to ``seconds`` how long the step ``what`` takes."""
+    begun = monotonic()
+    yield
+    seconds[what] = seconds.get(what, 0.0) + monotonic() - begun
 
 
 @contextmanager
@@ -59,4 +65,5 @@ def processes(count: int) -> Iterator[Spread]:
 
 
 def _told(answers: Iterable[Answer], total: int, what: str) -> Iterable[Any]:
-    return tqdm(answers, total=total, desc=what, unit="shard", disable=None, leave=False)
+    told: Iterable[Any] = tqdm(answers, total=total, desc=what, unit="shard", disable=None, leave=False)
+    return told

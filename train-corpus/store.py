@@ -4,10 +4,10 @@ A name is there whole or not at all, so what is there need not be made again: th
 """
 
 import io
-import os
 import shutil
 import tempfile
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ Arrays = dict[str, NDArray[Any]]
 
 
 class Store:
-    """Arrays by name under ``root``: a path, ``file://…``, or any URL that fsspec knows. May be sent to other processes."""
+    """Arrays by name under ``root``: a path, or any URL that fsspec knows. It may be sent to other processes."""
 
     def __init__(self, root: str) -> None:
         self.root = root.removeprefix("file://")
@@ -70,8 +70,8 @@ class Store:
             # An empty array cannot be mapped.
             array: NDArray[Any] = np.load(path, mmap_mode="r" if Path(path).stat().st_size > _HEADER else None)
             return array
-        array = np.load(io.BytesIO(self._files().cat_file(path)), allow_pickle=False)
-        return array
+        whole: NDArray[Any] = np.load(io.BytesIO(self._files().cat_file(path)), allow_pickle=False)
+        return whole
 
     def _write(self, path: str, array: NDArray[Any] | None) -> None:
         if self._remote:
@@ -84,7 +84,7 @@ class Store:
         with tempfile.NamedTemporaryFile(dir=Path(path).parent, prefix=".", delete=False) as file:
             if array is not None:
                 np.save(file, array, allow_pickle=False)
-        os.replace(file.name, path)
+        Path(file.name).replace(path)
 
     def _files(self) -> Any:
         # Imported here: training on one machine does without it.
@@ -105,5 +105,5 @@ def pack(texts: Sequence[str]) -> Arrays:
 
 def unpack(content: NDArray[np.uint8], ends: NDArray[np.int64]) -> list[str]:
     """Return the texts that ``pack`` was given."""
-    whole, bounds = content.tobytes(), [0, *ends.tolist()]
-    return [whole[start:end].decode(errors="surrogatepass") for start, end in zip(bounds[:-1], bounds[1:], strict=True)]
+    whole = content.tobytes()
+    return [whole[start:end].decode(errors="surrogatepass") for start, end in pairwise([0, *ends.tolist()])]

@@ -1,11 +1,11 @@
-"""From shards of texts to shards of tokens: each review a run of numbers, each number a word of the shard's own list."""
+"""From shards of texts to shards of tokens: a review is a run of numbers, a number a word of the shard's own list."""
 
 import hashlib
 import json
 from array import array
 from collections.abc import Sequence
 from functools import cache
-from itertools import compress
+from itertools import compress, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -97,8 +97,7 @@ class Shard(NamedTuple):
     def tokens(self) -> list[list[str]]:
         """Return the tokens of each review."""
         words = list(map(self.lexicon.__getitem__, self.ids.tolist()))
-        bounds = self.starts.tolist()
-        return [words[start:end] for start, end in zip(bounds[:-1], bounds[1:], strict=True)]
+        return [words[start:end] for start, end in pairwise(self.starts.tolist())]
 
 
 def load_shard(store: Store, name: str) -> Shard:

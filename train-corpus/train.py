@@ -25,11 +25,12 @@ from fit import Machine, OneMachine, support
 from gathering import Gathered, gather
 from metrics import Figures, measure, report, table
 from options import add_corpus_options, layout_of, tell
+from reading import SHARD
 from recipe import Recipe
 from sources import expand
 from spread import Spread, processes, timed
 from tokenising import Words
-from work import Unfinished, work_for
+from work import UnfinishedError, work_for
 
 from service import __version__
 from service.cores import available_cores
@@ -102,6 +103,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="tcp://…",
         help="train on this Dask cluster, or on one made here (`local`); --work is then what all its workers reach",
     )
+    parser.add_argument(
+        "--shard",
+        type=int,
+        default=SHARD,
+        metavar="N",
+        help="reviews that a process holds at once (default: %(default)s)",
+    )
     parser.add_argument("--timings", type=Path, metavar="F", help="where the seconds of each step are written, as JSON")
     parser.add_argument(
         "--allow-worse", action="store_true", help="write the bundle even if it is worse than its linear base"
@@ -133,6 +141,7 @@ def train(options: argparse.Namespace) -> None:
             prior=prior,
             words=words,
             spread=spread,
+            shard=options.shard,
         )
         corpus = gathered.corpus
         tell(options, len(corpus.stars), gathered.duplicates, gathered.rejects)
@@ -151,10 +160,10 @@ def machines(options: argparse.Namespace, seconds: dict[str, float]) -> Iterator
     """Give what the steps are spread over, and what solves and boosts: this machine, or a cluster."""
     if options.scheduler:
         # Imported here: training on one machine does without Dask.
-        from cluster import Cluster, connect, over  # noqa: PLC0415
+        from dask_cluster import Cluster, connect, over  # noqa: PLC0415
 
         with connect(options.scheduler) as client:
-            yield timed(over(client), seconds), Cluster(client)
+            yield timed(over(client), seconds), Cluster(client, seconds)
     else:
         with processes(available_cores()) as spread_out:
             spread = timed(spread_out, seconds)
@@ -183,7 +192,7 @@ def finish(
     words: Words,
     spread: Spread,
 ) -> None:
-    """Print the figures, draw the card, write the bundle. Raises ``Unfinished`` where the trees make things worse."""
+    """Print the figures, draw the card, write the bundle. Raises ``UnfinishedError`` where the trees do harm."""
     corpus, held_out = gathered.corpus, validated.held_out
     stars = corpus.stars[validated.measured]
     figures = {
@@ -237,10 +246,10 @@ def refuse_other_directories(bundle: Path) -> None:
 
 
 def refuse_worse(model: Figures, linear: Figures, *, allow: bool) -> None:
-    """Raise ``Unfinished`` when the trees make the linear base worse: then something is wrong with the corpus."""
+    """Raise ``UnfinishedError`` when the trees make the linear base worse: then something is wrong with the corpus."""
     better = model.mae < linear.mae or model.qwk > linear.qwk
     if not allow and (not better or model.rmse > 1.01 * linear.rmse):
-        raise Unfinished(
+        raise UnfinishedError(
             "the trees make the linear base worse on held-out reviews, see the table; "
             "the bundle was not written (--allow-worse writes it all the same)"
         )

@@ -66,7 +66,7 @@ class Seen(NamedTuple):
     start: Stars
     width: int
 
-    def __call__(self) -> Iterator[Rows]:
+    def blocks(self) -> Iterator[Rows]:
         """Yield the rows of each block."""
         for part, start in self.parts():
             yield seen_rows(self.corpus.store, self.scope, self.width, part, start)

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.metadata import version
 
-from reading import SHARD
 from recipe import Recipe
 from sources import stamp
 from store import Store
@@ -27,7 +26,7 @@ _STEPS_DEPEND_ON = (
 _LIBRARIES = ("lightgbm", "mecab-python3", "scikit-learn", "numpy", "scipy")
 
 
-class Unfinished(CorpusError):
+class UnfinishedError(CorpusError):
     """Training that ended without a bundle, but may go on from the steps that it finished."""
 
 
@@ -35,7 +34,7 @@ class Unfinished(CorpusError):
 def work_for(options: argparse.Namespace, sources: Sequence[Source], prior: Sequence[Source]) -> Iterator[Store]:
     """Give the store of the training that ``options`` ask for: with what an earlier one, killed, left in it.
 
-    It is removed in the end, unless training did not come to one: killed, or ``Unfinished``.
+    It is removed in the end, unless training did not come to one: killed, or ``UnfinishedError``.
     """
     key = _key(options, sources, prior)
     root = _root(options, key)
@@ -45,7 +44,7 @@ def work_for(options: argparse.Namespace, sources: Sequence[Source], prior: Sequ
     store.save("begun")
     try:
         yield store
-    except Unfinished:
+    except UnfinishedError:
         print(f"finished steps are kept in {root}", file=sys.stderr)
         raise
     except (CorpusError, BundleError):
@@ -73,7 +72,7 @@ def _key(options: argparse.Namespace, sources: Sequence[Source], prior: Sequence
         "cluster": bool(options.scheduler),
         "dictionary": fingerprint(options.dictionary),
         "recipe": asdict(Recipe()),
-        "shard": SHARD,
+        "shard": options.shard,
         "versions": [__version__, *map(version, _LIBRARIES)],
     }
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]

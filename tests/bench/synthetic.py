@@ -35,8 +35,8 @@ def main() -> None:
 def write(path: Path, rows: int, *, seed: int) -> None:
     """Write ``rows`` reviews (points, texts, product) to ``path``."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    opened = gzip.open(path, "wt", encoding="utf-8", newline="", compresslevel=1) if path.suffix == ".gz" else None
-    with opened or path.open("w", encoding="utf-8", newline="") as file:
+    opened = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "wt", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("points", "texts", "product"))
         writer.writerows(reviews(rows, seed=seed))

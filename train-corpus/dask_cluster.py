@@ -5,11 +5,13 @@ distributed learner. Workers need this code, and reach the store. A worker that 
 loaded again; only boosting cannot go on without it, and ends in ``ClusterError``: what was finished before is kept.
 """
 
+import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from itertools import pairwise
 from threading import Thread
 from typing import Any
 
@@ -19,11 +21,11 @@ from numpy.typing import NDArray
 from recipe import Recipe
 from ridge import Blocks, Problem, Vector, solve
 from scipy.sparse import csr_matrix
-from spread import Answer, Item, Spread
+from spread import Answer, Item, Spread, took
 from store import Store
 from tqdm import tqdm
 from vectorising import BaseBlocks, Seen, as_matrix, seen_rows
-from work import Unfinished
+from work import UnfinishedError
 
 from service.cores import available_cores
 from service.corpus import CorpusError
@@ -38,7 +40,7 @@ _RETRIES = 2
 _CONNECT_SECONDS = 20
 
 
-class ClusterError(Unfinished):
+class ClusterError(UnfinishedError):
     """The cluster did not bring a step to its end."""
 
 
@@ -77,14 +79,14 @@ def over(client: Client) -> Spread:
 class Cluster:
     """A ``Machine`` of the cluster's workers."""
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    def __init__(self, client: Client, seconds: dict[str, float]) -> None:
+        self._client, self._seconds = client, seconds
 
     def bases(self, blocks: BaseBlocks, problems: Sequence[Problem], recipe: Recipe) -> list[tuple[Stars, float]]:
         """Return coefficients and intercept for each problem; all are solved at once, over the same blocks."""
         matrix = RemoteBlocks(self._client, blocks)
         learn = partial(solve, matrix, alpha=recipe.ridge_alpha, tolerance=recipe.ridge_tolerance)
-        with ThreadPoolExecutor(len(problems)) as threads:
+        with took(self._seconds, "base"), ThreadPoolExecutor(len(problems)) as threads:
             return list(threads.map(learn, problems))
 
     def trees(self, seen: Seen, stars: Stars, parameters: dict[str, Any], rounds: int) -> str:
@@ -94,10 +96,11 @@ class Cluster:
         # LightGBM waits for a lost worker for hours; here somebody looks.
         learning = Thread(target=lambda: answers.append(self._boosted(seen, stars, parameters, rounds)), daemon=True)
         learning.start()
-        while learning.is_alive():
-            learning.join(0.5)
-            if lost := workers - set(self._workers()):
-                raise ClusterError(f"the worker {min(lost)} was lost while the trees were boosted; run it again")
+        with took(self._seconds, "trees"):
+            while learning.is_alive():
+                learning.join(0.5)
+                if lost := workers - set(self._workers()):
+                    raise ClusterError(f"the worker {min(lost)} was lost while the trees were boosted; run it again")
         (answer,) = answers
         if isinstance(answer, Exception):
             raise ClusterError(f"the trees could not be boosted: {answer}") from answer
@@ -122,8 +125,7 @@ class RemoteBlocks:
         workers = max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
         bounds = np.linspace(0, len(blocks.own), min(workers, len(blocks.own)) + 1).astype(int).tolist()
         self._groups = [
-            client.submit(_load, blocks, start, end, pure=False, retries=_RETRIES)
-            for start, end in zip(bounds[:-1], bounds[1:], strict=True)
+            client.submit(_load, blocks, start, end, pure=False, retries=_RETRIES) for start, end in pairwise(bounds)
         ]
         shapes = client.gather([client.submit(_shape, group) for group in self._groups])
         self.shape = sum(rows for rows, _ in shapes), shapes[0][1]
@@ -158,7 +160,7 @@ def _shape(blocks: Blocks) -> tuple[int, int]:
 def _boost(client: Client, seen: Seen, stars: Stars, parameters: dict[str, Any], rounds: int) -> str:
     # Imported here: it brings pandas.
     import dask.array as da  # noqa: PLC0415
-    from lightgbm import DaskLGBMRegressor  # noqa: PLC0415
+    from lightgbm import DaskLGBMRegressor, register_logger  # noqa: PLC0415
 
     parts = list(seen.parts())
     counts = tuple(len(start) for _, start in parts)
@@ -167,6 +169,8 @@ def _boost(client: Client, seen: Seen, stars: Stars, parameters: dict[str, Any],
         da.from_delayed(block, shape=(count, seen.width), dtype=float, meta=empty)
         for block, count in zip(_delayed(seen, parts), counts, strict=True)
     ]
+    logging.getLogger("lightgbm").setLevel(logging.ERROR)  # it tells each step, and a warning of its own making
+    register_logger(logging.getLogger("lightgbm"))
     options = {name: value for name, value in parameters.items() if name not in {"num_threads", "num_iterations"}}
     model = DaskLGBMRegressor(client=client, n_estimators=rounds, **options)
     model.fit(
