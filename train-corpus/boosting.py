@@ -45,7 +45,9 @@ def boost(
         for _ in range(rounds):
             if lightgbm.update(booster):
                 break
-        return lightgbm.text(booster) + "\npandas_categorical:null\n"
+        # How many threads there were is not the model's business.
+        text = lightgbm.text(booster).replace(f"\n[num_threads: {threads}]\n", "\n[num_threads: 1]\n")
+        return text + "\npandas_categorical:null\n"
 
 
 class _Handles:
@@ -115,7 +117,7 @@ class _Handles:
     def booster(self, data: ctypes.c_void_p, threads: int) -> ctypes.c_void_p:
         """Return a booster that has learnt nothing yet."""
         booster = ctypes.c_void_p()
-        parameters = self._parameters.replace("num_threads=1", f"num_threads={threads}")
+        parameters = f"{self._parameters} num_threads={threads}"
         self._call("LGBM_BoosterCreate", data, parameters.encode(), ctypes.byref(booster))
         self._boosters.append(booster)
         return booster
@@ -128,7 +130,6 @@ class _Handles:
 
     def text(self, booster: ctypes.c_void_p) -> str:
         """Return the model as LightGBM writes it."""
-        self._call("LGBM_BoosterResetParameter", booster, self._parameters.encode())
         length, buffer = ctypes.c_int64(), ctypes.create_string_buffer(1)
         for _ in range(2):  # first the length, then the text
             buffer = ctypes.create_string_buffer(max(length.value, 1))

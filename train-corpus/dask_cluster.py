@@ -171,7 +171,7 @@ def _boost(client: Client, seen: Seen, stars: Stars, parameters: dict[str, Any],
     ]
     logging.getLogger("lightgbm").setLevel(logging.ERROR)  # it tells each step, and a warning of its own making
     register_logger(logging.getLogger("lightgbm"))
-    options = {name: value for name, value in parameters.items() if name not in {"num_threads", "num_iterations"}}
+    options = {name: value for name, value in parameters.items() if name != "num_iterations"}
     model = DaskLGBMRegressor(client=client, n_estimators=rounds, **options)
     model.fit(
         da.concatenate(blocks),

@@ -232,7 +232,6 @@ def _fit_booster(
             "deterministic": recipe.deterministic,
             "force_col_wise": recipe.force_col_wise,
             "seed": seed,
-            "num_threads": 1,
             "verbose": -1,
             "num_iterations": recipe.rounds,
         }
