@@ -1,5 +1,6 @@
 """Training on a cluster: two real worker processes on loopback, which are killed as well."""
 
+import json
 import os
 import signal
 import threading
@@ -18,8 +19,10 @@ from service.scoring.scorer import predict_base
 pytestmark = pytest.mark.filterwarnings("default")  # Dask and its event loops have their own
 
 QUICK = ["--no-prior", "--no-original", "--validation", "part", "--shard", "100"]
-RMSE = 0.02
-"""How far the scores of trees that were boosted by two workers may be from one machine's: they see other bins."""
+RMSE = 0.03
+"""How far the error on the part held out may be from one machine's: each worker draws its own reviews for a tree."""
+SCORES = 0.1
+"""How far the scores may be, in the root of their mean square: there are 576 reviews to learn from."""
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +54,9 @@ def assert_alike(one: Path, other: Path, texts: list[str]) -> None:
         bases.append(predict_base(rows, scorer.model.coefficients, scorer.model.intercept))
         scores.append(np.array(scorer.score_many(texts)))
     np.testing.assert_allclose(*bases, atol=1e-4, rtol=0)
-    assert np.sqrt(np.mean((scores[0] - scores[1]) ** 2)) < RMSE
+    assert np.sqrt(np.mean((scores[0] - scores[1]) ** 2)) < SCORES
+    errors = [json.loads((path / "manifest.json").read_text())["evaluation"]["rmse"] for path in (one, other)]
+    assert errors[0] == pytest.approx(errors[1], abs=RMSE)
 
 
 def test_a_cluster_comes_out_with_one_machines_bundle(

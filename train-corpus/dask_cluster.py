@@ -99,12 +99,16 @@ class Cluster:
         with took(self._seconds, "trees"):
             while learning.is_alive():
                 learning.join(0.5)
-                if lost := workers - set(self._workers()):
-                    raise ClusterError(f"the worker {min(lost)} was lost while the trees were boosted; run it again")
+                self._miss(workers)
         (answer,) = answers
         if isinstance(answer, Exception):
+            self._miss(workers)
             raise ClusterError(f"the trees could not be boosted: {answer}") from answer
         return answer
+
+    def _miss(self, workers: set[str]) -> None:
+        if lost := workers - set(self._workers()):
+            raise ClusterError(f"the worker {min(lost)} was lost while the trees were boosted; run it again")
 
     def _workers(self) -> dict[str, Any]:
         workers: dict[str, Any] = self._client.scheduler_info(n_workers=-1)["workers"]
