@@ -22,7 +22,7 @@ REGISTRY ?= $(if $(PROJECT),asia.gcr.io/$(PROJECT))
 # A bundle that was asked for, not the default of `make run`.
 OWN_BUNDLE = $(if $(filter file,$(origin BUNDLE)),,$(BUNDLE))
 
-.PHONY: help run train evaluate compare stress obvious bench chaos test test-container test-cluster image image-run push check format system lock clean
+.PHONY: help run train evaluate compare stress obvious bench bench-scale chaos test test-container test-cluster image image-run push check format system lock clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ obvious: $(TEST_ENV) ## serve the same kind of model the obvious way on 127.0.0.
 
 bench: $(TEST_ENV) build/bundle/manifest.json ## measure BUNDLE beside the obvious way on texts of CORPUS (ARGS=--help says what there is)
 	PYTHONPATH=.:tests:stress $(BIN)/python tests/bench/bench.py --bundle $(BUNDLE) --corpus $(CORPUS) $(ARGS)
+
+bench-scale: $(TEST_ENV) ## measure how training grows with its corpus (ARGS="--rows 10000 100000 1000000 --ways one two")
+	$(BIN)/python tests/bench/scale.py $(ARGS)
 
 test-container: $(TEST_ENV) ## build the image and test it as it will run (uses the Docker it finds, else starts one)
 	@PYTHON=$(PYTHON) requirements/system.sh install container

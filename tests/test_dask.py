@@ -53,7 +53,7 @@ def assert_alike(one: Path, other: Path, texts: list[str]) -> None:
         rows = scorer.vectorizer.transform(map(scorer._tokens, texts))  # noqa: SLF001
         bases.append(predict_base(rows, scorer.model.coefficients, scorer.model.intercept))
         scores.append(np.array(scorer.score_many(texts)))
-    np.testing.assert_allclose(*bases, atol=1e-4, rtol=0)
+    np.testing.assert_allclose(bases[0], bases[1], atol=1e-4, rtol=0)
     assert np.sqrt(np.mean((scores[0] - scores[1]) ** 2)) < SCORES
     errors = [json.loads((path / "manifest.json").read_text())["evaluation"]["rmse"] for path in (one, other)]
     assert errors[0] == pytest.approx(errors[1], abs=RMSE)

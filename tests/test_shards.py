@@ -3,7 +3,6 @@
 import csv
 import gzip
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 import ridge
 import train
+from crossvalidation import Validated
 from running import ROOT
 from scipy.sparse import random as random_matrix
 from sklearn.linear_model import Ridge
@@ -87,14 +87,14 @@ def test_training_goes_on_from_the_steps_that_were_finished_before_a_kill(
             time.sleep(0.002)
         running.send_signal(signal.SIGKILL)
     assert not path.exists()
-    before = os.stat(work[0]).st_mtime_ns
+    before = work[0].stat().st_mtime_ns
     tokens = next(work[0].parents[1].glob("own-*-tokens.ids.npy"))
     made = tokens.stat().st_ino, before
     seen: list[tuple[int, int]] = []
 
     real = train.fit_and_validate
 
-    def look(*arguments: object) -> train.Validated:
+    def look(*arguments: object) -> Validated:
         validated = real(*arguments)  # type: ignore[arg-type]
         seen.append((tokens.stat().st_ino, work[0].stat().st_mtime_ns))
         return validated
