@@ -115,7 +115,8 @@ def rows(paths: Sequence[Source], layout: Layout, *, alone: bool | None = None) 
     """Yield each row of ``paths`` as a review or a reject, holding one at a time.
 
     Where a file breaks off, cannot be read or has no column for text or stars, a reject says so with the row, and the
-    next file goes on. Raises ``CorpusError`` instead for a file that is ``alone`` (the only one) and gave no review.
+    next file goes on. Raises ``CorpusError`` instead for a file that is ``alone`` (the only one), when it gave no review
+    or lacks a column.
     """
     alone = len(paths) == 1 if alone is None else alone
     for path in paths:
@@ -129,7 +130,7 @@ def rows(paths: Sequence[Source], layout: Layout, *, alone: bool | None = None) 
             if number:
                 columns.check(path)
         except CorpusError as error:
-            if alone and not reviews:
+            if alone and not (reviews and columns.found):
                 raise
             yield Reject(str(path), number + 1, str(error), "")
 
@@ -176,6 +177,11 @@ class _Columns:
                 self._missing.discard(what)
         self._columns = self._columns or list(map(str, record))
         return picked
+
+    @property
+    def found(self) -> bool:
+        """Whether some row had each of the columns."""
+        return not self._missing
 
     def check(self, path: Source) -> None:
         """Raise ``CorpusError`` when no row of the file had one of the columns: then it was misnamed, not missing."""

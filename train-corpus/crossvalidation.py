@@ -10,7 +10,6 @@ from corpora import Corpus, Positions, Stars
 from counting import number_words
 from fit import Machine, Predicted, fit, folds, predict
 from numpy.typing import NDArray
-from original import fit_and_predict as predict_original
 from recipe import Recipe
 from spread import Spread
 from tokenising import load_shard
@@ -130,6 +129,9 @@ def _predict_held_out(number: int, fitted: Positions, held_out: Positions) -> Pr
 
 
 def _original_held_out(number: int, fitted: Positions, held_out: Positions) -> Stars:
+    # Imported here: it brings LightGBM's Python package and all that that brings, to every process.
+    from original import fit_and_predict as predict_original  # noqa: PLC0415
+
     corpus, _, seed = _shared
     name = f"original-{number}"
     if not corpus.store.has(name):

@@ -145,6 +145,10 @@ def train(options: argparse.Namespace) -> None:
         )
         corpus = gathered.corpus
         tell(options, len(corpus.stars), gathered.duplicates, gathered.rejects)
+        if options.group_column and not any(corpus.groups):
+            raise CorpusError(
+                f"no review has anything in the column {options.group_column}; name it with --group-column"
+            )
         # Training on four fifths must itself be able to hold out fifths of groups.
         if parts(corpus.groups, len(corpus.stars)) < 2 * FOLDS:
             raise CorpusError(f"training takes at least {2 * FOLDS} reviews, or groups of them")
