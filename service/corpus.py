@@ -115,7 +115,7 @@ def rows(paths: Sequence[Source], layout: Layout, *, alone: bool | None = None) 
     """Yield each row of ``paths`` as a review or a reject, holding one at a time.
 
     Where a file breaks off, cannot be read or has no column for text or stars, a reject says so with the row, and the
-    next file goes on. Raises ``CorpusError`` instead for a file that is ``alone`` (the only one), when it gave no review
+    next file goes on. Raises ``CorpusError`` instead for a file that is ``alone`` (the only one), when it has no review
     or lacks a column.
     """
     alone = len(paths) == 1 if alone is None else alone
