@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import pairwise
 from threading import Thread
+from time import sleep
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,8 @@ except ImportError:
 
 _RETRIES = 2
 _CONNECT_SECONDS = 20
+_LOOK_SECONDS = 0.5
+_LOOKS = 6
 
 
 class ClusterError(UnfinishedError):
@@ -56,7 +59,9 @@ def connect(scheduler: str) -> Iterator[Client]:
                 yield client
             return
         with (
-            LocalCluster(available_cores(), threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as cluster,
+            LocalCluster(
+                n_workers=available_cores(), threads_per_worker=1, host="127.0.0.1", dashboard_address=None
+            ) as cluster,
             Client(cluster) as client,
         ):
             yield client
@@ -97,18 +102,23 @@ class Cluster:
         learning = Thread(target=lambda: answers.append(self._boosted(seen, stars, parameters, rounds)), daemon=True)
         learning.start()
         with took(self._seconds, "trees"):
-            while learning.is_alive():
-                learning.join(0.5)
-                self._miss(workers)
-        (answer,) = answers
-        if isinstance(answer, Exception):
-            self._miss(workers)
-            raise ClusterError(f"the trees could not be boosted: {answer}") from answer
-        return answer
+            while learning.is_alive() and not workers - set(self._workers()):
+                learning.join(_LOOK_SECONDS)
+        if answers and isinstance(answers[0], str):
+            return answers[0]
+        raise self._failed(workers, answers)
 
-    def _miss(self, workers: set[str]) -> None:
-        if lost := workers - set(self._workers()):
-            raise ClusterError(f"the worker {min(lost)} was lost while the trees were boosted; run it again")
+    def _failed(self, workers: set[str], answers: Sequence[str | Exception]) -> ClusterError:
+        lost = workers - set(self._workers())
+        for _ in range(_LOOKS):  # LightGBM may notice before the scheduler does
+            if not lost:
+                sleep(_LOOK_SECONDS)
+                lost = workers - set(self._workers())
+        # A worker in which LightGBM failed keeps its half of the connection, and would learn rubbish the next time.
+        self._client.restart_workers(sorted(workers - lost), raise_for_error=False)
+        if lost:
+            return ClusterError(f"the worker {min(lost)} was lost while the trees were boosted; run it again")
+        return ClusterError(f"the trees could not be boosted: {answers[0]}")
 
     def _workers(self) -> dict[str, Any]:
         workers: dict[str, Any] = self._client.scheduler_info(n_workers=-1)["workers"]

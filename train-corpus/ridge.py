@@ -4,7 +4,7 @@ What is solved is scikit-learn's ``Ridge(solver="sparse_cg")``, and over a singl
 neither the whole matrix nor a copy of it for every choice of rows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -19,9 +19,7 @@ Vector = NDArray[np.float64]
 class Matrix(Protocol):
     """Rows that may lie in other processes; all that solving asks of them are two products."""
 
-    @property
-    def shape(self) -> tuple[int, int]:
-        """The numbers of rows and columns."""
+    shape: tuple[int, int]
 
     def times(self, vector: Vector) -> Vector:
         """Return the product with a vector of a value for each column."""
@@ -31,16 +29,13 @@ class Matrix(Protocol):
 
 
 class Blocks:
-    """A ``Matrix`` of blocks of rows in memory, or mapped into it."""
+    """A ``Matrix`` of blocks of rows; ``blocks`` may be such that each is loaded anew whenever it is asked for."""
 
-    def __init__(self, blocks: Sequence[csr_matrix]) -> None:
+    def __init__(self, blocks: Iterable[csr_matrix]) -> None:
         self._blocks = blocks
-        self._bounds = np.cumsum([0, *(block.shape[0] for block in blocks)]).tolist()
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """The numbers of rows and columns."""
-        return self._bounds[-1], self._blocks[0].shape[1]
+        shapes = [block.shape for block in blocks]
+        self._bounds = np.cumsum([0, *(rows for rows, _ in shapes)]).tolist()
+        self.shape: tuple[int, int] = self._bounds[-1], shapes[0][1]
 
     def times(self, vector: Vector) -> Vector:
         """Return the product with a vector of a value for each column."""
