@@ -164,7 +164,7 @@ class RemoteBlocks:
 
 
 def _load(blocks: BaseBlocks, start: int, end: int) -> Blocks:
-    return Blocks(blocks.load(start, end))
+    return Blocks([blocks.load(number) for number in range(start, end)])
 
 
 def _shape(blocks: Blocks) -> tuple[int, int]:

@@ -50,7 +50,7 @@ class OneMachine:
 
     def bases(self, blocks: BaseBlocks, problems: Sequence[Problem], recipe: Recipe) -> list[tuple[Stars, float]]:
         """Return coefficients and intercept for each problem, solved side by side."""
-        return list(self._spread(partial(_solve, blocks, recipe), problems, "base"))
+        return list(self._spread(partial(_solve, blocks, recipe), list(enumerate(problems)), "base"))
 
     def trees(self, seen: Seen, stars: Stars, parameters: dict[str, Any], rounds: int) -> str:
         """Return LightGBM's text model."""
@@ -63,8 +63,15 @@ def _boost(seen: Seen, **options: Any) -> str:
     return boost(seen.blocks, width=seen.width, start=seen.start, **options)
 
 
-def _solve(blocks: BaseBlocks, recipe: Recipe, problem: Problem) -> tuple[Stars, float]:
-    return solve(Blocks(blocks.load()), problem, alpha=recipe.ridge_alpha, tolerance=recipe.ridge_tolerance)
+def _solve(blocks: BaseBlocks, recipe: Recipe, numbered: tuple[int, Problem]) -> tuple[Stars, float]:
+    number, problem = numbered
+    name = f"{blocks.own[0]}-base-{number}"
+    if not blocks.store.has(name):
+        alpha, tolerance = recipe.ridge_alpha, recipe.ridge_tolerance
+        coefficients, intercept = solve(Blocks(blocks), problem, alpha=alpha, tolerance=tolerance)
+        blocks.store.save(name, coefficients=coefficients, intercept=np.array(intercept))
+    coefficients, saved = blocks.store.load(name, "coefficients", "intercept")
+    return np.array(coefficients), float(saved)
 
 
 def fit(

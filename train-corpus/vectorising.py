@@ -1,6 +1,7 @@
 """From shards of tokens to blocks of TF-IDF rows on disk, by the vectoriser that serving uses."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -85,7 +86,8 @@ def seen_rows(store: Store, scope: str, width: int, part: Part, start: Stars) ->
     return boosted_rows(take(load_rows(store, f"{scope}{part.shard}-rows"), part.chosen), start, width)
 
 
-class BaseBlocks(NamedTuple):
+@dataclass(frozen=True)
+class BaseBlocks:
     """The blocks that the linear base is fitted on: those of the own shards, then those of the prior.
 
     Where there is a prior, one more column holds ``origin`` in its rows.
@@ -97,13 +99,19 @@ class BaseBlocks(NamedTuple):
     width: int
     origin: float
 
-    def load(self, start: int = 0, end: int | None = None) -> list[csr_matrix]:
-        """Return the blocks ``start`` to ``end`` of the own ones; the prior is part of the last."""
-        blocks = [as_matrix(load_rows(self.store, name), self.width + bool(self.prior)) for name in self.own[start:end]]
-        if self.prior and end in {None, len(self.own)}:
-            helping = [_with_origin(load_rows(self.store, name), self.width, self.origin) for name in self.prior]
-            blocks[-1] = vstack((blocks[-1], *helping)).tocsr()
-        return blocks
+    def __iter__(self) -> Iterator[csr_matrix]:
+        """Yield each own block, mapped: it takes memory only while it is used. The prior is part of the last."""
+        for number in range(len(self.own)):
+            yield self.load(number)
+
+    def load(self, number: int) -> csr_matrix:
+        """Return the own block ``number``."""
+        block = as_matrix(load_rows(self.store, self.own[number]), self.width + bool(self.prior))
+        return self._with_prior(block) if self.prior and number == len(self.own) - 1 else block
+
+    def _with_prior(self, last: csr_matrix) -> csr_matrix:
+        helping = [_with_origin(load_rows(self.store, name), self.width, self.origin) for name in self.prior]
+        return vstack((last, *helping)).tocsr()
 
 
 def _with_origin(rows: Rows, width: int, origin: float) -> csr_matrix:
