@@ -11,7 +11,7 @@ GROUP ?= $(if $(filter train-corpus/reviews.csv,$(CORPUS)),domain)
 
 VENV := .venv
 BIN := $(VENV)/bin
-LOCKS := serving training stress development
+LOCKS := serving training distributed stress development
 # One stamp a stage of the environment: serving does not wait for what only tests need.
 RUN_ENV := $(VENV)/.run
 TEST_ENV := $(VENV)/.test
@@ -24,7 +24,7 @@ REGISTRY ?= $(if $(PROJECT),asia.gcr.io/$(PROJECT))
 # A bundle that was asked for, not the default of `make run`.
 OWN_BUNDLE = $(if $(filter file,$(origin BUNDLE)),,$(BUNDLE))
 
-.PHONY: help run train evaluate score compare export feedback stress obvious bench chaos fuzz sbom audit test test-container test-cluster image image-run push check format system lock clean
+.PHONY: help run train evaluate score compare export feedback stress obvious bench bench-scale chaos fuzz sbom audit test test-container test-cluster image image-run push check format system lock clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ obvious: $(TEST_ENV) ## serve the same kind of model the obvious way on 127.0.0.
 
 bench: $(TEST_ENV) build/bundle/manifest.json ## measure BUNDLE beside the obvious way on texts of CORPUS (ARGS=--help says what there is)
 	PYTHONPATH=.:tests:stress $(BIN)/python tests/bench/bench.py --bundle $(BUNDLE) --corpus $(CORPUS) $(ARGS)
+
+bench-scale: $(TEST_ENV) ## measure how training grows with its corpus (ARGS="--rows 10000 100000 1000000 --ways one two")
+	$(BIN)/python tests/bench/scale.py $(ARGS)
 
 test-container: $(TEST_ENV) ## build the image and test it as it will run (uses the Docker it finds, else starts one)
 	@PYTHON=$(PYTHON) requirements/system.sh install container
@@ -138,7 +141,7 @@ $(RUN_ENV): requirements/serving.txt requirements/training.txt pyproject.toml | 
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(TEST_ENV): requirements/stress.txt requirements/development.txt $(RUN_ENV)
+$(TEST_ENV): requirements/distributed.txt requirements/stress.txt requirements/development.txt $(RUN_ENV)
 	@PYTHON=$(PYTHON) requirements/system.sh install test
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/stress.txt -r requirements/development.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/distributed.txt -r requirements/stress.txt -r requirements/development.txt
 	@touch $@

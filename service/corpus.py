@@ -10,8 +10,10 @@ import hashlib
 import io
 import json
 import math
+import re
 import tempfile
 import unicodedata
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +27,11 @@ STARS_COLUMNS = ("points", "point", "stars", "star_rating", "rating", "score")
 _PARQUET_BATCH = 4096
 # csv stops at 131,072 characters a field; a cell may hold a long review, but not a whole file behind a lost quote.
 _LONGEST_CELL = 10_000_000
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+Source = Path | str
+"""A path, or a URL such as ``gs://bucket/reviews.csv.gz``."""
 
 
 class CorpusError(Exception):
@@ -86,11 +93,10 @@ class Corpus:
         return digest.hexdigest()
 
 
-def read(paths: Sequence[Path], layout: Layout) -> Corpus:
+def read(paths: Sequence[Source], layout: Layout) -> Corpus:
     """Return the reviews of all ``paths``, in order.
 
-    A review that repeats another's text and stars is dropped and counted. Raises ``CorpusError`` for a file that
-    cannot be read or has no column for text or stars.
+    A review that repeats another's text and stars is dropped and counted. Raises ``CorpusError`` as ``rows`` does.
     """
     corpus = Corpus()
     seen: set[tuple[str, float]] = set()
@@ -105,18 +111,34 @@ def read(paths: Sequence[Path], layout: Layout) -> Corpus:
     return corpus
 
 
-def rows(paths: Sequence[Path], layout: Layout) -> Iterator[Review | Reject]:
-    """Yield each row of ``paths`` as a review or a reject, holding one at a time."""
+def rows(paths: Sequence[Source], layout: Layout, *, alone: bool | None = None) -> Iterator[Review | Reject]:
+    """Yield each row of ``paths`` as a review or a reject, holding one at a time.
+
+    Where a file breaks off, cannot be read or has no column for text or stars, a reject says so with the row, and the
+    next file goes on. Raises ``CorpusError`` instead for a file that is ``alone`` (the only one), when it has no review
+    or lacks a column.
+    """
+    alone = len(paths) == 1 if alone is None else alone
     for path in paths:
+        number, reviews = 0, 0
         columns = _Columns(layout)
-        number = 0
-        for number, record in _records(path, layout):
-            if isinstance(record, str):
-                yield Reject(str(path), number, record, "")
-            else:
-                yield _review(columns.pick(record), layout.scale, source=str(path), row=number)
-        if number:
-            columns.check(path)
+        try:
+            for number, record in _records(path, layout):
+                row = _row(record, columns, layout, source=str(path), row=number)
+                reviews += isinstance(row, Review)
+                yield row
+            if number:
+                columns.check(path)
+        except CorpusError as error:
+            if alone and not (reviews and columns.found):
+                raise
+            yield Reject(str(path), number + 1, str(error), "")
+
+
+def _row(record: "Record", columns: "_Columns", layout: Layout, *, source: str, row: int) -> Review | Reject:
+    if isinstance(record, str):
+        return Reject(source, row, record, "")
+    return _review(columns.pick(record), layout.scale, source=source, row=row)
 
 
 def write_rejects(rejects: Iterable[Reject], path: Path) -> None:
@@ -156,7 +178,12 @@ class _Columns:
         self._columns = self._columns or list(map(str, record))
         return picked
 
-    def check(self, path: Path) -> None:
+    @property
+    def found(self) -> bool:
+        """Whether some row had each of the columns."""
+        return not self._missing
+
+    def check(self, path: Source) -> None:
         """Raise ``CorpusError`` when no row of the file had one of the columns: then it was misnamed, not missing."""
         for what in sorted(self._missing):
             raise CorpusError(
@@ -176,7 +203,7 @@ def _review(picked: Mapping[str, Any], scale: tuple[float, float], *, source: st
     if "\0" in text:
         return reject("text has a NUL character")
     # Bytes that are not of the encoding arrive as lone surrogates, and so do broken \u escapes in JSON.
-    if any("\ud800" <= character <= "\udfff" for character in text):
+    if _SURROGATE.search(text):
         return reject("text is not in the encoding")
     rating = _rating(stars)
     if rating is None:
@@ -207,12 +234,12 @@ Record = Mapping[str, Any] | str
 """A row by column, or the reason why it is none."""
 
 
-def _records(path: Path, layout: Layout) -> Iterator[tuple[int, Record]]:
+def _records(path: Source, layout: Layout) -> Iterator[tuple[int, Record]]:
     """Yield ``(row number, record)`` for each row of ``path``; rows count from 1, without a header."""
-    if path.is_dir():
+    if isinstance(path, Path) and path.is_dir():
         yield from directory_records(path, layout)
         return
-    suffixes = [suffix.lower() for suffix in path.suffixes]
+    suffixes = [suffix.lower() for suffix in Path(path).suffixes]
     kind = next((suffix for suffix in reversed(suffixes) if suffix != ".gz"), "")
     readers: dict[str, Callable[[IO[bytes]], Iterator[tuple[int, Record]]]] = {
         ".csv": lambda file: _delimited(file, layout, ","),
@@ -227,12 +254,27 @@ def _records(path: Path, layout: Layout) -> Iterator[tuple[int, Record]]:
             f"{path} is of no known kind; known are {', '.join(readers)}, each also with .gz, and directories"
         )
     try:
-        with path.open("rb") as raw:
+        with opened(path) as raw:
             yield from readers[kind](_inflated(raw) if suffixes[-1] == ".gz" else raw)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise CorpusError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
     except (UnicodeError, csv.Error, LookupError) as error:
         raise CorpusError(f"cannot read {path} as {kind[1:]} in {layout.encoding}: {error}") from error
+
+
+def opened(source: Source) -> IO[bytes]:
+    """Return a file open for reading; a URL is read by fsspec and the package that it names for it.
+
+    Raises ``OSError`` when there is none, and ``CorpusError`` without the packages.
+    """
+    if isinstance(source, Path) or "://" not in source:
+        return Path(source).open("rb")
+    try:
+        import fsspec  # noqa: PLC0415 - only those who read from object stores have it
+
+        return cast("IO[bytes]", fsspec.open(source, "rb").open())
+    except (ImportError, ValueError) as error:
+        raise CorpusError(f"cannot read {source}: {error}") from None
 
 
 def _inflated(file: IO[bytes]) -> IO[bytes]:

@@ -179,14 +179,14 @@ import sys
 from pathlib import Path
 from service.scoring.bundle import write, load
 from service.scoring.tokens import Tokenizer
-import train, fit, numpy as np
-from fit import NO_REVIEWS, Reviews
+import fit
 from recipe import Recipe
+from service.corpus import Review
+from tokenised import corpus_of
 
 tokenizer = Tokenizer()
-words = [["良い", str(i % 7)] for i in range(200)]
-stars = np.array([1.0 + i % 5 for i in range(200)])
-trained = fit.fit(Reviews(words, stars, [""] * 200), NO_REVIEWS, Recipe(rounds=2), seed=1)
+reviews = [Review(f"良い {i % 7}", 1.0 + i % 5) for i in range(200)]
+trained = fit.fit(corpus_of(reviews, Path(sys.argv[1] + "-work")), Recipe(rounds=2), seed=1)
 facts = {"libraries": {}}
 print("ready", flush=True)
 import dataclasses, itertools
@@ -198,7 +198,7 @@ for intercept in itertools.count():
 
 def test_a_writer_killed_at_any_moment_leaves_a_whole_bundle(tmp_path: Path) -> None:
     path = tmp_path / "bundle"
-    environ = {**os.environ, "PYTHONPATH": str(ROOT / "train-corpus")}
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT / "train-corpus", ROOT / "tests")))}
     for attempt in range(6):
         with subprocess.Popen(
             [sys.executable, "-W", "ignore", "-c", WRITER, str(path)], cwd=ROOT, env=environ, stdout=subprocess.PIPE

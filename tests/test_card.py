@@ -10,15 +10,18 @@ import card
 import card_numbers
 import numpy as np
 import pytest
+from card_numbers import Reviews
+from corpora import Corpus
 from crossvalidation import HeldOut
-from fit import NO_REVIEWS, Reviews, fit
+from fit import Support, fit, support
 from metrics import measure, report
 from recipe import Recipe
-from train import prepare
+from tokenised import corpus_of
+from tokenising import load_shard
+from train import reviews_at
 
 from service.corpus import Review
 from service.scoring.bundle import Trained
-from service.scoring.tokens import Tokenizer
 
 CERTAINTY = {"level": 0.8, "coverage": 0.8125, "median_width": 1.937, "scores": [1.0, 5.0]}
 
@@ -29,14 +32,16 @@ class Inputs(NamedTuple):
     own: Reviews
     held_out: HeldOut
     trained: Trained
+    support: Support
+    corpus: Corpus
 
     def render(self, **facts: Any) -> dict[str, bytes]:
         return card.render(
             facts=self.facts | facts,
-            texts=self.texts,
             own=self.own,
             held_out=self.held_out,
             trained=self.trained,
+            support=self.support,
         )
 
 
@@ -64,16 +69,17 @@ def number(mark: ET.Element, attribute: str) -> float:
 
 
 @pytest.fixture(scope="module")
-def make(reviews: list[dict[str, str]]) -> Callable[..., Inputs]:
+def make(reviews: list[dict[str, str]], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Inputs]:
     """Return a function that trains on some of the embedded reviews; what is held out is made up, with a seed."""
-    tokenizer = Tokenizer()
 
     def make(*, step: int, group: Callable[[int, str], str] = lambda _, domain: domain) -> Inputs:
         chosen = [
             Review(row["texts"], float(row["points"]), group(at, row["domain"]))
             for at, row in enumerate(reviews[::step])
         ]
-        own = prepare(chosen, tokenizer)
+        corpus_read = corpus_of(chosen, tmp_path_factory.mktemp("work"))
+        everything = np.arange(len(chosen))
+        own = reviews_at(corpus_read, everything)
         random = np.random.default_rng(1)
         count = len(own.stars)
         held_out = HeldOut(
@@ -94,7 +100,9 @@ def make(reviews: list[dict[str, str]]) -> Callable[..., Inputs]:
             "corpus": corpus,
             "evaluation": {"method": "5 folds by domain", **report(count, figures)},
         }
-        return Inputs(facts, [each.text for each in chosen], own, held_out, fit(own, NO_REVIEWS, Recipe(), seed=1))
+        trained = fit(corpus_read, Recipe(), seed=1)
+        texts = [each.text for each in chosen]
+        return Inputs(facts, texts, own, held_out, trained, support(corpus_read, "", everything), corpus_read)
 
     return make
 
@@ -169,7 +177,9 @@ def test_the_strongest_terms_are_those_of_the_base(inputs: Inputs, files: dict[s
                 assert term["weight"] == pytest.approx(weight, abs=1e-6)
                 assert term["rows"] >= numbers["support"] >= card_numbers.LEAST_REVIEWS
     (worst,) = [term for term in numbers["words"]["against"] if term["term"] == "最悪"]
-    assert worst["rows"] == sum("最悪" in tokens for tokens in inputs.own.tokens)
+    assert worst["rows"] == sum(
+        "最悪" in tokens for tokens in load_shard(inputs.corpus.store, inputs.corpus.own[0]).tokens()
+    )
 
 
 def test_the_plots_are_drawn_from_the_numbers_of_the_tables(files: dict[str, bytes]) -> None:

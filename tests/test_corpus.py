@@ -159,7 +159,7 @@ def test_a_row_with_too_many_cells_is_not_cut_to_fit(tmp_path: Path) -> None:
     ("name", "content", "message"),
     [
         ("reviews.xlsx", b"PK", "of no known kind"),
-        ("reviews.csv.gz", gzip.compress(b"points,texts\n" + b"5,x\n" * 9999)[:60], "cannot read"),
+        ("reviews.csv.gz", gzip.compress(b"points,texts\n" + b"5,x\n" * 9999)[:12], "cannot read"),
         ("reviews.parquet", b"not parquet", "cannot read"),
         ("reviews.csv", b'points,texts\n5,"' + b"x" * 10_000_001, "field larger"),
     ],
@@ -169,6 +169,17 @@ def test_a_file_that_cannot_be_read_is_named(name: str, content: bytes, message:
     with pytest.raises(CorpusError, match=message) as refused:
         read([tmp_path / name], Layout())
     assert name in str(refused.value)
+
+
+def test_a_file_that_breaks_off_gives_what_it_has_and_one_reject(tmp_path: Path) -> None:
+    whole = "points,texts\n" + "".join(f"5,{number} 番目の品です\n" for number in range(5_000))
+    (tmp_path / "cut.csv.gz").write_bytes(gzip.compress(whole.encode())[:-2_000])
+    corpus = read([tmp_path / "cut.csv.gz"], Layout())
+    assert len(corpus.reviews) > 1_000
+    assert corpus.reviews[-1].text == f"{len(corpus.reviews) - 1} 番目の品です"
+    (broken,) = corpus.rejects
+    assert broken.row == len(corpus.reviews) + 1
+    assert "cut.csv.gz: Compressed file ended" in broken.reason
 
 
 def test_files_that_are_not_there_are_named(tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ import lightgbm
 import numpy as np
 import pytest
 import train
-from fit import predict
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -22,7 +21,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import Ridge
 
 from service.scoring import bundle
-from service.scoring.scorer import Scorer
+from service.scoring.booster import Booster
+from service.scoring.scorer import Model, Scorer
 from service.scoring.text import normalise
 from service.scoring.tokens import Tokenizer
 
@@ -105,8 +105,9 @@ def test_training_itself_gives_the_same_scores(
     monkeypatch.setattr(train, "write", keep)
     options = ["--corpus", str(tiny_corpus), "--bundle", str(tmp_path / "b"), "--no-prior", "--no-original"]
     assert train.main(options) == 0
-    tokenizer = Tokenizer()
-    expected = predict(kept[0], [tokenizer(normalise(text)) for text in texts])
+    trained, tokenizer = kept[0], Tokenizer()
+    model = Model(trained.coefficients, trained.intercept, Booster(trained.booster))
+    expected = model.predict(trained.vectorizer.transform(tokenizer(normalise(text)) for text in texts))
     np.testing.assert_allclose(bundle.load(tiny_bundle).scorer.score_many(texts), expected, atol=1e-9, rtol=0)
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import lightgbm
 import numpy as np
 import pytest
-from fit import as_matrix
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from vectorising import as_matrix
 
 from service.scoring.alignment import align
 from service.scoring.bundle import load

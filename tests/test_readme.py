@@ -33,6 +33,9 @@ NOT_HERE: Mapping[str, str] = {
     "make fuzz": "takes ten minutes; tests/test_fuzz.py is its short form",
     "make sbom": "tests/test_supply.py runs it",
     "make audit": "wants a service of advisories; tests/test_supply.py brings one",
+    "train.py --scheduler tcp://… --work gs://bucket/work": (
+        "wants a cluster and an object store; tests/test_dask.py trains on two workers and a directory"
+    ),
     "make feedback REDIS=redis://localhost:6379/0 OUT=said.csv": REDIS,
     'make feedback REDIS=redis://localhost:6379/0 ARGS="--report --disagreements"': REDIS,
     "make image": DOCKER,

@@ -15,7 +15,7 @@ def tracked() -> list[Path]:
     return [ROOT / name for name in listed.split("\0") if name]
 
 
-@pytest.mark.parametrize("name", ["serving", "training", "stress", "development"])
+@pytest.mark.parametrize("name", ["serving", "training", "distributed", "stress", "development"])
 def test_every_requirement_is_locked_with_hashes_and_without_addresses(name: str) -> None:
     lock = (ROOT / "requirements" / f"{name}.txt").read_text()
     requirements = re.split(r"\n(?=[a-z])", lock.strip())

@@ -5,7 +5,7 @@ from pathlib import Path
 import lightgbm
 import numpy as np
 import pytest
-from fit import as_matrix
+from vectorising import as_matrix
 
 from service.scoring.booster import Booster
 from service.scoring.bundle import load

@@ -1,13 +1,19 @@
 """TF-IDF, held against scikit-learn's and against itself."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
-from fit import as_matrix, fit_vectorizer
+from corpora import Corpus
+from fit import fit_vectorizer
 from hypothesis import given
 from hypothesis import strategies as st
 from recipe import Recipe
 from sklearn.feature_extraction.text import TfidfVectorizer
+from tokenised import corpus_of
+from vectorising import as_matrix
 
+from service.corpus import Review
 from service.scoring.text import normalise
 from service.scoring.tokens import Tokenizer
 from service.scoring.vectors import Vectorizer, ngrams
@@ -23,9 +29,14 @@ def tokens(reviews: list[dict[str, str]]) -> list[list[str]]:
     return [tokenizer(normalise(review["texts"])) for review in reviews]
 
 
-def test_rows_are_scikit_learns_on_every_embedded_review(tokens: list[list[str]]) -> None:
+@pytest.fixture
+def corpus(reviews: list[dict[str, str]], tmp_path: Path) -> Corpus:
+    return corpus_of([Review(review["texts"], 3.0) for review in reviews], tmp_path, shard=2_000)
+
+
+def test_rows_are_scikit_learns_on_every_embedded_review(tokens: list[list[str]], corpus: Corpus) -> None:
     recipe = Recipe()
-    ours, frequency = fit_vectorizer(tokens, recipe)
+    ours, frequency = fit_vectorizer(corpus, recipe)
     theirs = TfidfVectorizer(
         analyzer=lambda words: list(ngrams(words, recipe.longest_ngram)),
         min_df=recipe.min_document_frequency,
@@ -38,8 +49,8 @@ def test_rows_are_scikit_learns_on_every_embedded_review(tokens: list[list[str]]
     assert frequency.tolist() == expected.getnnz(axis=0).tolist() == sorted(frequency, reverse=True)
 
 
-def test_the_most_frequent_terms_stay_when_there_are_too_many(tokens: list[list[str]]) -> None:
-    few, _ = fit_vectorizer(tokens, Recipe(max_terms=100))
+def test_the_most_frequent_terms_stay_when_there_are_too_many(corpus: Corpus) -> None:
+    few, _ = fit_vectorizer(corpus, Recipe(max_terms=100))
     assert few.width == 100
     assert few.terms[0] == "。"
     assert {"た", "です"} <= set(few.terms)

@@ -12,11 +12,11 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from card_numbers import Numbers, measure_card
+from card_numbers import Numbers, Reviews, measure_card
 from card_parts import Plot, Points, Section, Table
 from card_text import sections
 from crossvalidation import HeldOut
-from fit import Reviews
+from fit import Support
 
 from service.scoring.bundle import Trained
 
@@ -24,13 +24,14 @@ _PAGE = Path(__file__).with_name("card.html")
 
 
 def render(
-    *, facts: Mapping[str, Any], texts: Sequence[str], own: Reviews, held_out: HeldOut, trained: Trained
+    *, facts: Mapping[str, Any], own: Reviews, held_out: HeldOut, trained: Trained, support: Support
 ) -> dict[str, bytes]:
     """Return the card's files by name: ``model-card.md`` and ``model-card.html``, the same bytes for the same input.
 
-    ``facts`` is what the manifest says of the training, ``texts`` are the reviews of ``own`` as they were written.
+    ``facts`` is what the manifest says of the training, ``own`` are the reviews that were held out, ``support`` says on
+    what the terms of ``trained`` stand.
     """
-    numbers = measure_card(facts=facts, texts=texts, own=own, held_out=held_out, trained=trained)
+    numbers = measure_card(facts=facts, own=own, held_out=held_out, trained=trained, support=support)
     japanese, english = sections(numbers, lambda ja, _: ja), sections(numbers, lambda _, en: en)
     files = {"model-card.md": _markdown(japanese, english), "model-card.html": _html(numbers, japanese, english)}
     # A group's name may hold half of a surrogate pair.

@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from crossvalidation import HeldOut
-from fit import Reviews
+from fit import Support
 from metrics import Figures
 from numpy.typing import NDArray
 
@@ -28,8 +28,16 @@ _PREDICTORS = {"model": "", "linear": "linear_", "constant": "constant_", "origi
 Numbers = Mapping[str, Any]
 
 
+class Reviews(NamedTuple):
+    """The reviews that were held out: stars, groups (all empty: there are none) and lengths in characters."""
+
+    stars: NDArray[np.float64]
+    groups: Sequence[str]
+    characters: NDArray[np.int64]
+
+
 def measure_card(
-    *, facts: Mapping[str, Any], texts: Sequence[str], own: Reviews, held_out: HeldOut, trained: Trained
+    *, facts: Mapping[str, Any], own: Reviews, held_out: HeldOut, trained: Trained, support: Support
 ) -> dict[str, Any]:
     """Return every number of the card, ready for JSON."""
     evaluation, certainty = facts["evaluation"], facts.get("certainty")
@@ -38,12 +46,12 @@ def measure_card(
         for name, prefix in _PREDICTORS.items()
         if f"{prefix}rmse" in evaluation
     }
-    lengths = np.searchsorted(LENGTHS, [len(text) for text in texts], side="right") - 1
+    lengths = np.searchsorted(LENGTHS, own.characters, side="right") - 1
     groups = np.array(own.groups, object)
     names = sorted(set(own.groups)) if any(own.groups) else []
     listed = names if 2 <= len(names) <= MOST_GROUPS else []
     # What is in fewer reviews has a large weight by its idf, and little to say.
-    support = max(LEAST_REVIEWS, len(own.stars) // 500)
+    least = max(LEAST_REVIEWS, facts["corpus"]["rows"] // 500)
     by_group = [_slice(name, groups == name, own, held_out) for name in listed]
     return {
         "version": facts["version"],
@@ -61,8 +69,8 @@ def measure_card(
         ],
         "groups": {"count": len(names), "slices": sorted(by_group, key=lambda part: -part["mae"])},
         "known": _rounded(np.median(held_out.known)),
-        **_strongest(own, trained, support),
-        "support": support,
+        **_strongest(trained, support, least),
+        "support": least,
         "certainty": certainty and {name: certainty[name] for name in ("level", "coverage", "median_width")},
     }
 
@@ -120,24 +128,20 @@ def _slice(name: str, rows: NDArray[np.bool_], own: Reviews, held_out: HeldOut) 
     }
 
 
-def _strongest(own: Reviews, trained: Trained, least: int) -> dict[str, dict[str, list[dict[str, Any]]]]:
+def _strongest(trained: Trained, support: Support, least: int) -> dict[str, dict[str, list[dict[str, Any]]]]:
     """Return words and phrases of the largest weight for and against, the largest first, from ``least`` reviews on.
 
     The weight is what the linear base adds for a term before the text's vector is scaled to length one.
     """
     vectorizer = trained.vectorizer
-    rows = vectorizer.transform(own.tokens)
-    owner = np.repeat(np.arange(len(own.stars)), np.diff(rows.indptr))
-    support = np.bincount(rows.indices, minlength=vectorizer.width)
-    stars = np.bincount(rows.indices, own.stars[owner], minlength=vectorizer.width)
     terms: list[dict[str, Any]] = [
         {
             "term": vectorizer.terms[column],
             "weight": _rounded(trained.coefficients[column] * vectorizer.idf[column]),
-            "rows": int(support[column]),
-            "mean_stars": _rounded(stars[column] / support[column]),
+            "rows": int(support.rows[column]),
+            "mean_stars": _rounded(support.stars[column] / support.rows[column]),
         }
-        for column in np.flatnonzero(support >= least).tolist()
+        for column in np.flatnonzero(support.rows >= least).tolist()
     ]
     terms.sort(key=lambda term: (-abs(term["weight"]), term["term"]))
     kinds = {

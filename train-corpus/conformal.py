@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 import numpy as np
-from fit import Stars
+from corpora import Stars
 from numpy.typing import NDArray
 
 from service.scoring.certainty import Certainty

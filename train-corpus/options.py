@@ -2,9 +2,13 @@
 
 import argparse
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
-from service.corpus import STARS_COLUMNS, TEXT_COLUMNS, Corpus, CorpusError, Layout, read, write_rejects
+from sources import expand
+
+from service.corpus import STARS_COLUMNS, TEXT_COLUMNS, Corpus, CorpusError, Layout, Reject, read, write_rejects
 
 
 def add_corpus_options(parser: argparse.ArgumentParser, *, rejects: str) -> None:
@@ -15,11 +19,11 @@ def add_corpus_options(parser: argparse.ArgumentParser, *, rejects: str) -> None
     parser.set_defaults(rejects_ending=rejects)
     parser.add_argument(
         "--corpus",
-        type=Path,
         nargs="+",
         required=True,
         metavar="PATH",
-        help="CSV, TSV, JSON Lines, Parquet (each also .gz), or a directory of one-object-a-file JSON",
+        help="CSV, TSV, JSON Lines, Parquet (each also .gz), or a directory of one-object-a-file JSON; quoted, also "
+        "patterns like 'reviews-*.csv.gz' and URLs like gs://bucket/reviews-*.parquet",
     )
     parser.add_argument(
         "--text-column", default="", metavar="C", help=f"default: the first of {', '.join(TEXT_COLUMNS)}"
@@ -40,30 +44,40 @@ def add_corpus_options(parser: argparse.ArgumentParser, *, rejects: str) -> None
     )
 
 
-def read_corpus(arguments: argparse.Namespace, *, group_column: str = "") -> Corpus:
-    """Return the corpus that the options name; what was left out is told on stderr and listed in the rejects file.
-
-    Raises ``CorpusError`` when nothing is left.
-    """
-    layout = Layout(
+def layout_of(arguments: argparse.Namespace, *, group_column: str = "") -> Layout:
+    """Return how the options say that the corpus is laid out."""
+    return Layout(
         text_column=arguments.text_column,
         stars_column=arguments.stars_column,
         group_column=group_column,
         encoding=arguments.encoding,
         scale=arguments.scale,
     )
-    corpus = read(arguments.corpus, layout)
-    rejects = arguments.rejects or arguments.bundle.with_name(arguments.bundle.name + arguments.rejects_ending)
-    print(f"{len(corpus.reviews):,} reviews; {corpus.duplicates:,} exact duplicates dropped", file=sys.stderr)
-    if corpus.rejects:
-        write_rejects(corpus.rejects, rejects)
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in corpus.reasons.most_common())
-        print(f"{len(corpus.rejects):,} rows skipped ({reasons}), listed in {rejects}", file=sys.stderr)
-    else:
-        rejects.unlink(missing_ok=True)  # of an earlier run
-    if not corpus.reviews:
-        raise CorpusError(f"{', '.join(map(str, arguments.corpus))}: no row with text and stars")
+
+
+def read_corpus(arguments: argparse.Namespace, *, group_column: str = "") -> Corpus:
+    """Return the corpus that the options name; what was left out is told on stderr and listed in the rejects file.
+
+    Raises ``CorpusError`` when nothing is left.
+    """
+    corpus = read(expand(arguments.corpus), layout_of(arguments, group_column=group_column))
+    tell(arguments, len(corpus.reviews), corpus.duplicates, corpus.rejects)
     return corpus
+
+
+def tell(arguments: argparse.Namespace, reviews: int, duplicates: int, rejects: Sequence[Reject]) -> None:
+    """Say on stderr what was read, and list what was not. Raises ``CorpusError`` when nothing is left."""
+    listed = arguments.rejects or arguments.bundle.with_name(arguments.bundle.name + arguments.rejects_ending)
+    print(f"{reviews:,} reviews; {duplicates:,} exact duplicates dropped", file=sys.stderr)
+    if rejects:
+        write_rejects(rejects, listed)
+        counted = Counter(reject.reason for reject in rejects).most_common()
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in counted)
+        print(f"{len(rejects):,} rows skipped ({reasons}), listed in {listed}", file=sys.stderr)
+    else:
+        listed.unlink(missing_ok=True)  # of an earlier run
+    if not reviews:
+        raise CorpusError(f"{', '.join(arguments.corpus)}: no row with text and stars")
 
 
 def _scale(text: str) -> tuple[float, float]:

@@ -4,11 +4,14 @@ MeCab tokens, TF-IDF over one and two words, 10,000 features, and LightGBM with 
 fitted before the split; here it is fitted on the training part alone, as everything is.
 """
 
+from collections.abc import Sequence
+
 import lightgbm
 import numpy as np
-from fit import Reviews, Stars, Tokens
+from corpora import Stars
 from sklearn.feature_extraction.text import TfidfVectorizer
 
+Tokens = Sequence[Sequence[str]]
 ROUNDS = 450
 PARAMETERS = {
     "objective": "regression",
@@ -23,7 +26,7 @@ PARAMETERS = {
 }
 
 
-def fit_and_predict(own: Reviews, tokens: Tokens, *, seed: int) -> Stars:
+def fit_and_predict(own: Tokens, own_stars: Stars, tokens: Tokens, *, seed: int) -> Stars:
     """Return the stars, clipped to 1–5, that the recipe fitted on ``own`` gives to texts, shape ``(n,)``."""
     vectorizer = TfidfVectorizer(
         max_features=10_000,
@@ -33,9 +36,9 @@ def fit_and_predict(own: Reviews, tokens: Tokens, *, seed: int) -> Stars:
         dtype=np.float32,
         token_pattern=r"\w{1,}",  # noqa: S106
     )
-    matrix = vectorizer.fit_transform([" ".join(text) for text in own.tokens])
+    matrix = vectorizer.fit_transform([" ".join(text) for text in own])
     parameters = {**PARAMETERS, "seed": seed}
-    booster = lightgbm.train(parameters, lightgbm.Dataset(matrix, own.stars, params=parameters), ROUNDS)
+    booster = lightgbm.train(parameters, lightgbm.Dataset(matrix, own_stars, params=parameters), ROUNDS)
     predicted = booster.predict(vectorizer.transform([" ".join(text) for text in tokens]), num_threads=1)
     stars: Stars = np.clip(np.asarray(predicted, np.float64), 1, 5)
     return stars

@@ -33,6 +33,8 @@ class Recipe:
 
     # The trees see only terms that are frequent enough to split on, and the base's own score: they bend it as well.
     booster_min_document_frequency: int = 100
+    # Bounds LightGBM's memory on large corpora: it keeps half a byte for each term and review.
+    booster_max_terms: int = 4_000
     # Small trees: deeper ones have a higher error, and each leaf costs time at every request.
     rounds: int = 100
     leaves: int = 7

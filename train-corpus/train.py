@@ -7,34 +7,45 @@ library versions give the same bundle, byte for byte.
 """
 
 import argparse
+import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import card
 import numpy as np
+from card_numbers import Reviews
 from conformal import certainty
-from crossvalidation import FOLDS, fit_and_cross_validate, parts
-from fit import Reviews
+from corpora import Corpus, Positions
+from crossvalidation import FOLDS, WHOLE, Validated, fit_and_cross_validate, fit_and_hold_out, parts
+from fit import Machine, OneMachine, support
+from gathering import Gathered, gather
 from metrics import Figures, measure, report, table
-from options import add_corpus_options, read_corpus
+from options import add_corpus_options, layout_of, tell
+from reading import SHARD
 from recipe import Recipe
-from tqdm import tqdm
+from sources import expand
+from spread import Spread, processes, timed
+from tokenising import Words
+from work import UnfinishedError, work_for
 
 from service import __version__
-from service.corpus import CorpusError, Layout, Review, read
-from service.scoring.bundle import write
+from service.cores import available_cores
+from service.corpus import CorpusError, Source
+from service.scoring.bundle import MANIFEST, write
 from service.scoring.certainty import Certainty
 from service.scoring.distribution import KNOWN_EDGES, SCORE_EDGES, count
 from service.scoring.errors import BundleError
-from service.scoring.text import normalise
-from service.scoring.tokens import DEFAULT_DICTIONARY, Tokenizer
+from service.scoring.tokens import DEFAULT_DICTIONARY
 
 PRIOR = Path(__file__).with_name("reviews.csv")
 # Any review will do; this one has something good and something bad to say.
 PROBE = "音は良いのですが、電池の持ちが悪くて残念です。"
+MOST_FOLDED = 50_000
 _LIBRARIES = ("lightgbm", "mecab-python3", "ipadic", "scikit-learn", "numpy", "scipy")
 
 
@@ -76,9 +87,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="do not compare with the original recipe, which takes most of the time",
     )
     parser.add_argument(
+        "--validation",
+        choices=("folds", "part"),
+        help=f"measure by {FOLDS}-fold cross-validation, or on one part that the bundle is not fitted on "
+        f"(default: folds up to {MOST_FOLDED:,} reviews)",
+    )
+    parser.add_argument(
+        "--work",
+        default="",
+        metavar="DIR",
+        help="where finished steps are kept until the bundle is written, so that training goes on after a kill "
+        "(default: beside the bundle)",
+    )
+    parser.add_argument(
+        "--scheduler",
+        default="",
+        metavar="tcp://…",
+        help="train on this Dask cluster, or on one made here (`local`); --work is then what all its workers reach",
+    )
+    parser.add_argument(
+        "--shard",
+        type=int,
+        default=SHARD,
+        metavar="N",
+        help="reviews that a process holds at once (default: %(default)s)",
+    )
+    parser.add_argument("--timings", type=Path, metavar="F", help="where the seconds of each step are written, as JSON")
+    parser.add_argument(
         "--allow-worse", action="store_true", help="write the bundle even if it is worse than its linear base"
     )
     options = parser.parse_args(arguments)
+    if options.scheduler and options.validation == "folds":
+        parser.error("--validation folds runs on one machine; with --scheduler one part is held out")
+    if options.scheduler not in {"", "local"} and not options.work:
+        parser.error("--scheduler takes --work: a directory or URL that this machine and all workers reach")
     try:
         train(options)
     except (CorpusError, BundleError) as error:
@@ -88,43 +130,124 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def train(options: argparse.Namespace) -> None:
-    """Read, tokenise, cross-validate, fit on everything, write."""
-    corpus = read_corpus(options, group_column=options.group_column)
-    recipe = Recipe()
-    tokenizer = Tokenizer(options.dictionary, user_dictionary=options.user_dictionary)
-    own = prepare(corpus.reviews, tokenizer)
-    # Training on four fifths must itself be able to hold out fifths of groups.
-    if parts(own.groups, len(own.stars)) < 2 * FOLDS:
-        raise CorpusError(f"training takes at least {2 * FOLDS} reviews, or groups of them")
-    texts = {review.text for review in corpus.reviews}
-    # A review of the corpus itself may not come back through the prior: it would be fitted on while it is held out.
-    prior = prepare([review for review in read_prior(options) if review.text not in texts], tokenizer)
+    """Read, tokenise, fit, measure on what was held out, write; in a work directory that is gone afterwards."""
+    refuse_other_directories(options.bundle)
+    words = Words(options.dictionary, options.user_dictionary)
+    sources, prior = expand(options.corpus), [] if options.no_prior else [options.prior]
+    seconds: dict[str, float] = {}
+    with work_for(options, sources, prior) as store, machines(options, seconds) as (spread, machine):
+        gathered = gather(
+            store,
+            sources,
+            layout_of(options, group_column=options.group_column),
+            prior=prior,
+            words=words,
+            spread=spread,
+            shard=options.shard,
+        )
+        corpus = gathered.corpus
+        tell(options, len(corpus.stars), gathered.duplicates, gathered.rejects)
+        if options.group_column and not any(corpus.groups):
+            raise CorpusError(
+                f"no review has anything in the column {options.group_column}; name it with --group-column"
+            )
+        # Training on four fifths must itself be able to hold out fifths of groups.
+        if parts(corpus.groups, len(corpus.stars)) < 2 * FOLDS:
+            raise CorpusError(f"training takes at least {2 * FOLDS} reviews, or groups of them")
+        validated = fit_and_validate(corpus, options, spread, machine)
+        finish(options, sources, gathered, validated, words, spread)
+        if options.timings:
+            options.timings.write_text(json.dumps(seconds) + "\n", encoding="utf-8")
+    print(f"{options.bundle} is ready")
 
-    trained, held_out = fit_and_cross_validate(own, prior, recipe, seed=options.seed, original=options.original)
+
+@contextmanager
+def machines(options: argparse.Namespace, seconds: dict[str, float]) -> Iterator[tuple[Spread, Machine]]:
+    """Give what the steps are spread over, and what solves and boosts: this machine, or a cluster."""
+    if options.scheduler:
+        # Imported here: training on one machine does without Dask.
+        from dask_cluster import Cluster, connect, over  # noqa: PLC0415
+
+        with connect(options.scheduler) as client:
+            yield timed(over(client), seconds), Cluster(client, seconds)
+    else:
+        with processes(available_cores()) as spread_out:
+            spread = timed(spread_out, seconds)
+            yield spread, OneMachine(spread, threads=available_cores())
+
+
+def fit_and_validate(corpus: Corpus, options: argparse.Namespace, spread: Spread, machine: Machine) -> Validated:
+    """Return what was fitted and what was held out, in the way that was asked for or suits the corpus' size."""
+    if folded(corpus, options):
+        return fit_and_cross_validate(corpus, Recipe(), seed=options.seed, original=options.original)
+    return fit_and_hold_out(corpus, Recipe(), seed=options.seed, spread=spread, machine=machine)
+
+
+def folded(corpus: Corpus, options: argparse.Namespace) -> bool:
+    """Return whether to cross-validate."""
+    if options.validation or options.scheduler:
+        return bool(options.validation == "folds")
+    return len(corpus.stars) <= MOST_FOLDED
+
+
+def finish(
+    options: argparse.Namespace,
+    sources: Sequence[Source],
+    gathered: Gathered,
+    validated: Validated,
+    words: Words,
+    spread: Spread,
+) -> None:
+    """Print the figures, draw the card, write the bundle. Raises ``UnfinishedError`` where the trees do harm."""
+    corpus, held_out = gathered.corpus, validated.held_out
+    stars = corpus.stars[validated.measured]
     figures = {
-        name: measure(own.stars, predicted)._replace(**({"spearman": 0.0} if name == "constant" else {}))
+        name: measure(stars, predicted)._replace(**({"spearman": 0.0} if name == "constant" else {}))
         for name, predicted in held_out._asdict().items()
         if name in {"model", "linear", "constant", "original"} and predicted is not None
     }
-    method = f"{FOLDS} folds" + (f" by {options.group_column}" if any(own.groups) else "")
-    print(f"{method}, {len(own.stars):,} reviews\n{table(figures)}")
+    method = f"{FOLDS} folds" if folded(corpus, options) else "one part held out"
+    method += f" by {options.group_column}" if any(corpus.groups) else ""
+    print(f"{method}, {len(stars):,} reviews\n{table(figures)}")
     refuse_worse(figures["model"], figures["linear"], allow=options.allow_worse)
-    sure = certainty(held_out.model, own.stars, held_out.fold)
+    sure = certainty(held_out.model, stars, held_out.fold)
     print(f"intervals: {sure['coverage']:.1%} of held-out stars inside, median width {sure['median_width']:.2f} stars")
-    trained = replace(trained, certainty=Certainty(*(sure[name] for name in Certainty._fields)))
-    facts = {
+    facts = facts_of(options, sources, gathered, validated, {"method": method, **report(len(stars), figures)}, sure)
+    trained = replace(validated.trained, certainty=Certainty(*(sure[name] for name in Certainty._fields)), facts=facts)
+    cards = card.render(
+        facts=facts,
+        own=reviews_at(corpus, validated.measured),
+        held_out=held_out,
+        trained=trained,
+        support=support(corpus, WHOLE, validated.fitted, spread),
+    )
+    write(trained, words.tokenizer(), options.bundle, probe=PROBE, extras=cards)
+
+
+def facts_of(
+    options: argparse.Namespace,
+    sources: Sequence[Source],
+    gathered: Gathered,
+    validated: Validated,
+    evaluation: Mapping[str, Any],
+    sure: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return what the manifest says of the training, apart from the files."""
+    corpus, held_out = gathered.corpus, validated.held_out
+    fitted = corpus.stars[validated.fitted]
+    return {
         "version": __version__,
         "libraries": {name: version(name) for name in _LIBRARIES},
-        "parameters": asdict(recipe),
+        "parameters": asdict(Recipe()),
         "seed": options.seed,
         "corpus": {
-            "fingerprint": corpus.fingerprint,
-            "rows": len(own.stars),
-            "mean_stars": float(own.stars.mean()),
-            "prior_rows": len(prior.stars),
-            "embedded": [path.resolve() for path in options.corpus] == [PRIOR.resolve()],
+            "fingerprint": gathered.fingerprint,
+            "rows": len(fitted),
+            "mean_stars": float(fitted.mean()),
+            "prior_rows": len(corpus.prior_stars),
+            "embedded": [Path(source).resolve() for source in sources] == [PRIOR.resolve()],
         },
-        "evaluation": {"method": method, **report(len(own.stars), figures)},
+        "evaluation": evaluation,
         "certainty": sure,
         # Counts by bin of what was said of held-out reviews, to notice when what is scored looks otherwise.
         "distribution": {
@@ -132,29 +255,25 @@ def train(options: argparse.Namespace) -> None:
             "known_share": count(held_out.known.tolist(), KNOWN_EDGES),
         },
     }
-    texts_in_order = [review.text for review in corpus.reviews]
-    cards = card.render(facts=facts, texts=texts_in_order, own=own, held_out=held_out, trained=trained)
-    write(replace(trained, facts=facts), tokenizer, options.bundle, probe=PROBE, extras=cards)
-    print(f"{options.bundle} is ready")
 
 
-def prepare(reviews: Sequence[Review], tokenizer: Tokenizer) -> Reviews:
-    """Return the reviews as tokens and arrays."""
-    progress = tqdm(reviews, desc="tokenise", unit="review", disable=None, leave=False)
-    tokens = [tokenizer(normalise(review.text)) for review in progress]
-    return Reviews(tokens, np.array([review.stars for review in reviews]), [review.group for review in reviews])
+def reviews_at(corpus: Corpus, positions: Positions) -> Reviews:
+    """Return what the card says of the own reviews at ``positions``."""
+    characters = np.concatenate([corpus.store.load(shard, "characters")[0] for shard in corpus.own])
+    return Reviews(corpus.stars[positions], [corpus.groups[at] for at in positions.tolist()], characters[positions])
 
 
-def read_prior(options: argparse.Namespace) -> Sequence[Review]:
-    """Return the reviews that help a corpus: the embedded ones, unless others or none were asked for."""
-    return [] if options.no_prior else read([options.prior], Layout()).reviews
+def refuse_other_directories(bundle: Path) -> None:
+    """Raise ``BundleError`` when something else is where the bundle is to go: before the work, not after it."""
+    if bundle.exists() and not (bundle / MANIFEST).is_file():
+        raise BundleError(f"{bundle} exists and is not a bundle; remove it or choose another path")
 
 
 def refuse_worse(model: Figures, linear: Figures, *, allow: bool) -> None:
-    """Raise ``CorpusError`` when the trees make the linear base worse: then something is wrong with the corpus."""
+    """Raise ``UnfinishedError`` when the trees make the linear base worse: then something is wrong with the corpus."""
     better = model.mae < linear.mae or model.qwk > linear.qwk
     if not allow and (not better or model.rmse > 1.01 * linear.rmse):
-        raise CorpusError(
+        raise UnfinishedError(
             "the trees make the linear base worse on held-out reviews, see the table; "
             "the bundle was not written (--allow-worse writes it all the same)"
         )

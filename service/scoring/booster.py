@@ -37,7 +37,7 @@ class Booster:
     """
 
     def __init__(self, model: str) -> None:
-        self._library = _library()
+        self._library = library()
         self._handle = ctypes.c_void_p()
         trees = ctypes.c_int()
         self._call("LGBM_BoosterLoadModelFromString", model.encode(), ctypes.byref(trees), ctypes.byref(self._handle))
@@ -141,7 +141,7 @@ def _pointer(array: NDArray[Any], dtype: type) -> ctypes.c_void_p:
 
 
 @cache
-def _library() -> ctypes.CDLL:
+def library() -> ctypes.CDLL:
     """Load the library that the ``lightgbm`` package brings, without importing the package."""
     spec = find_spec("lightgbm")
     if spec is None or not spec.submodule_search_locations:

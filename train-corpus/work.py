@@ -1,0 +1,78 @@
+"""The work directory of one training: named after all that its steps depend on, and gone when the bundle is written."""
+
+import argparse
+import hashlib
+import json
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from importlib.metadata import version
+
+from recipe import Recipe
+from sources import stamp
+from store import Store
+
+from service import __version__
+from service.corpus import CorpusError, Source
+from service.scoring.errors import BundleError
+from service.scoring.tokens import fingerprint
+
+_STEPS_DEPEND_ON = (
+    *("text_column", "stars_column", "group_column", "encoding", "scale"),
+    *("dictionary", "user_dictionary", "seed", "validation", "original"),
+)
+_LIBRARIES = ("lightgbm", "mecab-python3", "scikit-learn", "numpy", "scipy")
+
+
+class UnfinishedError(CorpusError):
+    """Training that ended without a bundle, but may go on from the steps that it finished."""
+
+
+@contextmanager
+def work_for(options: argparse.Namespace, sources: Sequence[Source], prior: Sequence[Source]) -> Iterator[Store]:
+    """Give the store of the training that ``options`` ask for: with what an earlier one, killed, left in it.
+
+    It is removed in the end, unless training did not come to one: killed, or ``UnfinishedError``.
+    """
+    key = _key(options, sources, prior)
+    root = _root(options, key)
+    store = Store(root)
+    if store.has("begun"):
+        print(f"going on from the steps that are finished in {root}", file=sys.stderr)
+    store.save("begun")
+    try:
+        yield store
+    except UnfinishedError:
+        print(f"finished steps are kept in {root}", file=sys.stderr)
+        raise
+    except (CorpusError, BundleError):
+        store.remove()
+        raise
+    store.remove()
+
+
+def _root(options: argparse.Namespace, key: str) -> str:
+    if options.work:
+        return f"{options.work.rstrip('/')}/{key}"
+    bundle = options.bundle.absolute()
+    root = bundle.with_name(f".{bundle.name}.work-{key}")
+    for other in bundle.parent.glob(f".{bundle.name}.work-*"):  # of another corpus, or of other options
+        if other != root:
+            shutil.rmtree(other)
+    return str(root)
+
+
+def _key(options: argparse.Namespace, sources: Sequence[Source], prior: Sequence[Source]) -> str:
+    facts = {
+        "sources": [stamp(source) for source in sources],
+        "prior": [stamp(source) for source in prior],
+        "options": {name: str(getattr(options, name)) for name in _STEPS_DEPEND_ON},
+        "cluster": bool(options.scheduler),
+        "dictionary": fingerprint(options.dictionary),
+        "recipe": asdict(Recipe()),
+        "shard": options.shard,
+        "versions": [__version__, *map(version, _LIBRARIES)],
+    }
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
