@@ -26,7 +26,7 @@ from service.scoring.bundle import load
 
 SCORES = "/api/1/scores"
 TEXT = "部屋は狭いけれど朝食が美味しかった。電話は03-1234-5678です。"
-PASSWORD = "hunter2"
+PASSWORD = "hunter2"  # noqa: S105 - of nobody
 SINGLE = json.dumps({"texts": TEXT}).encode()
 
 

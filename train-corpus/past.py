@@ -33,7 +33,7 @@ def read_past(joined: Joined, url: str, stream: str) -> None:
         )
     except (ValueError, TypeError):
         raise PastError(
-            "the URL cannot be read; wanted is redis://HOST[:PORT][/DATABASE], with USER:PASSWORD@ before HOST if need be"
+            "the URL cannot be read; wanted is redis://HOST[:PORT][/DATABASE], USER:PASSWORD@ before HOST if need be"
         ) from None
     try:
         if not client.exists(stream):
