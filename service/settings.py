@@ -159,8 +159,8 @@ def _origins(text: str) -> tuple[str, ...]:
 def _redis_url(text: str) -> str:
     # The parser's own errors quote what may be a part of the password.
     wanted = (
-        "wanted redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], rediss://… (TLS) or unix:///PATH; "
-        "in a user or password / is written %2F, # %23, ? %3F and @ %40"
+        "wanted redis://HOST[:PORT][/DATABASE], rediss://… (TLS) or unix:///PATH, "
+        "with USER:PASSWORD@ before HOST where it wants them; in those / is written %2F, # %23, ? %3F and @ %40"
     )
     try:
         url = urlsplit(text)

@@ -26,6 +26,7 @@ from service.scoring.bundle import load
 
 SCORES = "/api/1/scores"
 TEXT = "部屋は狭いけれど朝食が美味しかった。電話は03-1234-5678です。"
+PASSWORD = "hunter2"  # noqa: S105 - of nobody
 SINGLE = json.dumps({"texts": TEXT}).encode()
 
 
@@ -181,7 +182,7 @@ def test_a_redis_that_does_not_answer_delays_nobody_and_loses_nothing(store: Red
 
 
 def test_without_redis_the_service_starts_scores_and_stops_and_tells_no_password(tiny_bundle: Path) -> None:
-    url = f"redis://scorer:hunter2@127.0.0.1:{free_port()}/0"
+    url = f"redis://scorer:{PASSWORD}@127.0.0.1:{free_port()}/0"
     with serving(tiny_bundle, REDIS_URL=url, WORKERS="1") as server:
         for _ in range(7):
             assert server.client.post(SCORES, content=SINGLE).status_code == 200
@@ -191,18 +192,18 @@ def test_without_redis_the_service_starts_scores_and_stops_and_tells_no_password
         assert time.monotonic() - began < 5
     assert len([line for line in output.splitlines() if "the record cannot be written (" in line]) == 1
     assert "the record lacks 7 predictions" in output
-    assert "hunter2" not in output
+    assert PASSWORD not in output
 
 
 def test_a_wrong_password_is_named_and_not_told(tiny_bundle: Path, tmp_path: Path) -> None:
     with redis_server(tmp_path) as store:
         store.client.config_set("requirepass", "right")
-        url = store.url.replace("//", "//:hunter2@")
+        url = store.url.replace("//", f"//:{PASSWORD}@")
         with serving(tiny_bundle, REDIS_URL=url) as server:
             assert server.client.post(SCORES, content=SINGLE).status_code == 200
             output = stopped(server)
     assert "AuthenticationError" in output
-    assert "hunter2" not in output
+    assert PASSWORD not in output
 
 
 def test_what_was_predicted_just_before_a_stop_is_recorded(store: RedisServer, tiny_bundle: Path) -> None:

@@ -32,7 +32,9 @@ def read_past(joined: Joined, url: str, stream: str) -> None:
             retry=Retry(ExponentialBackoff(), 3),
         )
     except (ValueError, TypeError):
-        raise PastError("the URL cannot be read; wanted is redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]") from None
+        raise PastError(
+            "the URL cannot be read; wanted is redis://HOST[:PORT][/DATABASE], USER:PASSWORD@ before HOST if need be"
+        ) from None
     try:
         if not client.exists(stream):
             raise PastError(f"there is no stream {stream!r} there; --stream names another")
