@@ -58,6 +58,7 @@ class WholeBody:
         self._streamed = streamed or {}
         self._max_bytes = max_bytes
         self._seconds = seconds
+        # Never raised: each time would add to its traceback, which keeps alive all that it passed.
         self._overloaded = overloaded()
         self._held = 0
 
@@ -69,18 +70,19 @@ class WholeBody:
         path, headers = scope["path"], dict(scope["headers"])
         try:
             self._guard(path, headers)
-            if path not in self._streamed and self._admission.refuses(path, size_of(scope["query_string"], headers)):
-                raise self._overloaded
         except RequestError as error:
             await self._turn_away(error, path, headers, receive, send)
             return
         if path in self._streamed:
             await self._streamed[path](scope, receive, send)
             return
+        if self._admission.refuses(path, size_of(scope["query_string"], headers)):
+            await self._turn_away(self._overloaded, path, headers, receive, send)
+            return
         try:
             body = await self._read(headers, receive)
         except RequestError as error:
-            if error is self._overloaded:
+            if error.code == self._overloaded.code:
                 await self._turn_away(error, path, headers, receive, send)
             else:
                 await answer(error, path, send, close=True)
@@ -131,7 +133,7 @@ class WholeBody:
                 held += len(piece)
                 self._held += len(piece)
                 if self._held > _HELD * self._max_bytes:
-                    raise self._overloaded
+                    raise overloaded()
         finally:
             self._held -= held
         if size > self._max_bytes:

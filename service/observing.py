@@ -5,7 +5,6 @@ The outermost wrapper of the app: nothing that is answered escapes it, whoever a
 
 import logging
 import re
-import secrets
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
@@ -17,6 +16,7 @@ import falcon.inspect
 from service import errors
 from service.body import ASGI, Receive, Scope, Send, answer
 from service.headers import with_always
+from service.randomness import random_bytes
 from service.scoring.scorer import Detail
 
 log = logging.getLogger(__name__)
@@ -143,7 +143,7 @@ def _identity(headers: Iterable[tuple[bytes, bytes]]) -> str:
     for name, value in headers:
         if name == b"x-request-id" and _SANE(value):
             return value.decode()
-    return secrets.token_hex(8)
+    return random_bytes(8).hex()
 
 
 def _router(routes: Sequence[str]) -> Callable[[str], str]:

@@ -1,10 +1,11 @@
 """What is told of each score, and the name that it has."""
 
-import os
 import time
 from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
+
+from service.randomness import random_bytes
 
 HEADER = "X-Prediction-Id"
 
@@ -26,7 +27,7 @@ def new_id() -> str:
 
     It is a UUID of version 7 (RFC 9562, section 5.7) with 74 random bits.
     """
-    value = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10))
+    value = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(random_bytes(10))
     value = value & ~(0xF << 76) | 0x7 << 76
     return str(UUID(int=value & ~(0x3 << 62) | 0x2 << 62))
 

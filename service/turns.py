@@ -22,10 +22,6 @@ Result = TypeVar("Result")
 SLICE_TEXTS = 16
 SLICE_CHARS = 4_000
 
-# What is computed together may take so many seconds by the clock. Where there is little CPU that is fewer texts: who
-# arrives waits for two looks at the sockets, to be accepted and to be read, before the wait for a turn even begins.
-_TOGETHER_SECONDS = 0.003
-
 # The pace is a mean over about this many turns: enough to smooth over long and short reviews, and soon forgotten.
 _MEMORY = 32
 
@@ -62,7 +58,6 @@ class Turns:
         self._patience = patience
         self._change = change or Change()
         self._pace = 0.0
-        self._seconds_a_text = 0.0
         self._ended = 0.0
         self._queue: deque[_Turn] = deque()
 
@@ -128,13 +123,12 @@ class Turns:
         What is computed together is cheaper: ten single reviews cost two thirds of what they cost apart.
         """
         first = self._queue.popleft()
-        most = min(first.at_once, _TOGETHER_SECONDS / max(self._seconds_a_text, 1e-9))
         turns, size, chars = [first], len(first.texts), sum(map(len, first.texts))
         while self._queue and self._queue[0].work == first.work:
             texts = self._queue[0].texts
             size += len(texts)
             chars += sum(map(len, texts))
-            if size > most or chars > SLICE_CHARS:
+            if size > first.at_once or chars > SLICE_CHARS:
                 break
             turns.append(self._queue.popleft())
         return turns
@@ -146,9 +140,7 @@ class Turns:
         if not wanted:
             return False
         try:
-            texts = [text for turn in wanted for text in turn.texts]
-            results = iter(wanted[0].work(texts))
-            self._seconds_a_text += ((time.monotonic() - now) / len(texts) - self._seconds_a_text) / _MEMORY
+            results = iter(wanted[0].work([text for turn in wanted for text in turn.texts]))
         except Exception as error:  # noqa: BLE001
             if len(wanted) == 1:
                 wanted[0].result.set_exception(error)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -173,3 +174,35 @@ def test_bodies_that_arrive_slowly_cannot_fill_the_memory() -> None:
     statuses, waiting = asyncio.run(scene())
     assert statuses == [503] * 36
     assert waiting == 64
+
+
+def test_refusing_holds_on_to_nothing() -> None:
+    async def app(_scope: object, _receive: object, _send: object) -> None:
+        raise AssertionError("it was accepted")
+
+    async def receive() -> Mapping[str, Any]:
+        raise AssertionError("its body was read")
+
+    async def send(_message: Mapping[str, Any]) -> None:
+        pass
+
+    async def scene() -> int:
+        admission = Admission(Turns(patience=1), max_texts=1)
+        whole = WholeBody(app, admission, max_bytes=1_000, seconds=60, guard=lambda _path, _headers: None)
+
+        async def refuse(times: int) -> int:
+            for _ in range(times):
+                scope = {"type": "http", "path": PATH, "query_string": b"", "headers": [(b"content-length", b"600")]}
+                await whole(scope, receive, send)
+            return tracemalloc.get_traced_memory()[0]
+
+        with admission.accept(1, 0):
+            await refuse(100)
+            tracemalloc.start()
+            before = await refuse(100)
+            return await refuse(2_000) - before
+
+    try:
+        assert asyncio.run(scene()) < 50_000
+    finally:
+        tracemalloc.stop()
