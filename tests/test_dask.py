@@ -108,12 +108,20 @@ def kill_worker_after(cluster: LocalCluster, work: Path, step: str) -> threading
 
 
 def test_nobody_at_the_scheduler_is_told_in_one_line(
-    tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("dask_cluster._CONNECT_SECONDS", 1)
-    options = ["--scheduler", "tcp://127.0.0.1:9", "--work", str(tmp_path / "work")]
+    options = ["--scheduler", "tcp://127.0.0.1:9", "--work", str(tmp_path / "work"), "--patience", "1"]
     assert train.main(["--corpus", str(tiny_corpus), "--bundle", str(tmp_path / "b"), *options]) == 1
     assert "no cluster at tcp://127.0.0.1:9" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_workers_that_do_not_come_are_told_in_one_line(
+    cluster: LocalCluster, tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--scheduler", cluster.scheduler_address, "--work", str(tmp_path / "work")]
+    options += ["--workers", "9", "--patience", "1"]
+    assert train.main(["--corpus", str(tiny_corpus), "--bundle", str(tmp_path / "b"), *options]) == 1
+    assert "Only 2/9 workers arrived" in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_a_cluster_wants_a_place_that_all_workers_reach(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -38,7 +38,6 @@ except ImportError:
     raise CorpusError("--scheduler takes Dask: install the extra `distributed`") from None
 
 _RETRIES = 2
-_CONNECT_SECONDS = 20
 _LOOK_SECONDS = 0.5
 _LOOKS = 6
 
@@ -48,14 +47,16 @@ class ClusterError(UnfinishedError):
 
 
 @contextmanager
-def connect(scheduler: str) -> Iterator[Client]:
+def connect(scheduler: str, *, workers: int = 1, patience: float = 20) -> Iterator[Client]:
     """Give a client of the cluster at ``scheduler``, ``tcp://…``; or of one made here, of a process for each core.
 
-    Raises ``ClusterError`` where nobody answers, or where the connection is lost.
+    Raises ``ClusterError`` where scheduler or ``workers`` are not there in ``patience`` seconds each, or where the
+    connection is lost.
     """
     try:
         if scheduler != "local":
-            with Client(scheduler, timeout=_CONNECT_SECONDS) as client:
+            with Client(scheduler, timeout=patience) as client:
+                client.wait_for_workers(workers, timeout=patience)
                 yield client
             return
         with (

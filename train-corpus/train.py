@@ -106,6 +106,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="train on this Dask cluster, or on one made here (`local`); --work is then what all its workers reach",
     )
     parser.add_argument(
+        "--workers",
+        type=int,
+        default=1,
+        metavar="N",
+        help="begin once the cluster has so many workers (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=20,
+        metavar="SECONDS",
+        help="how long to wait for the scheduler, and then for the workers (default: %(default)s)",
+    )
+    parser.add_argument(
         "--shard",
         type=int,
         default=SHARD,
@@ -168,7 +182,7 @@ def machines(options: argparse.Namespace, seconds: dict[str, float]) -> Iterator
         # Imported here: training on one machine does without Dask.
         from dask_cluster import Cluster, connect, over  # noqa: PLC0415
 
-        with connect(options.scheduler) as client:
+        with connect(options.scheduler, workers=options.workers, patience=options.patience) as client:
             yield timed(over(client), seconds), Cluster(client, seconds)
     else:
         with processes(available_cores()) as spread_out:
