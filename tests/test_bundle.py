@@ -1,5 +1,6 @@
 """A bundle is whole and what was trained, or it is refused with one line."""
 
+import errno
 import hashlib
 import json
 import os
@@ -165,6 +166,38 @@ def test_training_through_a_symlink_replaces_what_it_points_to(tiny_corpus: Path
     assert load(link).digest == load(copy).digest != before
 
 
+@pytest.fixture
+def unswappable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system that cannot swap directories, as NFS."""
+    monkeypatch.setattr(bundles, "_exchange", lambda *_: errno.EINVAL)
+
+
+@pytest.mark.usefixtures("unswappable")
+def test_where_directories_cannot_be_swapped_a_link_is_made_to_lead_to_the_new_bundle(
+    tiny_bundle: Path, default_bundle: Path, tmp_path: Path
+) -> None:
+    link = tmp_path / "bundle"
+    link.symlink_to(".bundle.whole-first")
+    (tmp_path / ".bundle.whole-left").mkdir()
+    for number, bundle in enumerate((tiny_bundle, default_bundle, tiny_bundle)):
+        bundles.put(link, Path(shutil.copytree(bundle, tmp_path / f"new-{number}")))
+        assert load(link).digest == load(bundle).digest
+    assert link.is_symlink()
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["bundle", link.resolve().name])
+
+
+@pytest.mark.usefixtures("unswappable")
+def test_where_directories_cannot_be_swapped_a_bundle_that_is_no_link_is_left(
+    tiny_bundle: Path, copy: Path, tmp_path: Path
+) -> None:
+    (copy / "model-card.html").write_text("the old one")
+    new = Path(shutil.copytree(tiny_bundle, tmp_path / "new"))
+    with pytest.raises(BundleError, match=r"cannot swap directories .* whole at .*new"):
+        bundles.put(copy, new)
+    assert (copy / "model-card.html").read_text() == "the old one"
+    assert load(new).digest == load(tiny_bundle).digest
+
+
 def test_a_directory_that_is_no_bundle_is_not_replaced(
     tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -196,12 +229,18 @@ for intercept in itertools.count():
 """
 
 
-def test_a_writer_killed_at_any_moment_leaves_a_whole_bundle(tmp_path: Path) -> None:
+UNSWAPPABLE = "from service.scoring import bundle; bundle._exchange = lambda *_: 22\n"
+
+
+@pytest.mark.parametrize("prelude", ["", UNSWAPPABLE], ids=["swapped", "linked"])
+def test_a_writer_killed_at_any_moment_leaves_a_whole_bundle(prelude: str, tmp_path: Path) -> None:
     path = tmp_path / "bundle"
+    if prelude:
+        path.symlink_to(".bundle.whole-first")
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT / "train-corpus", ROOT / "tests")))}
     for attempt in range(6):
         with subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-c", WRITER, str(path)], cwd=ROOT, env=environ, stdout=subprocess.PIPE
+            [sys.executable, "-W", "ignore", "-c", prelude + WRITER, str(path)], cwd=ROOT, env=environ, stdout=subprocess.PIPE
         ) as writer:
             assert writer.stdout
             assert writer.stdout.readline() == b"ready\n"

@@ -24,6 +24,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,7 +116,7 @@ def write(
         partial.chmod(0o755)
         for name, content in files.items():
             _write_through(partial / name, content)
-        _replace(directory, partial)
+        put(directory, partial)
     except OSError as error:
         raise BundleError(f"cannot write the bundle {directory}: {error.strerror}: {error.filename}") from error
 
@@ -239,15 +240,24 @@ def _write_through(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _replace(directory: Path, partial: Path) -> None:
-    """Put ``partial`` in the place of ``directory``, which may exist, in one step."""
-    if directory.is_symlink():
-        directory = directory.resolve()
-    if directory.exists():
-        _exchange(partial, directory)
-        shutil.rmtree(partial)
+def put(directory: Path, whole: Path) -> None:
+    """Put the bundle ``whole``, of the same file system, in the place of ``directory``, which may exist, in one step.
+
+    Where the file system cannot swap directories, as NFS cannot, ``directory`` has to be a symbolic link, which is then
+    made to lead to the new bundle. Raises ``BundleError`` where it is none.
+    """
+    place = directory.resolve() if directory.is_symlink() else directory
+    if not place.exists():
+        whole.rename(place)
+    elif not (failed := _exchange(whole, place)):
+        shutil.rmtree(whole)
+    elif directory.is_symlink():
+        _lead(directory, whole)
     else:
-        partial.rename(directory)
+        raise BundleError(
+            f"the file system of {directory} cannot swap directories ({os.strerror(failed)}); the new bundle is whole at "
+            f"{whole}: move it yourself, train into a path that does not exist yet, or use a symbolic link to the bundle"
+        )
     parent = os.open(directory.parent, os.O_RDONLY)
     try:
         os.fsync(parent)
@@ -255,20 +265,28 @@ def _replace(directory: Path, partial: Path) -> None:
         os.close(parent)
 
 
+def _lead(link: Path, whole: Path) -> None:
+    """Let ``link`` lead to ``whole`` in one step, and clear what it led to before and what a killed one left."""
+    new = whole.rename(link.with_name(f".{link.name}.whole-{uuid4().hex}"))
+    pointer = link.with_name(f".{link.name}.link")
+    pointer.unlink(missing_ok=True)
+    pointer.symlink_to(new.name)
+    pointer.replace(link)
+    for leftover in link.parent.glob(f".{link.name}.whole-*"):
+        if leftover != new:
+            shutil.rmtree(leftover)
+
+
 _AT_FDCWD = -100  # fcntl.h
 _EXCHANGE = 2  # RENAME_EXCHANGE of Linux's renameat2, RENAME_SWAP of macOS' renamex_np: both are 2
 
 
-def _exchange(one: Path, other: Path) -> None:
-    """Let two directories trade names in one step; plain rename replaces only an empty directory."""
+def _exchange(one: Path, other: Path) -> int:
+    """Let two directories trade names in one step; return 0, or the error's number. Plain rename only replaces empty ones."""
     libc = ctypes.CDLL(None, use_errno=True)
     first, second = os.fsencode(one), os.fsencode(other)
     if sys.platform == "darwin":
         failed = libc.renamex_np(first, second, _EXCHANGE)
     else:
         failed = libc.renameat2(_AT_FDCWD, first, _AT_FDCWD, second, _EXCHANGE)
-    if failed:
-        raise BundleError(
-            f"the file system of {other} cannot swap directories ({os.strerror(ctypes.get_errno())}); "
-            f"the new bundle is whole at {one}: move it yourself, or train into a path that does not exist yet"
-        )
+    return ctypes.get_errno() if failed else 0
