@@ -29,17 +29,31 @@ RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     python -m venv /opt/venv \
     && pip install --no-compile --no-deps --require-hashes -r requirements/serving.txt
 
-# The whole training environment; `docker build --target train-tools` makes the image of the training Job.
-FROM dependencies AS train-tools
+FROM dependencies AS train-dependencies
 COPY requirements/training.txt requirements/
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
     pip install --no-compile --require-hashes -r requirements/training.txt
+
+# `docker build --target train-tools` makes the image of the training Job and of the retraining CronJob.
+FROM train-dependencies AS train-tools
 COPY service/__init__.py service/corpus.py service/cores.py service/masking.py service/predictions.py service/records.py \
     service/
 COPY service/scoring service/scoring
 COPY train-corpus train-corpus
 ENV PYTHONPATH=/app PYTHONDONTWRITEBYTECODE=1
+USER 10001:10001
+CMD ["python", "train-corpus/train.py", "--help"]
+
+# `docker build --target dask-tools` makes the image of training on a cluster: of its scheduler and workers, too.
+FROM train-dependencies AS dask-tools
+COPY requirements/distributed.txt requirements/
+RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
+    --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
+    pip install --no-compile --require-hashes -r requirements/distributed.txt
+COPY --from=train-tools /app /app
+# Workers import the steps of training by their names.
+ENV PYTHONPATH=/app:/app/train-corpus PYTHONDONTWRITEBYTECODE=1
 USER 10001:10001
 CMD ["python", "train-corpus/train.py", "--help"]
 

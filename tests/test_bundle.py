@@ -239,9 +239,8 @@ def test_a_writer_killed_at_any_moment_leaves_a_whole_bundle(prelude: str, tmp_p
         path.symlink_to(".bundle.whole-first")
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT / "train-corpus", ROOT / "tests")))}
     for attempt in range(6):
-        with subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-c", prelude + WRITER, str(path)], cwd=ROOT, env=environ, stdout=subprocess.PIPE
-        ) as writer:
+        command = [sys.executable, "-W", "ignore", "-c", prelude + WRITER, str(path)]
+        with subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE) as writer:
             assert writer.stdout
             assert writer.stdout.readline() == b"ready\n"
             deadline = time.monotonic() + 10

@@ -31,7 +31,7 @@ def test_dependencies_come_before_sources_in_every_stage() -> None:
 
 def test_every_install_is_locked() -> None:
     installs = re.findall(r"pip install .*", DOCKERFILE)
-    assert len(installs) == 3
+    assert len(installs) == 4
     assert all("--require-hashes -r requirements/" in install for install in installs)
 
 

@@ -29,15 +29,7 @@ _COLUMNS = ("stars", "texts", "id", "time", "score", "bundle")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument(
-        "--redis",
-        default=os.environ.get("SCORER_REDIS_URL"),
-        metavar="URL",
-        help="where the service records, as in its SCORER_REDIS_URL (default: that variable)",
-    )
-    parser.add_argument(
-        "--stream", default="predictions", metavar="NAME", help="its SCORER_RECORD_STREAM (default: %(default)s)"
-    )
+    add_record_options(parser)
     parser.add_argument("--out", type=Path, metavar="F.csv", help="write the corpus")
     parser.add_argument("--report", action="store_true", help="compare predicted with true stars, by bundle and week")
     parser.add_argument(
@@ -49,8 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="list the N predictions (10) on which the shadow differs most from the bundle that answered",
     )
     options = parser.parse_args(arguments)
-    if not options.redis:
-        parser.error("--redis is wanted, as in redis://localhost:6379/0")
+    require_redis(parser, options)
     if not (options.out or options.report or options.disagreements):
         parser.error("nothing to do: give --out, --report or --disagreements")
     try:
@@ -58,6 +49,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PastError as error:
         print(f"feedback.py: {error}", file=sys.stderr)
         return 1
+
+
+def add_record_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say where the record is."""
+    parser.add_argument(
+        "--redis",
+        default=os.environ.get("SCORER_REDIS_URL"),
+        metavar="URL",
+        help="where the service records, as in its SCORER_REDIS_URL (default: that variable)",
+    )
+    parser.add_argument(
+        "--stream", default="predictions", metavar="NAME", help="its SCORER_RECORD_STREAM (default: %(default)s)"
+    )
+
+
+def require_redis(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """End with a line when nothing says where the record is."""
+    if not options.redis:
+        parser.error("--redis is wanted, as in redis://localhost:6379/0")
 
 
 def run(options: argparse.Namespace) -> int:

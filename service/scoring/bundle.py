@@ -255,8 +255,8 @@ def put(directory: Path, whole: Path) -> None:
         _lead(directory, whole)
     else:
         raise BundleError(
-            f"the file system of {directory} cannot swap directories ({os.strerror(failed)}); the new bundle is whole at "
-            f"{whole}: move it yourself, train into a path that does not exist yet, or use a symbolic link to the bundle"
+            f"the file system of {directory} cannot swap directories ({os.strerror(failed)}); the new bundle is whole "
+            f"at {whole}: move it yourself, train into a path that does not exist yet, or let a symbolic link be there"
         )
     parent = os.open(directory.parent, os.O_RDONLY)
     try:
@@ -282,7 +282,7 @@ _EXCHANGE = 2  # RENAME_EXCHANGE of Linux's renameat2, RENAME_SWAP of macOS' ren
 
 
 def _exchange(one: Path, other: Path) -> int:
-    """Let two directories trade names in one step; return 0, or the error's number. Plain rename only replaces empty ones."""
+    """Let two directories trade names in one step, which plain rename does not; return 0, or the error's number."""
     libc = ctypes.CDLL(None, use_errno=True)
     first, second = os.fsencode(one), os.fsencode(other)
     if sys.platform == "darwin":
