@@ -22,7 +22,7 @@ from running import ROOT
 
 from service.settings import PREFIX, Settings, read_settings
 
-POD_MAKERS = {"Deployment", "InferenceService", "Job", "Pod"}
+POD_MAKERS = {"CronJob", "DaskJob", "Deployment", "InferenceService", "Job", "Pod"}
 Document = dict[str, Any]
 
 NAME = "review-scorer"
@@ -107,13 +107,24 @@ def pod(document: Document) -> Document:
     if document["kind"] == "InferenceService":
         predictor = {name: value for name, value in document["spec"]["predictor"].items() if name not in SCALING}
         return {"metadata": {"labels": document["metadata"]["labels"]}, "spec": predictor}
-    template: Document = document if document["kind"] == "Pod" else document["spec"]["template"]
+    if document["kind"] == "CronJob":
+        document = document["spec"]["jobTemplate"]
+    template: Document = document if document.get("kind") == "Pod" else document["spec"]["template"]
     return template
+
+
+def pods_of(document: Document) -> list[Document]:
+    """Return the pods of a document that makes pods, of which a Dask job has three kinds, all with its labels."""
+    if document["kind"] != "DaskJob":
+        return [pod(document)]
+    cluster = document["spec"]["cluster"]["spec"]
+    parts = (document["spec"]["job"], cluster["worker"], cluster["scheduler"])
+    return [{"metadata": {"labels": document["metadata"]["labels"]}, "spec": part["spec"]} for part in parts]
 
 
 def pods(documents: list[Document]) -> list[Document]:
     """Return every pod that the documents make, of which there must be some."""
-    found = [pod(document) for document in documents if document["kind"] in POD_MAKERS]
+    found = [each for document in documents if document["kind"] in POD_MAKERS for each in pods_of(document)]
     assert found, "there are no pods"
     return found
 
@@ -289,7 +300,7 @@ def check_selectors_match_labels(project: Project) -> None:
         selector = selector.get("matchLabels", selector)
         for name, labels in templates.items():
             assert matches(selector, labels), f"{kind} does not select {name}"
-        for other in ("k8s/train", "k8s/volume"):
+        for other in ("k8s/train", "k8s/train-dask", "k8s/retrain", "k8s/volume"):
             for template in pods(project.trees[other]):
                 assert not matches(selector, template["metadata"].get("labels", {})), f"{kind} selects {other}"
 

@@ -462,14 +462,15 @@ def validate_all(documents: list[Document], version: str) -> None:
     for document in documents:
         # Of the operator's kinds there is no schema in Kubernetes; tests/test_monitoring.py has one.
         if document["kind"] not in monitoring.SCHEMAS:
-            kubernetes_validate.validate(known(document), version, strict=True)
+            for each in known(document):
+                kubernetes_validate.validate(each, version, strict=True)
 
 
-def known(document: Document) -> Document:
-    """The document, or of KServe's kind, which Kubernetes itself does not know, its pod."""
-    if document["kind"] != "InferenceService":
-        return document
-    return {"apiVersion": "v1", "kind": "Pod", **manifests.pod(document)}
+def known(document: Document) -> list[Document]:
+    """The document, or of a kind that Kubernetes itself does not know, KServe's or Dask's, its pods."""
+    if document["kind"] not in {"InferenceService", "DaskJob"}:
+        return [document]
+    return [{"apiVersion": "v1", "kind": "Pod", **pod} for pod in manifests.pods_of(document)]
 
 
 @pytest.fixture(scope="module")
