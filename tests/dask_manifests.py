@@ -36,7 +36,7 @@ def schema(kind: str) -> dict[str, Any]:
     (version,) = definition["spec"]["versions"]
     assert (definition["spec"]["group"], version["name"]) == ("kubernetes.dask.org", "v1")
     found: dict[str, Any] = closed(version["schema"]["openAPIV3Schema"])
-    metadata = {name: {} for name in ("apiVersion", "kind", "metadata")}
+    metadata: dict[str, Any] = {name: {} for name in ("apiVersion", "kind", "metadata")}
     return found | {"properties": metadata | found["properties"]}
 
 
