@@ -19,7 +19,7 @@ import yaml
 from manifests import Document, environment, quantity, the
 
 NAME = "review-scorer-dask"
-TREES = {name: f"k8s/{name}" for name in ("train-dask", "retrain")} | {
+TREES = {name: f"k8s/{name}" for name in ("train-dask", "retrain", "rollout")} | {
     name: f"k8s/overlays/{name}" for name in ("bundle-volume", "record")
 }
 Trees = dict[str, list[Document]]
@@ -56,6 +56,10 @@ def job(trees: Trees) -> Document:
 
 def cron(trees: Trees) -> Document:
     return the(trees["retrain"], "CronJob", "review-scorer-retrain")
+
+
+def rollout(trees: Trees) -> Document:
+    return the(trees["rollout"], "CronJob", "review-scorer-rollout")
 
 
 def container(pod: Document) -> Document:
@@ -163,11 +167,11 @@ def check_pods_share_a_volume_that_everything_lies_on(trees: Trees) -> None:
 
 
 def check_the_bundle_is_the_served_one(trees: Trees) -> None:
-    """Of both ways of training: where the init container of the Deployment looks, on the volume that it mounts."""
+    """Of all who write and read it: where the init container of the Deployment looks, on the volume that it mounts."""
     deployment = manifests.pod(the(trees["bundle-volume"], "Deployment"))
     (init,) = deployment["spec"]["initContainers"]
     (claim,) = [each for each in deployment["spec"]["volumes"] if "persistentVolumeClaim" in each]
-    for pod in (pods(trees)["runner"], manifests.pod(cron(trees))):
+    for pod in (pods(trees)["runner"], manifests.pod(cron(trees)), manifests.pod(rollout(trees))):
         assert f"{options(container(pod))['bundle']}/." == init["command"][2]
         assert claim in pod["spec"]["volumes"]
         assert claim["name"] in {mount["name"] for mount in container(pod)["volumeMounts"]}
@@ -195,16 +199,35 @@ def check_workers_are_spread(trees: Trees) -> None:
     assert manifests.matches(spread["labelSelector"]["matchLabels"], worker["metadata"]["labels"])
 
 
-def check_retraining_is_one_at_a_time_and_bounded(trees: Trees) -> None:
-    spec = cron(trees)["spec"]
-    inner = spec["jobTemplate"]["spec"]
-    assert spec["concurrencyPolicy"] == "Forbid"
-    assert 60 <= spec["startingDeadlineSeconds"] <= 86_400
-    assert 1 <= spec["successfulJobsHistoryLimit"] <= 10
-    assert 1 <= spec["failedJobsHistoryLimit"] <= 10
-    assert 0 < inner["activeDeadlineSeconds"] < 7 * 86_400
-    assert inner["backoffLimit"] <= 2
-    assert manifests.pod(cron(trees))["spec"]["restartPolicy"] == "Never"
+def check_what_comes_again_is_one_at_a_time_and_bounded(trees: Trees) -> None:
+    for document in (cron(trees), rollout(trees)):
+        spec = document["spec"]
+        inner = spec["jobTemplate"]["spec"]
+        assert spec["concurrencyPolicy"] == "Forbid"
+        assert 60 <= spec["startingDeadlineSeconds"] <= 86_400
+        assert 1 <= spec["successfulJobsHistoryLimit"] <= 10
+        assert 1 <= spec["failedJobsHistoryLimit"] <= 10
+        assert 0 < inner["activeDeadlineSeconds"] < 7 * 86_400
+        assert inner["backoffLimit"] <= 2
+        assert manifests.pod(document)["spec"]["restartPolicy"] == "Never"
+
+
+def check_a_rollout_may_change_the_one_deployment_and_nothing_else(trees: Trees) -> None:
+    """It only reads the volume, and reaches names and the API."""
+    name = "review-scorer-rollout"
+    deployment = the(trees["bundle-volume"], "Deployment")["metadata"]["name"]
+    pod = manifests.pod(rollout(trees))
+    assert options(container(pod))["deployment"] == deployment
+    assert the(trees["rollout"], "Role", name)["rules"] == [
+        {"apiGroups": ["apps"], "resources": ["deployments"], "resourceNames": [deployment], "verbs": ["patch"]}
+    ]
+    binding = the(trees["rollout"], "RoleBinding", name)
+    assert [subject["name"] for subject in binding["subjects"]] == [pod["spec"]["serviceAccountName"]]
+    assert [mount.get("readOnly", False) for mount in container(pod)["volumeMounts"]] == [True, False]
+    policy = the(trees["rollout"], "NetworkPolicy", name)["spec"]
+    assert manifests.matches(policy["podSelector"]["matchLabels"], pod["metadata"]["labels"])
+    assert policy["ingress"] == []
+    assert {port["port"] for rule in policy["egress"] for port in rule["ports"]} == {53, 443, 6443}
 
 
 def check_a_worse_bundle_is_not_tried_again(trees: Trees) -> None:

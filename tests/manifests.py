@@ -300,7 +300,7 @@ def check_selectors_match_labels(project: Project) -> None:
         selector = selector.get("matchLabels", selector)
         for name, labels in templates.items():
             assert matches(selector, labels), f"{kind} does not select {name}"
-        for other in ("k8s/train", "k8s/train-dask", "k8s/retrain", "k8s/volume"):
+        for other in ("k8s/train", "k8s/train-dask", "k8s/retrain", "k8s/rollout", "k8s/volume"):
             for template in pods(project.trees[other]):
                 assert not matches(selector, template["metadata"].get("labels", {})), f"{kind} selects {other}"
 

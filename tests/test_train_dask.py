@@ -65,6 +65,10 @@ def retrain_policy(trees: Trees) -> Document:
     return the(trees["retrain"], "NetworkPolicy", "review-scorer-retrain")
 
 
+def role(trees: Trees) -> Document:
+    return the(trees["rollout"], "Role", "review-scorer-rollout")
+
+
 def word(find: Callable[[Trees], Document], path: str, old: str, new: str) -> Callable[[Trees], None]:
     """A change of one word of a command."""
 
@@ -171,15 +175,26 @@ BROKEN: list[tuple[Check, Callable[[Trees], None]]] = [
         put(job, f"{WORKERS} spec topologySpreadConstraints 0 labelSelector matchLabels", {"a": "b"}),
     ),
     *(
-        (dask_manifests.check_retraining_is_one_at_a_time_and_bounded, change)
+        (dask_manifests.check_what_comes_again_is_one_at_a_time_and_bounded, change)
         for change in (
             put(cron, "spec concurrencyPolicy", "Allow"),
+            put(dask_manifests.rollout, "spec concurrencyPolicy", "Allow"),
             put(cron, "spec startingDeadlineSeconds", REMOVED),
             put(cron, "spec failedJobsHistoryLimit", REMOVED),
             put(cron, "spec successfulJobsHistoryLimit", 0),
             put(cron, f"{CRON} activeDeadlineSeconds", REMOVED),
             put(cron, f"{CRON} backoffLimit", 6),
             put(cron, f"{CRON} template spec restartPolicy", "OnFailure"),
+        )
+    ),
+    *(
+        (dask_manifests.check_a_rollout_may_change_the_one_deployment_and_nothing_else, change)
+        for change in (
+            put(role, "rules 0 resourceNames", REMOVED),
+            put(role, "rules 0 verbs", ["patch", "delete"]),
+            put(dask_manifests.rollout, f"{CRON} template spec serviceAccountName", "default"),
+            word(dask_manifests.rollout, CRON_CONTAINER, "--deployment=review-scorer", "--deployment=scorer"),
+            put(dask_manifests.rollout, f"{CRON_CONTAINER} volumeMounts 0 readOnly", REMOVED),
         )
     ),
     (dask_manifests.check_a_worse_bundle_is_not_tried_again, put(cron, f"{CRON} podFailurePolicy", REMOVED)),
@@ -299,23 +314,16 @@ def test_the_commands_as_they_stand_train_a_bundle(real: Trees, tiny_corpus: Pat
     assert list((data / "work").iterdir()) == []
 
 
-def test_the_image_that_retrains_has_what_the_command_takes(real: Trees, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("find", "said"), [(cron, "retrain.py"), (dask_manifests.rollout, "rollout.py")])
+def test_the_image_that_retrains_has_what_the_commands_take(
+    real: Trees, tmp_path: Path, find: Callable[[Trees], Document], said: str
+) -> None:
     code = application(tmp_path / "app")
-    python, script, *words = container(manifests.pod(cron(real)))["command"]
-    ended = subprocess.run(
-        [python, script, *words],
-        cwd=code,
-        env=image_environment(code, "train-tools"),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ended.returncode == 2
-    assert ended.stderr.splitlines()[-1].endswith("error: --redis is wanted, as in redis://localhost:6379/0")
     environ = image_environment(code, "train-tools") | {"SCORER_REDIS_URL": "redis://127.0.0.1:1"}
-    ended = subprocess.run([python, script, *words], cwd=code, env=environ, capture_output=True, text=True, check=False)
+    command = container(manifests.pod(find(real)))["command"]
+    ended = subprocess.run(command, cwd=code, env=environ, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
-    assert ended.stderr.startswith("retrain.py: no bundle at /data/bundle")
+    assert ended.stderr.startswith(f"{said}: no bundle at /data/bundle")
 
 
 def test_the_image_of_the_cluster_has_dask() -> None:
