@@ -24,7 +24,7 @@ REGISTRY ?= $(if $(PROJECT),asia.gcr.io/$(PROJECT))
 # A bundle that was asked for, not the default of `make run`.
 OWN_BUNDLE = $(if $(filter file,$(origin BUNDLE)),,$(BUNDLE))
 
-.PHONY: help run train evaluate score compare export feedback stress obvious bench bench-scale chaos fuzz sbom audit test test-container test-cluster image image-run push check format system lock clean
+.PHONY: help run train evaluate score compare export feedback retrain stress obvious bench bench-scale chaos fuzz sbom audit test test-container test-cluster image image-run push check format system lock clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ export: $(TEST_ENV) build/bundle/manifest.json ## write the model of BUNDLE, fro
 
 feedback: $(RUN_ENV) ## write OUT, a corpus of what the record in REDIS predicted and people said (ARGS="--report --disagreements")
 	$(BIN)/python train-corpus/feedback.py --redis $(REDIS) $(if $(OUT),--out $(OUT)) $(ARGS)
+
+retrain: $(RUN_ENV) ## train BUNDLE again from CORPUS and what people said (REDIS=), replaced if it is no worse (ARGS=--no-original)
+	$(BIN)/python train-corpus/retrain.py --redis $(REDIS) --corpus $(CORPUS) --bundle $(BUNDLE) $(if $(ARGS),-- $(ARGS))
 
 test: $(TEST_ENV) ## run every test
 	$(BIN)/pytest $(ARGS)

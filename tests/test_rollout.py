@@ -60,7 +60,7 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a pod is given of its service account, and the key of the API beside it."""
     path = tmp_path_factory.mktemp("account")
     command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=api -addext subjectAltName=IP:127.0.0.1"
-    files = ["-keyout", path / "key.pem", "-out", path / "ca.crt"]
+    files = ["-keyout", str(path / "key.pem"), "-out", str(path / "ca.crt")]
     subprocess.run([*command.split(), *files], check=True, capture_output=True)
     (path / "both.pem").write_text((path / "key.pem").read_text() + (path / "ca.crt").read_text())
     (path / "token").write_text("secret\n")
