@@ -1,6 +1,7 @@
 """Retraining with feedback: the bundle is replaced by one that is no worse, and by no other; it is whole throughout."""
 
 import csv
+import errno
 import os
 import shutil
 import signal
@@ -124,6 +125,23 @@ def test_killed_in_between_it_leaves_the_old_bundle_and_the_next_one_goes_throug
     assert subprocess.run(command, cwd=ROOT, env=environ, check=False).returncode == 0
     assert load(served).digest != before
     assert beside(served) == set()
+
+
+def test_a_bundle_that_cannot_be_put_in_its_place_is_kept_where_the_line_says(
+    store: RedisServer,
+    served: Path,
+    tiny_corpus: Path,
+    unseen: list[Row],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = load(served).digest
+    said(store, unseen, truly)
+    monkeypatch.setattr("service.scoring.bundle._exchange", lambda *_: errno.EINVAL)  # as on NFS
+    assert retrain.main(options(store, tiny_corpus, served)) == 2
+    new = served.parent / ".bundle.retrain" / "bundle"
+    assert f"the new bundle is whole at {new}" in capsys.readouterr().err.splitlines()[-1]
+    assert load(served).digest == before != load(new).digest
 
 
 def test_too_little_feedback_is_no_failure_and_changes_nothing(

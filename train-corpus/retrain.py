@@ -95,8 +95,12 @@ def place_beside(directory: Path) -> Iterator[Path]:
     place.mkdir()
     try:
         yield place
-    finally:
+    except BundleError:  # it may say that the new bundle lies here, whole
+        raise
+    except BaseException:
         shutil.rmtree(place)
+        raise
+    shutil.rmtree(place)
 
 
 def collect(options: argparse.Namespace, learnt: Path, apart: Path) -> int:

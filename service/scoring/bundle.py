@@ -258,11 +258,12 @@ def put(directory: Path, whole: Path) -> None:
             f"the file system of {directory} cannot swap directories ({os.strerror(failed)}); the new bundle is whole "
             f"at {whole}: move it yourself, train into a path that does not exist yet, or let a symbolic link be there"
         )
-    parent = os.open(directory.parent, os.O_RDONLY)
-    try:
-        os.fsync(parent)
-    finally:
-        os.close(parent)
+    for changed in {place.parent, directory.parent}:
+        parent = os.open(changed, os.O_RDONLY)
+        try:
+            os.fsync(parent)
+        finally:
+            os.close(parent)
 
 
 def _lead(link: Path, whole: Path) -> None:
