@@ -61,7 +61,7 @@ def test_no_manifest_holds_one(tree: str) -> None:
     for document in manifests.render(ROOT / tree):
         assert document["kind"] != "Secret", "a Secret is made by who has it, and is not written here"
         if document["kind"] in manifests.POD_MAKERS:
-            for container in manifests.containers(manifests.pod(document)):
+            for container in [each for pod in manifests.pods_of(document) for each in manifests.containers(pod)]:
                 assert not [
                     each for each in container.get("env", []) if SECRETIVE.search(each["name"]) and "value" in each
                 ]
