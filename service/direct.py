@@ -66,25 +66,29 @@ class Direct:
             if asked.detail or not isinstance(asked.texts, str):
                 return False
             predictor.scorer.check(asked.texts)
-            work = predictor.admission.begin(1, len(body))
         except (RequestError, TextError):
             return False
-        exchange = self.observed.begin(scope)
-        answer = _Answer(self, exchange, asked.texts, work, reply)
-        predictor.admission.turns.queue(predictor.scorer.detail_many, [asked.texts], answer)
+        admission = predictor.admission
+        answer = _Answer(self, self.observed.begin(scope), asked.texts, reply)
+        try:
+            answer.work = admission.begin(1, len(body))
+        except RequestError as error:
+            answer.set_exception(error)
+        else:
+            admission.turns.queue(predictor.scorer.detail_many, [asked.texts], answer)
         return True
 
 
 class _Answer:
     """One that is waited for; what a turn tells it goes straight to the socket."""
 
-    __slots__ = ("_direct", "_exchange", "_reply", "_text", "_work")
+    __slots__ = ("_direct", "_exchange", "_reply", "_text", "work")
 
-    def __init__(self, direct: Direct, exchange: Exchange, text: str, work: int, reply: Reply) -> None:
+    def __init__(self, direct: Direct, exchange: Exchange, text: str, reply: Reply) -> None:
+        self.work = 0
         self._direct = direct
         self._exchange = exchange
         self._text = text
-        self._work = work
         self._reply = reply
 
     def cancelled(self) -> bool:
@@ -108,7 +112,7 @@ class _Answer:
         self._end(error.status, head(error.status, fields_of(error, self._exchange.id)), error.body)
 
     def _end(self, status: int, head: bytes, body: bytes) -> None:
-        self._direct.predictor.admission.end(self._work)
+        self._direct.predictor.admission.end(self.work)
         self._exchange.status = status
         self._reply(head, body)
         self._direct.observed.end(self._exchange)
