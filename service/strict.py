@@ -71,8 +71,12 @@ class StrictProtocol(HttpToolsProtocol):
         """Go on with the next request, or say the last word if it was waiting for this."""
         if self._last_word and not self.pipeline:
             self._say(self._last_word)
-        else:
+        elif self.pipeline or self.transport.is_closing():
             super().on_response_complete()
+        else:
+            # uvicorn sets a timer here, at every answer. How long a connection may be idle is looked after elsewhere.
+            self.server_state.total_requests += 1
+            self.flow.resume_reading()
 
     def _parse(self, data: bytes) -> bytes:
         """Feed the parser; return what is left where a request wants to go on in another protocol, which none does."""
