@@ -48,15 +48,24 @@ class Admission:
     @contextmanager
     def accept(self, texts: int, size: int) -> Iterator[None]:
         """Count a request of ``texts`` texts in ``size`` bytes as pending; raise ``RequestError`` if it is too much."""
+        work = self.begin(texts, size)
+        try:
+            yield
+        finally:
+            self.end(work)
+
+    def begin(self, texts: int, size: int) -> int:
+        """Do the first half of ``accept``; return what ``end`` has to be given."""
         work = max(texts, size // BYTES_PER_TEXT)
         if self.pending and not self._admits(work):
             self.refused += 1
             raise overloaded()
         self.pending += work
-        try:
-            yield
-        finally:
-            self.pending -= work
+        return work
+
+    def end(self, work: int) -> None:
+        """Do the second half of ``accept``."""
+        self.pending -= work
 
     def _admits(self, work: int) -> bool:
         # Half, as the pace is a guess: what is accepted is then hardly ever late.

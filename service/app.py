@@ -16,6 +16,7 @@ from service.body import ASGI, WholeBody
 from service.bulk import Files
 from service.changing import Change, shared_change
 from service.cors import CrossOrigin
+from service.direct import Direct
 from service.draining import Drain, shared_drain
 from service.explanations import Explanations
 from service.feedback import Feedback
@@ -108,7 +109,9 @@ def create_app(
     if settings.cors_origins:
         served = CrossOrigin(served, settings.cors_origins)
     observed = Observed(served, watch, routes=routes_of(app))
-    app.add_middleware([guarding, _State(settings=settings, admission=admission, observed=observed)])
+    # Only the app asks for keys.
+    direct = None if keys else Direct(predictor, observed)
+    app.add_middleware([guarding, _State(settings=settings, admission=admission, observed=observed, direct=direct)])
     return observed
 
 

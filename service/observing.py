@@ -63,9 +63,12 @@ class Watch:
         self.ended: list[Callable[[Exchange], None]] = []
         self.scored: list[Callable[[Sequence[Detail]], None]] = []
 
-    def note(self, texts: Sequence[str], details: Sequence[Detail] = ()) -> None:
-        """Take note of what was done in the current exchange: of ``texts``, and how they were scored if they were."""
-        if exchange := current.get():
+    def note(self, texts: Sequence[str], details: Sequence[Detail] = (), exchange: Exchange | None = None) -> None:
+        """Take note of what was done in ``exchange``, by default the current one.
+
+        That is: of ``texts``, and how they were scored if they were.
+        """
+        if exchange := exchange or current.get():
             exchange.texts += len(texts)
             exchange.characters += sum(map(len, texts))
             exchange.tokens += sum([detail.tokens for detail in details])
@@ -91,7 +94,7 @@ class Observed:
             return
         # ASGI allows what can be read only once; this is read again further in.
         scope["headers"] = list(map(tuple, scope["headers"]))
-        exchange = self._begin(scope)
+        exchange = self.begin(scope)
         started = False
 
         async def send_observed(message: dict[str, Any]) -> None:
@@ -111,23 +114,25 @@ class Observed:
                 raise  # the server cuts the connection: half an answer must not look whole
             await answer(errors.internal(), scope["path"], send_observed, close=True)
         finally:
-            self._end(exchange)
+            self.end(exchange)
 
     def refused(self, scope: Scope, status: int) -> str:
         """Tell of an exchange that the server ended on its own with ``status``; return the request's id."""
-        exchange = self._begin(scope)
+        exchange = self.begin(scope)
         exchange.status = status
-        self._end(exchange)
+        self.end(exchange)
         return exchange.id
 
-    def _begin(self, scope: Scope) -> Exchange:
+    def begin(self, scope: Scope) -> Exchange:
+        """Tell of an exchange that begins, outside of the app; the caller ends it."""
         identity = _identity(scope["headers"])
         exchange = Exchange(scope, route=self._route(scope["path"]), started=time.perf_counter(), identity=identity)
         for tell in self._watch.begun:
             tell(exchange)
         return exchange
 
-    def _end(self, exchange: Exchange) -> None:
+    def end(self, exchange: Exchange) -> None:
+        """Tell that it ended; the rest of it is known by now."""
         exchange.seconds = time.perf_counter() - exchange.started
         for tell in self._watch.ended:
             tell(exchange)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from service.admission import Admission
-from service.observing import Watch
+from service.observing import Exchange, Watch
 from service.predictions import Prediction
 from service.scoring.scorer import Detail, Scorer
 
@@ -26,8 +26,14 @@ class Predictor:
         the texts go on with what was ``begun`` before.
         """
         details = await self.admission.turns.take(self.scorer.detail_many, texts, begun=begun)
-        self._watch.note(texts, details)
+        self.tell(texts, ids, details)
+        return details
+
+    def tell(
+        self, texts: Sequence[str], ids: Sequence[str], details: Sequence[Detail], exchange: Exchange | None = None
+    ) -> None:
+        """Tell everybody of predictions, made in ``exchange``, by default the current one."""
+        self._watch.note(texts, details, exchange)
         if self._keep:
             scores = [detail.score for detail in details]
             self._keep([Prediction(*each) for each in zip(ids, texts, scores, strict=True)])
-        return details

@@ -5,6 +5,7 @@ and closes the idle ones at once when it stops, also those on which a request is
 """
 
 import asyncio
+from functools import partial
 from math import inf
 from typing import Any
 
@@ -12,7 +13,8 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from service.body import SMALL_BODY, size_of
 from service.errors import is_inference, overloaded
-from service.strict import StrictProtocol, as_http
+from service.strict import StrictProtocol
+from service.wire import as_http
 
 # When stopping: for so many seconds an idle connection may still bring a request, which is answered with
 # `Connection: close`. Who sends again and again learns so of the end; who pauses for longer finds it closed.
@@ -24,13 +26,16 @@ _OVERLOADED = as_http(overloaded(), "%b")
 class Protocol(StrictProtocol):
     """One connection.
 
-    What it needs of the app it finds in the ASGI lifespan's state: ``settings``, ``admission``, ``observed``.
-    ``_start_asgi_task`` is uvicorn's own affair; the version of uvicorn is bounded for its sake.
+    What it needs of the app it finds in the ASGI lifespan's state: ``settings``, ``admission``, ``observed`` and, where
+    there is a way past the app, ``direct``. ``_start_asgi_task`` is uvicorn's own affair; the version of uvicorn is
+    bounded for its sake.
     """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the clock, and make room if there are too many."""
         super().connection_made(transport)
+        # A request whose body may be small enough to arrive with its head.
+        self._undecided: tuple[RequestResponseCycle, Any] | None = None
         self._settings = self.app_state["settings"]
         self._shortest = min(
             self._settings.header_seconds, self._settings.answer_seconds, self._settings.keepalive_seconds
@@ -52,6 +57,13 @@ class Protocol(StrictProtocol):
         self._idle.pop(self, None)
         super().connection_lost(exc)
 
+    def data_received(self, data: bytes) -> None:
+        """Parse; what the direct way cannot take, as its body did not arrive at once, the app begins to answer now."""
+        super().data_received(data)
+        if self._undecided:
+            undecided, self._undecided = self._undecided, None
+            super()._start_asgi_task(*undecided)
+
     def on_message_begin(self) -> None:
         """Give the headers their time from the first byte on."""
         self._headers_due = self.loop.time() + self._settings.header_seconds
@@ -62,6 +74,15 @@ class Protocol(StrictProtocol):
         """Stop waiting for headers. The body has a time of its own, see ``WholeBody``."""
         self._headers_due = inf
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Take the direct way if it is open."""
+        super().on_message_complete()
+        if self._undecided:
+            cycle, _ = self._undecided
+            direct = self.app_state["direct"]
+            if direct.begin(cycle.scope, bytes(cycle.body), partial(self._reply, cycle)):
+                self._undecided = None
 
     def on_response_complete(self) -> None:
         """Give the next request its time to come."""
@@ -112,11 +133,31 @@ class Protocol(StrictProtocol):
             cycle.keep_alive = False
         if cycle.keep_alive and self.app_state["admission"].pending and self._refuses(cycle.scope):
             identity = self.app_state["observed"].refused(cycle.scope, 503)
-            self.transport.write(_OVERLOADED % identity.encode())
-            cycle.response_started = cycle.response_complete = True
-            self.on_response_complete()
+            self._write(cycle, _OVERLOADED % identity.encode())
+        elif self._may_be_direct(cycle):
+            self._undecided = cycle, app
         else:
             super()._start_asgi_task(cycle, app)
+
+    def _may_be_direct(self, cycle: RequestResponseCycle) -> bool:
+        direct = self.app_state["direct"]
+        # One that had to wait for others on its connection may be here already, or only in part.
+        waited = cycle is not self.cycle or not cycle.more_body or cycle.body
+        return bool(direct and cycle.keep_alive and not waited and direct.takes(cycle.scope))
+
+    def _reply(self, cycle: RequestResponseCycle, head: bytes, body: bytes) -> None:
+        """Send an answer that did not go through the app, with what uvicorn adds to all others."""
+        if not cycle.disconnected:
+            always = b"".join([b"%b: %b\r\n" % field for field in cycle.default_headers])
+            last = b"" if cycle.keep_alive else b"connection: close\r\n"
+            self._write(cycle, b"".join((head, always, last, b"\r\n", body)))
+
+    def _write(self, cycle: RequestResponseCycle, content: bytes) -> None:
+        self.transport.write(content)
+        cycle.response_started = cycle.response_complete = True
+        if not cycle.keep_alive:
+            self.transport.close()
+        self.on_response_complete()
 
     def _refuses(self, scope: Any) -> bool:
         headers = dict(scope["headers"])

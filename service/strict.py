@@ -7,13 +7,12 @@ Reference: https://www.rfc-editor.org/rfc/rfc9112, sections 3.2, 6 and 9
 
 import asyncio
 from collections.abc import Sequence
-from http import HTTPStatus
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service.errors import RequestError
-from service.headers import ALWAYS
+from service.wire import as_http
 
 # Bytes of a request's line and headers; also of whatever else is no body: extensions of chunks, trailers.
 MAX_HEAD = 65_536
@@ -72,8 +71,12 @@ class StrictProtocol(HttpToolsProtocol):
         """Go on with the next request, or say the last word if it was waiting for this."""
         if self._last_word and not self.pipeline:
             self._say(self._last_word)
-        else:
+        elif self.pipeline or self.transport.is_closing():
             super().on_response_complete()
+        else:
+            # uvicorn sets a timer here, at every answer. How long a connection may be idle is looked after elsewhere.
+            self.server_state.total_requests += 1
+            self.flow.resume_reading()
 
     def _parse(self, data: bytes) -> bytes:
         """Feed the parser; return what is left where a request wants to go on in another protocol, which none does."""
@@ -124,17 +127,6 @@ class StrictProtocol(HttpToolsProtocol):
             self.transport.write(last_word)
             self.transport.write_eof()
             self.loop.call_later(_HEARD_OUT, self.transport.close)
-
-
-def as_http(error: RequestError, identity: str, *, close: bool = False) -> bytes:
-    """Return the whole answer to the request ``identity`` as it goes over the wire."""
-    fields = {"content-type": "application/json", "content-length": len(error.body), **error.headers}
-    fields |= {name.decode(): value.decode() for name, value in ALWAYS} | {"x-request-id": identity}
-    if close:
-        fields["connection"] = "close"
-    lines = [f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}"]
-    lines += [f"{name.lower()}: {value}" for name, value in fields.items()]
-    return "\r\n".join([*lines, "", ""]).encode() + error.body
 
 
 def _check(version: str, url: bytes, headers: Sequence[tuple[bytes, bytes]]) -> None:

@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from service.changing import Change
 from service.errors import overloaded
@@ -34,11 +34,27 @@ _SHARE = 1 / 8
 _PATIENCE_IN_CHANGE = 2.0
 
 
+class Taker(Protocol):
+    """Who waits for what is computed: a future, or who does not want to wait for the loop's next round, as that does.
+
+    It is told of one of the two, or of none if it says that it is ``cancelled``.
+    """
+
+    def cancelled(self) -> bool:
+        """Whether nothing has to be computed any more."""
+
+    def set_result(self, result: list[Any], /) -> None:
+        """Take the results, one a text."""
+
+    def set_exception(self, exception: Exception, /) -> None:
+        """Take what went wrong: a ``RequestError`` where the turn came too late, else a bug."""
+
+
 class _Turn(NamedTuple):
     work: Callable[[Sequence[str]], Sequence[Any]]
     texts: Sequence[str]
     at_once: int
-    result: asyncio.Future[Any]
+    result: Taker
     ahead: int
     asked: float
     begun: bool
@@ -97,15 +113,30 @@ class Turns:
             results += await self._take(work, part, at_once, begun=begun or bool(results))
         return results
 
-    async def _take(self, work: Any, texts: Sequence[str], at_once: int, *, begun: bool) -> Any:
-        loop = asyncio.get_running_loop()
-        turn = _Turn(work, texts, at_once, loop.create_future(), len(self._queue), time.monotonic(), begun)
+    def queue(
+        self,
+        work: Callable[[Sequence[str]], Sequence[Any]],
+        texts: Sequence[str],
+        result: Taker,
+        *,
+        at_once: int = SLICE_TEXTS,
+        begun: bool = False,
+    ) -> None:
+        """Let ``result`` have what ``work`` returns for ``texts``, which are few enough for one turn, as ``take`` does.
+
+        It is called in the turn itself, and so may not take long.
+        """
+        turn = _Turn(work, texts, at_once, result, len(self._queue), time.monotonic(), begun)
         self._queue.append(turn)
         if turn.ahead == 0:
             # Not at once: those who arrived together with the first get to queue up behind it.
             self._ended = turn.asked
-            loop.call_soon(self._give)
-        return await turn.result
+            asyncio.get_running_loop().call_soon(self._give)
+
+    async def _take(self, work: Any, texts: Sequence[str], at_once: int, *, begun: bool) -> list[Any]:
+        result: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
+        self.queue(work, texts, result, at_once=at_once, begun=begun)
+        return await result
 
     def _give(self) -> None:
         """Give the next turn, or as many as there is time for, and come back after a look at the sockets."""

@@ -136,7 +136,11 @@ def test_a_single_review_is_answered_while_lists_are_scored(server: Server) -> N
 def test_the_protocol_extends_what_this_version_of_uvicorn_has() -> None:
     assert uvicorn.__version__.startswith("0.54.")
     for name in vars(Protocol):
-        assert name in {"_close_idle", "_look", "_refuses"} or name.startswith("__") or hasattr(HttpToolsProtocol, name)
+        assert (
+            name in {"_close_idle", "_look", "_may_be_direct", "_refuses", "_reply", "_write"}
+            or name.startswith("__")
+            or hasattr(HttpToolsProtocol, name)
+        )
 
 
 def test_bodies_that_arrive_slowly_cannot_fill_the_memory() -> None:
