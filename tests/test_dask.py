@@ -77,7 +77,7 @@ def test_a_worker_killed_in_the_middle_is_done_without(
     path = tmp_path / "bundle"
     # Where it falls on the boosting, training says so, and goes on when it is run again.
     assert 0 in (train_on(cluster, str(tiny_corpus), path, tmp_path / "work") for _ in range(2))
-    killer.join(1)
+    killer.join(60)
     assert not killer.is_alive()
     assert_alike(alone, path, [review["texts"] for review in reviews[:300]])
 
@@ -87,7 +87,7 @@ def test_a_worker_lost_while_boosting_ends_in_one_line_and_leaves_the_bundle(
 ) -> None:
     killer = kill_worker_after(cluster, tmp_path / "work", "whole/base.done")
     assert train_on(cluster, str(tiny_corpus), tmp_path / "bundle", tmp_path / "work") == 1
-    killer.join(1)
+    killer.join(60)
     assert not (tmp_path / "bundle").exists()
     assert "was lost while the trees were boosted; run it again" in capsys.readouterr().err.splitlines()[-1]
 
