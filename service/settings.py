@@ -39,8 +39,9 @@ class Settings:
     # Of a file whose rows are scored as it arrives, counted after inflating: about a million reviews.
     max_file_bytes: int = 536_870_912
     # A worker refuses what would wait longer than this for its turn: so an answer takes a tenth of a second at most,
-    # which people hardly notice, at any load. The queue, half as long, still bridges a throttled container's pauses.
-    max_wait_seconds: float = 0.06
+    # which people hardly notice, at any load. The queue, three quarters as long, still bridges the pauses of a
+    # throttled container.
+    max_wait_seconds: float = 0.05
     # What a worker accepts altogether: lists mostly, each of which then takes its turns. About a second of work, so
     # that a list is answered within a second or two however many others there are.
     max_pending_texts: int = 8_000

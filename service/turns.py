@@ -89,10 +89,8 @@ class Turns:
 
     @property
     def expected(self) -> float:
-        """How many seconds the next to ask will wait, judging by those who had their turns lately and the next to."""
-        if not self._queue:
-            return 0.0
-        return max(len(self._queue) * self._pace, time.monotonic() - self._queue[0].asked)
+        """How many seconds the next to ask will wait, judging by those who had their turns lately."""
+        return len(self._queue) * self._pace
 
     async def take(
         self,
