@@ -1,0 +1,43 @@
+"""Clusters of Dask, for those who train or score on more than one machine. Serving knows nothing of them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from service.cores import available_cores
+from service.corpus import CorpusError
+
+
+class ClusterError(CorpusError):
+    """The cluster cannot be reached, or did not bring a step to its end."""
+
+
+@contextmanager
+def connect(scheduler: str, *, workers: int = 1, patience: float = 20) -> Iterator[Any]:
+    """Give a client of the cluster at ``scheduler``, ``tcp://…``; or of one made here, of a process for each core.
+
+    Raises ``ClusterError`` without Dask, where scheduler or ``workers`` are not there in ``patience`` seconds each, or
+    where the connection is lost.
+    """
+    try:
+        from distributed import Client, LocalCluster  # noqa: PLC0415 - serving does without it
+        from distributed.scheduler import KilledWorker  # noqa: PLC0415
+    except ImportError:
+        raise ClusterError("--scheduler takes Dask: install the extra `distributed`") from None
+    try:
+        if scheduler != "local":
+            with Client(scheduler, timeout=patience) as client:
+                client.wait_for_workers(workers, timeout=patience)
+                yield client
+            return
+        with (
+            LocalCluster(
+                n_workers=available_cores(), threads_per_worker=1, host="127.0.0.1", dashboard_address=None
+            ) as cluster,
+            Client(cluster) as client,
+        ):
+            yield client
+    except KilledWorker as error:
+        raise ClusterError(f"the cluster at {scheduler} lost several workers over one step: {error}") from None
+    except OSError as error:
+        raise ClusterError(f"no cluster at {scheduler}: {error}") from None
