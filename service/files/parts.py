@@ -111,9 +111,12 @@ def _row_ends(file: IO[bytes], delimiter: str) -> Iterator[int]:
             read += len(line)
             yield line
 
-    for cells in csv.reader(counted(), delimiter=delimiter):
-        if cells:
-            yield read
+    try:
+        for cells in csv.reader(counted(), delimiter=delimiter):
+            if cells:
+                yield read
+    finally:
+        lines.detach()  # it would close the file
 
 
 def _digest_of_directory(path: Path) -> str:
