@@ -7,6 +7,8 @@ from typing import Any
 from service.cores import available_cores
 from service.corpus import CorpusError
 
+WITHOUT_DASK = "--scheduler takes Dask: install the extra `distributed`"
+
 
 class ClusterError(CorpusError):
     """The cluster cannot be reached, or did not bring a step to its end."""
@@ -23,7 +25,7 @@ def connect(scheduler: str, *, workers: int = 1, patience: float = 20) -> Iterat
         from distributed import Client, LocalCluster  # noqa: PLC0415 - serving does without it
         from distributed.scheduler import KilledWorker  # noqa: PLC0415
     except ImportError:
-        raise ClusterError("--scheduler takes Dask: install the extra `distributed`") from None
+        raise ClusterError(WITHOUT_DASK) from None
     try:
         if scheduler != "local":
             with Client(scheduler, timeout=patience) as client:

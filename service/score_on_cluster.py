@@ -2,16 +2,22 @@
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from service.clusters import connect
+from service.files.cluster import Scoring, look_through, score, sent
 from service.files.finished import Finished
-from service.files.jobs import Job, Tally
+from service.files.jobs import Form, Job, Tally
+from service.files.parts import Survey
 from service.files.tasks import Answer, Task
 from service.files.telling import complain, progress, summary, took
 from service.scoring.bundle import Bundle
 from service.settings import Settings
+
+Item = TypeVar("Item")
+Found = TypeVar("Found")
 
 
 def score_on_cluster(
@@ -25,32 +31,38 @@ def score_on_cluster(
         return []
     form, out = jobs[0].form, _absolute(options.out)
     paths = [_absolute(job.source.path) for job in jobs]
-    answers: dict[Task, Answer] = {}
     with connect(options.scheduler, patience=options.patience) as client:
-        from service.files.cluster import Scoring, look_through, score, sent  # noqa: PLC0415 - Dask is there now
-
         scoring = Scoring(bundle, options.bundle, dictionary=settings.dictionary, max_chars=settings.max_chars)
         with sent(client, scoring) as name:
-            with took(seconds, "look through"):
-                found = look_through(client, paths, form, rows=options.part)
-            tasks = {
-                path: [Task(path, part, survey.digest, form, out) for part in survey.parts or (None,)]
-                for path, survey in found.items()
-                if not isinstance(survey, str)
-            }
-            total = sum(map(len, tasks.values()))
-            with took(seconds, "score"), progress("score", total=total, unit=" parts") as advance:
-                for task, answer in score(client, [task for path in paths for task in tasks.get(path, ())], name):
-                    answers[task] = answer
-                    advance(1)
+            with took(seconds, "look through"), progress("look through", total=len(paths), unit=" files") as advance:
+                found = _told(look_through(client, paths, form, rows=options.part), advance)
+            tasks = {path: _tasks(path, found[path], form, out) for path in paths}
+            every = [task for path in paths for task in tasks[path]]
+            with took(seconds, "score"), progress("score", total=len(every), unit=" parts") as advance:
+                answers = _told(score(client, every, name), advance)
     failed = [complain(path, error) for path, error in found.items() if isinstance(error, str)]
     whole: list[Task] = []
     for path in paths:
-        told = _report(tasks.get(path, ()), answers)
+        told = _report(tasks[path], answers)
         failed += told
-        whole += () if told else tasks.get(path, ())
+        whole += [] if told else tasks[path]
     Finished(out).tidy([task.job for task in whole])
     return failed
+
+
+def _told(found: Iterable[tuple[Item, Found]], advance: Callable[[int], object]) -> dict[Item, Found]:
+    """Collect what comes, and tell of each."""
+    collected = {}
+    for item, answer in found:
+        collected[item] = answer
+        advance(1)
+    return collected
+
+
+def _tasks(path: Path | str, survey: Survey | str, form: Form, out: Path | str) -> list[Task]:
+    if isinstance(survey, str):
+        return []
+    return [Task(path, part, survey.digest, form, out) for part in survey.parts or (None,)]
 
 
 def _report(tasks: Sequence[Task], answers: Mapping[Task, Answer]) -> list[str]:

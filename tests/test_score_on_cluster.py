@@ -20,7 +20,7 @@ from distributed import Client, LocalCluster
 from running import ROOT
 
 from service import score
-from service.files import cluster as tasks
+from service.files.jobs import run as real
 
 pytestmark = pytest.mark.filterwarnings("default")  # Dask and its event loops have their own
 
@@ -299,14 +299,14 @@ def test_a_part_that_fails_is_tried_again(
     tiny_bundle: Path, tmp_path: Path, texts: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     delimited(tmp_path / "a.csv", texts)
-    real, left = tasks.run, ["the network is away", "the network is away"]
+    left = ["the network is away", "the network is away"]
 
     def run(*arguments: object, **options: object) -> object:
         if left:
             raise OSError(left.pop())
         return real(*arguments, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(tasks, "run", run)
+    monkeypatch.setattr("service.files.cluster.run", run)
     with LocalCluster(
         n_workers=1, threads_per_worker=2, processes=False, host="127.0.0.1", dashboard_address=None
     ) as cluster:

@@ -13,10 +13,7 @@ from threading import Lock
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from distributed import WorkerPlugin, as_completed, get_worker
-from distributed.scheduler import KilledWorker
-
-from service.clusters import ClusterError
+from service.clusters import WITHOUT_DASK, ClusterError
 from service.files.errors import FileError
 from service.files.finished import Finished
 from service.files.jobs import Form, job, run
@@ -28,6 +25,12 @@ from service.scoring.errors import BundleError
 from service.scoring.scorer import Scorer
 from service.scoring.tokens import DEFAULT_DICTIONARY
 
+try:
+    from distributed import WorkerPlugin, as_completed, get_worker
+    from distributed.scheduler import KilledWorker
+except ImportError:
+    raise ClusterError(WITHOUT_DASK) from None
+
 _RETRIES = 2
 
 Item = TypeVar("Item")
@@ -38,10 +41,10 @@ class Scoring(WorkerPlugin):  # type: ignore[misc]
     """What each worker has of a bundle: its files, and what they make. Threads take turns."""
 
     def __init__(self, bundle: Bundle, directory: Path, *, dictionary: Path | None, max_chars: int) -> None:
-        self.digest = bundle.digest
+        self.facts = {"bundle": bundle.digest, "max_chars": max_chars}
+        self._max_chars = max_chars
         self._files = {name: (directory / name).read_bytes() for name in (MANIFEST, *bundle.manifest["files"])}
         self._dictionary = dictionary
-        self._max_chars = max_chars
 
     def setup(self, worker: Any) -> None:  # noqa: ARG002 - that is how Dask calls it
         """Load the bundle, so that a worker that cannot is known before the work."""
@@ -57,20 +60,20 @@ class Scoring(WorkerPlugin):  # type: ignore[misc]
             # The dictionary that comes with a package is elsewhere on each machine.
             dictionary = self._dictionary or DEFAULT_DICTIONARY
             loaded = load(Path(directory), dictionary=dictionary, max_chars=self._max_chars)
-        if loaded.digest != self.digest:
+        if loaded.digest != self.facts["bundle"]:
             raise BundleError("the bundle was replaced while it was sent to the workers; start again")
         return loaded.scorer
 
 
-def look_through(client: Any, paths: Sequence[Path | str], form: Form, *, rows: int) -> dict[Path | str, Survey | str]:
-    """Return what is in each file, or why it cannot be read; large ones are cut into parts of at most ``rows`` rows.
+def look_through(
+    client: Any, paths: Sequence[Path | str], form: Form, *, rows: int
+) -> Iterator[tuple[Path | str, Survey | str]]:
+    """Yield what is in each file, or why it cannot be read; large ones are cut into parts of at most ``rows`` rows.
 
     Raises ``ClusterError`` when the connection is lost.
     """
-    return {
-        path: _line(found) if isinstance(found, Exception) else found
-        for path, found in _each(client, partial(_survey, form, rows), paths)
-    }
+    for path, found in _each(client, partial(_survey, form, rows), paths):
+        yield path, _line(found) if isinstance(found, Exception) else found
 
 
 def score(client: Any, tasks: Sequence[Task], scoring: str) -> Iterator[tuple[Task, Answer]]:
@@ -117,7 +120,7 @@ def _survey(form: Form, rows: int, path: Path | str) -> Survey:
 def _score(name: str, task: Task) -> Answer:
     """In a worker: score a part, unless that was done."""
     scoring: Scoring = get_worker().plugins[name]
-    finished, work, made_of = Finished(task.folder), task.job, task.made_of(scoring.digest)
+    finished, work, made_of = Finished(task.folder), task.job, task.made_of(scoring.facts)
     if done := finished.look_up(work, made_of):
         return Answer(done, before=True)
     try:

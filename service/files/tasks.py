@@ -30,11 +30,11 @@ class Task(NamedTuple):
         """What is to be done."""
         return job(self.path, self.form, self.folder, part=self.part)
 
-    def made_of(self, bundle: str) -> Mapping[str, Any]:
-        """Return all that the outputs depend on."""
+    def made_of(self, scoring: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return all that the outputs depend on; ``scoring`` are the facts of what scores."""
         part = list(self.part) if self.part else None
         facts = {"source": str(self.path), "digest": self.digest, "part": part, "form": asdict(self.form)}
-        return {**facts, "bundle": bundle, "version": __version__}
+        return {**facts, **scoring, "version": __version__}
 
 
 class Answer(NamedTuple):
