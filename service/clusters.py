@@ -1,5 +1,7 @@
 """Clusters of Dask, for those who train or score on more than one machine. Serving knows nothing of them."""
 
+import logging
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -34,12 +36,21 @@ def connect(scheduler: str, *, workers: int = 1, patience: float = 20) -> Iterat
             return
         with (
             LocalCluster(
-                n_workers=available_cores(), threads_per_worker=1, host="127.0.0.1", dashboard_address=None
+                n_workers=available_cores(),
+                threads_per_worker=1,
+                host="127.0.0.1",
+                dashboard_address=None,
+                silence_logs=logging.CRITICAL,  # what fails is told once, by who asked for it
             ) as cluster,
             Client(cluster) as client,
         ):
+            client.run(_leave_the_keyboard_to_the_parent)
             yield client
     except KilledWorker as error:
         raise ClusterError(f"the cluster at {scheduler} lost several workers over one step: {error}") from None
     except OSError as error:
         raise ClusterError(f"no cluster at {scheduler}: {error}") from None
+
+
+def _leave_the_keyboard_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

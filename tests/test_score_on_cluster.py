@@ -319,6 +319,33 @@ def test_a_part_that_fails_is_tried_again(
     assert len(list((tmp_path / "o").glob("*.scored.csv"))) == 5, "what was there is kept until there is better"
 
 
+def test_a_cluster_of_this_machine_says_what_is_wrong_once_and_an_interrupt_keeps_what_is_whole(
+    tiny_bundle: Path, tmp_path: Path, reviews: list[dict[str, str]]
+) -> None:
+    (tmp_path / "0.parquet").write_bytes(b"PAR1 is not enough")
+    delimited(tmp_path / "1.csv", [review["texts"] for review in reviews] * 5)
+    options = ["--scheduler", "local", "--bundle", str(tiny_bundle), "--out", str(tmp_path / "out"), "--part", "500"]
+    command = [sys.executable, "-m", "service.score", *options]
+    done = subprocess.run(
+        [*command, str(tmp_path / "0.parquet")], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    running = subprocess.Popen(
+        [*command, str(tmp_path / "1.csv")], cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    deadline = time.monotonic() + 60
+    while not list((tmp_path / "out").glob("*.scored.csv")):
+        assert running.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.killpg(running.pid, signal.SIGINT)
+    _, said = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert "Traceback" not in said
+    assert {path.name[0] for path in (tmp_path / "out").iterdir()} <= {"1", "_", "."}
+
+
 def test_nobody_at_the_scheduler_is_told_in_one_line(
     tiny_bundle: Path, tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

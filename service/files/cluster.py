@@ -6,7 +6,7 @@ tried again elsewhere; what was finished in an earlier run stays as it is.
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property, partial
 from pathlib import Path
 from threading import Lock
@@ -90,7 +90,9 @@ def sent(client: Any, scoring: Scoring) -> Iterator[str]:
     try:
         yield name
     finally:
-        client.unregister_worker_plugin(name)
+        # A worker that is gone, or begins just now, has it no more: that must not hide what went wrong.
+        with suppress(Exception):
+            client.unregister_worker_plugin(name)
 
 
 def _each(
