@@ -17,8 +17,10 @@ class ClusterError(CorpusError):
 
 
 @contextmanager
-def connect(scheduler: str, *, workers: int = 1, patience: float = 20) -> Iterator[Any]:
-    """Give a client of the cluster at ``scheduler``, ``tcp://…``; or of one made here, of a process for each core.
+def connect(scheduler: str, *, workers: int | None = None, patience: float = 20) -> Iterator[Any]:
+    """Give a client of the cluster at ``scheduler``, ``tcp://…``, once it has ``workers``; or of one made here, of so many.
+
+    None is one worker, or here one for each core; those here have one thread.
 
     Raises ``ClusterError`` without Dask, where scheduler or ``workers`` are not there in ``patience`` seconds each, or
     where the connection is lost.
@@ -31,12 +33,12 @@ def connect(scheduler: str, *, workers: int = 1, patience: float = 20) -> Iterat
     try:
         if scheduler != "local":
             with Client(scheduler, timeout=patience) as client:
-                client.wait_for_workers(workers, timeout=patience)
+                client.wait_for_workers(workers or 1, timeout=patience)
                 yield client
             return
         with (
             LocalCluster(
-                n_workers=available_cores(),
+                n_workers=workers or available_cores(),
                 threads_per_worker=1,
                 host="127.0.0.1",
                 dashboard_address=None,

@@ -75,7 +75,10 @@ def _parser(settings: Settings) -> argparse.ArgumentParser:
         "--bundle", type=Path, default=settings.bundle, metavar="DIR", help="what scores (default: %(default)s)"
     )
     parser.add_argument(
-        "--workers", type=_processes, default=available_cores(), metavar="N", help="processes (default: %(default)s)"
+        "--workers",
+        type=_processes,
+        metavar="N",
+        help=f"processes (default: {available_cores()}); of another cluster, how many it must have (default: one)",
     )
     parser.add_argument(
         "--scheduler", default="", metavar="tcp://…", help="score on this Dask cluster, or on one made here (`local`)"
@@ -149,11 +152,12 @@ def _score_here(
 ) -> None:
     """Score the files one after the other."""
     place = BundleAt(options.bundle, settings.dictionary or DEFAULT_DICTIONARY, settings.max_chars, bundle.digest)
-    with processes(place, bundle.scorer, count=options.workers) as submit:
+    count = options.workers or available_cores()
+    with processes(place, bundle.scorer, count=count) as submit:
         for each in jobs:
             try:
                 with progress(name_of(each.source.path), total=each.source.size, unit="B") as advance:
-                    tally = run(each, bundle.scorer, submit, count=options.workers, advance=advance)
+                    tally = run(each, bundle.scorer, submit, count=count, advance=advance)
                 print(summary(each, tally), file=sys.stderr)
             except (FileError, OSError) as error:
                 if isinstance(error, BrokenPipeError):

@@ -31,7 +31,7 @@ def score_on_cluster(
         return []
     form, out = jobs[0].form, _absolute(options.out)
     paths = [_absolute(job.source.path) for job in jobs]
-    with connect(options.scheduler, patience=options.patience) as client:
+    with connect(options.scheduler, workers=options.workers, patience=options.patience) as client:
         scoring = Scoring(bundle, options.bundle, dictionary=settings.dictionary, max_chars=settings.max_chars)
         with sent(client, scoring) as name:
             with took(seconds, "look through"), progress("look through", total=len(paths), unit=" files") as advance:

@@ -107,9 +107,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--workers",
         type=int,
-        default=1,
         metavar="N",
-        help="begin once the cluster has so many workers (default: %(default)s)",
+        help="begin once the cluster has so many workers (default: one); of `local`, how many (default: one a core)",
     )
     parser.add_argument(
         "--patience",

@@ -26,10 +26,10 @@ ROOT = Path(__file__).parents[2]
 WAYS = {
     "one": (1, []),
     "two": (2, []),
-    "dask-one": (1, ["--scheduler", "local"]),
-    "dask-two": (2, ["--scheduler", "local"]),
+    "dask-one": (2, ["--scheduler", "local", "--workers", "1"]),
+    "dask-two": (2, ["--scheduler", "local", "--workers", "2"]),
 }
-"""Cores, and options; on a cluster each core is a worker of one thread."""
+"""Cores, and options. A worker of a cluster has one thread; who asks it has the other core."""
 KINDS = ("train", "score")
 FILES = 20
 """The least files that a corpus has, so that two workers can share it evenly."""
