@@ -18,9 +18,9 @@ class ClusterError(CorpusError):
 
 @contextmanager
 def connect(scheduler: str, *, workers: int | None = None, patience: float = 20) -> Iterator[Any]:
-    """Give a client of the cluster at ``scheduler``, ``tcp://…``, once it has ``workers``; or of one made here, of so many.
+    """Give a client of the cluster at ``scheduler``, ``tcp://…``, once it has ``workers``: one, if None.
 
-    None is one worker, or here one for each core; those here have one thread.
+    ``local`` makes one here, of so many processes of one thread: one for each core, if None.
 
     Raises ``ClusterError`` without Dask, where scheduler or ``workers`` are not there in ``patience`` seconds each, or
     where the connection is lost.
