@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from service.clusters import connect
-from service.files.cluster import Scoring, look_through, score, sent
+from service.files.cluster import Scoring, keeping_memory, look_through, score, sent
 from service.files.finished import Finished
 from service.files.jobs import Form, Job, Tally
 from service.files.parts import Survey
@@ -31,7 +31,10 @@ def score_on_cluster(
         return []
     form, out = jobs[0].form, _absolute(options.out)
     paths = [_absolute(job.source.path) for job in jobs]
-    with connect(options.scheduler, workers=options.workers, patience=options.patience) as client:
+    with (
+        keeping_memory(),
+        connect(options.scheduler, workers=options.workers, patience=options.patience) as client,
+    ):
         scoring = Scoring(bundle, options.bundle, dictionary=settings.dictionary, max_chars=settings.max_chars)
         with sent(client, scoring) as name:
             with took(seconds, "look through"), progress("look through", total=len(paths), unit=" files") as advance:
