@@ -65,8 +65,8 @@ obvious: $(TEST_ENV) ## serve the same kind of model the obvious way on 127.0.0.
 bench: $(TEST_ENV) build/bundle/manifest.json ## measure BUNDLE beside the obvious way on texts of CORPUS (ARGS=--help says what there is)
 	PYTHONPATH=.:tests:stress $(BIN)/python tests/bench/bench.py --bundle $(BUNDLE) --corpus $(CORPUS) $(ARGS)
 
-bench-scale: $(TEST_ENV) ## measure how training grows with its corpus (ARGS="--rows 10000 100000 1000000 --ways one two")
-	$(BIN)/python tests/bench/scale.py $(ARGS)
+bench-scale: $(TEST_ENV) build/bundle/manifest.json ## measure how training and scoring grow with their rows (ARGS="--rows 10000 100000 1000000 --ways one two --only score")
+	$(BIN)/python tests/bench/scale.py --bundle $(BUNDLE) $(ARGS)
 
 test-container: $(TEST_ENV) ## build the image and test it as it will run (uses the Docker it finds, else starts one)
 	@PYTHON=$(PYTHON) requirements/system.sh install container

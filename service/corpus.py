@@ -17,6 +17,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -323,20 +324,30 @@ def directory_records(path: Path, layout: Layout) -> Iterator[tuple[int, Record]
             yield number, f"file {file.name} cannot be read: {error}"
 
 
-def parquet_records(file: IO[bytes]) -> Iterator[tuple[int, Record]]:
-    """Yield ``(number, record)`` for each row of a Parquet file; raise ``OSError`` for what is none."""
+def parquet_records(file: IO[bytes], *, after: int = 0, rows: int | None = None) -> Iterator[tuple[int, Record]]:
+    """Yield ``(number, record)`` for each row of a Parquet file; raise ``OSError`` for what is none.
+
+    Only for ``rows`` of them, if that is given, after the first ``after``; row groups without any are not read.
+    """
     # Imported here: it is large, and only training and bulk scoring bring it.
     try:
         import pyarrow.parquet  # noqa: PLC0415
     except ImportError:
         raise CorpusError("reading Parquet takes the package pyarrow; install requirements/training.txt") from None
-    number = 0
     # A gzip stream cannot be read from its end, where Parquet keeps its index; into memory with it.
     source = io.BytesIO(file.read()) if isinstance(file, gzip.GzipFile) else file
     try:
-        for batch in pyarrow.parquet.ParquetFile(source).iter_batches(_PARQUET_BATCH):
-            for record in batch.to_pylist():
-                number += 1
-                yield number, record
+        parquet = pyarrow.parquet.ParquetFile(source)
+        end = parquet.metadata.num_rows if rows is None else after + rows
+        starts = [0]
+        for group in range(parquet.num_row_groups):
+            starts.append(starts[-1] + parquet.metadata.row_group(group).num_rows)
+        groups = [group for group, (low, high) in enumerate(pairwise(starts)) if low < end and high > after]
+        number = starts[groups[0]] if groups else 0
+        for batch in parquet.iter_batches(_PARQUET_BATCH, row_groups=groups):
+            first = max(after - number, 0)
+            wanted = batch.slice(first, max(end - number - first, 0))
+            yield from enumerate(wanted.to_pylist(), number + first + 1)
+            number += len(batch)
     except pyarrow.ArrowInvalid as error:
         raise OSError(str(error)) from error

@@ -1,61 +1,49 @@
 """Score files of reviews: the same rows come out with score, interval_low, interval_high and error.
 
     python -m service.score reviews.csv more.jsonl.gz --out scored
+    python -m service.score --scheduler tcp://… 'gs://bucket/reviews-*.parquet' --out gs://bucket/scored
 
 Each output is there whole or not at all; rows without a score keep their place, and are listed in FILE.rejects.csv.
+On a Dask cluster, large files come out in parts, and what an earlier run finished stays as it is.
 The exit status is 0 when every file was scored, 1 when one could not be, 2 for wrong options, 130 after Ctrl-C.
 """
 
 import argparse
+import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from service.cores import available_cores
+from service.corpus import CorpusError
 from service.files.errors import FileError
-from service.files.pieces import codec_of
-from service.files.reading import DELIMITERS, batches
-from service.files.rows import Columns, Row
-from service.files.sources import KINDS, STANDARD, Source
-from service.files.targets import ParquetTarget, Rejects, Target, TextTarget, gzipped, replaced
-from service.files.workers import BundleAt, Submit, processes, scored
-from service.scoring.bundle import load
+from service.files.jobs import Form, Job, job, run
+from service.files.sources import KINDS, STANDARD
+from service.files.telling import complain, progress, summary, took
+from service.files.workers import BundleAt, processes
+from service.locations import expand, name_of
+from service.scoring.bundle import Bundle, load
 from service.scoring.errors import BundleError
-from service.scoring.scorer import Scorer
 from service.scoring.tokens import DEFAULT_DICTIONARY
 from service.settings import Settings, SettingsError, read_settings
 
 _FORMATS = ("csv", "tsv", "jsonl", "parquet")
-# What a process is given at a time; less of long rows.
-_BATCH = 256
-_BATCH_CHARS = 131_072
-
-
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """One source with where its rows go: a file, or standard output where there is none.
-
-    ``kind`` is what is written; empty, what was read.
-    """
-
-    source: Source
-    kind: str
-    output: Path | None
-    rejects: Path | None
+_PART = 20_000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     try:
         settings = read_settings(os.environ)
-        options = _parser(settings).parse_args(arguments)
+        parser = _parser(settings)
+        options = parser.parse_args(arguments)
+        if options.scheduler and (not options.out or str(STANDARD) in options.files):
+            parser.error("--scheduler takes --out and files: places that this machine and all workers reach")
         return _run(options, settings)
-    except (SettingsError, BundleError, BrokenProcessPool) as error:
+    except (SettingsError, BundleError, BrokenProcessPool, CorpusError) as error:
         print(f"score: {error}", file=sys.stderr)
         return 1
     except BrokenPipeError:
@@ -71,47 +59,87 @@ def _parser(settings: Settings) -> argparse.ArgumentParser:
     suffixes = ", ".join(KINDS)
     parser.add_argument(
         "files",
-        type=Path,
         nargs="+",
         metavar="FILE",
-        help=f"{suffixes}, each also .gz, a directory of one-object-a-file JSON, or - for a pipe, which goes to stdout",
+        help=f"{suffixes}, each also .gz, a directory of one-object-a-file JSON, or - for a pipe, which goes to stdout;"
+        " quoted, also patterns like 'reviews-*.csv.gz' and URLs like gs://bucket/reviews-*.parquet",
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where outputs are put (default: beside their inputs)")
+    parser.add_argument(
+        "--out", type=_place, metavar="DIR", help="where outputs are put, also a URL (default: beside their inputs)"
+    )
     parser.add_argument("--text", default="", metavar="COLUMN", help="the text's column (default: by its usual names)")
     parser.add_argument("--prefix", default="", metavar="P", help="put before the names of the columns that are added")
-    parser.add_argument("--format", choices=_FORMATS, help="what is written (default: as it was read)")
+    parser.add_argument("--format", choices=_FORMATS, default="", help="what is written (default: as it was read)")
     parser.add_argument("--encoding", default="utf-8", help="of CSV and TSV, such as cp932 (default: %(default)s)")
     parser.add_argument(
         "--bundle", type=Path, default=settings.bundle, metavar="DIR", help="what scores (default: %(default)s)"
     )
     parser.add_argument(
-        "--workers", type=_count, default=available_cores(), metavar="N", help="processes (default: %(default)s)"
+        "--workers",
+        type=_processes,
+        metavar="N",
+        help=f"processes (default: {available_cores()}); of another cluster, how many it must have (default: one)",
     )
+    parser.add_argument(
+        "--scheduler", default="", metavar="tcp://…", help="score on this Dask cluster, or on one made here (`local`)"
+    )
+    parser.add_argument(
+        "--part",
+        type=partial(_count, "rows", 10_000_000),
+        default=_PART,
+        metavar="N",
+        help="on a cluster: the rows that a part of a large file has (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=20,
+        metavar="SECONDS",
+        help="how long to wait for the scheduler, and then for a worker (default: %(default)s)",
+    )
+    parser.add_argument("--timings", type=Path, metavar="F", help="where the seconds of each step are written, as JSON")
     return parser
 
 
 def _run(options: argparse.Namespace, settings: Settings) -> int:
-    """Score the files one after the other; return the exit status."""
-    dictionary = settings.dictionary or DEFAULT_DICTIONARY
-    bundle = load(options.bundle, dictionary=dictionary, max_chars=settings.max_chars)
-    place = BundleAt(options.bundle, dictionary, settings.max_chars, bundle.digest)
-    status = 0
-    taken: set[Path] = set()
-    with processes(place, bundle.scorer, count=options.workers) as submit:
-        for path in options.files:
+    """Score the files; return the exit status."""
+    bundle = load(options.bundle, dictionary=settings.dictionary or DEFAULT_DICTIONARY, max_chars=settings.max_chars)
+    form = Form(text=options.text, prefix=options.prefix, kind=options.format, encoding=options.encoding)
+    seconds: dict[str, float] = {}
+    failed: list[str] = []
+    jobs = _jobs(options, form, failed)
+    if options.scheduler:
+        from service.score_on_cluster import score_on_cluster  # noqa: PLC0415 - serving has no Dask
+
+        failed += score_on_cluster(list(jobs), options, settings, bundle, seconds)
+    else:
+        with took(seconds, "score"):
+            _score_here(jobs, options, settings, bundle, failed)
+    if options.timings:
+        options.timings.write_text(json.dumps(seconds) + "\n", encoding="utf-8")
+    return 1 if failed else 0
+
+
+def _jobs(options: argparse.Namespace, form: Form, failed: list[str]) -> Iterator[Job]:
+    """Yield what is to be done with each file; what cannot be is told, and put into ``failed``."""
+    taken: set[Path | str] = set()
+    for argument in options.files:
+        try:
+            paths = [STANDARD] if argument == str(STANDARD) else expand(argument)
+        except CorpusError as error:
+            failed.append(complain(argument, error))
+            continue
+        for path in paths:
             try:
-                job = _job(path, options)
-                _claim(job.output, taken)
-                _score(job, options, bundle.scorer, submit)
+                found = job(path, form, options.out)
+                _claim(found.output, taken)
             except (FileError, OSError) as error:
-                if isinstance(error, BrokenPipeError):
-                    raise
-                print(f"score: {path}: {error}", file=sys.stderr)
-                status = 1
-    return status
+                failed.append(complain(path, error))
+            else:
+                yield found
 
 
-def _claim(output: Path | None, taken: set[Path]) -> None:
+def _claim(output: Path | str | None, taken: set[Path | str]) -> None:
     """Raise ``FileError`` if ``output`` is already another file's."""
     if output in taken:
         raise FileError("output_taken", f"{output} is what another file's rows were written to; rename one of them")
@@ -119,92 +147,35 @@ def _claim(output: Path | None, taken: set[Path]) -> None:
         taken.add(output)
 
 
-def _job(path: Path, options: argparse.Namespace) -> Job:
-    columns = Columns(text=options.text, prefix=options.prefix)
-    codec = codec_of(options.encoding)
-    source = Source(path, columns, codec=codec)
-    if path == STANDARD:
-        if options.format == "parquet":
-            raise FileError("file_type", "Parquet is not written to pipes; name a file, or another --format")
-        return Job(source=source, kind=options.format or "", output=None, rejects=None)
-    kind = options.format or source.kind
-    stem = path.name if path.is_dir() else Path(path.name.removesuffix(".gz")).stem
-    folder = options.out or path.parent
-    ending = f".{kind}" + (".gz" if source.gzipped and kind != "parquet" else "")
-    output, rejects = folder / f"{stem}.scored{ending}", folder / f"{path.name}.rejects.csv"
-    return Job(source=source, kind=kind, output=output, rejects=rejects)
+def _score_here(
+    jobs: Iterator[Job], options: argparse.Namespace, settings: Settings, bundle: Bundle, failed: list[str]
+) -> None:
+    """Score the files one after the other."""
+    place = BundleAt(options.bundle, settings.dictionary or DEFAULT_DICTIONARY, settings.max_chars, bundle.digest)
+    count = options.workers or available_cores()
+    with processes(place, bundle.scorer, count=count) as submit:
+        for each in jobs:
+            try:
+                with progress(name_of(each.source.path), total=each.source.size, unit="B") as advance:
+                    tally = run(each, bundle.scorer, submit, count=count, advance=advance)
+                print(summary(each, tally), file=sys.stderr)
+            except (FileError, OSError) as error:
+                if isinstance(error, BrokenPipeError):
+                    raise
+                failed.append(complain(each.source.path, error))
 
 
-def _score(job: Job, options: argparse.Namespace, scorer: Scorer, submit: Submit) -> None:
-    """Score one file."""
-    source = job.source
-    rows = 0
-    with ExitStack() as stack:
-        bar = stack.enter_context(_progress(source))
-        rejects = Rejects(stack.enter_context(replaced(job.rejects)) if job.rejects else sys.stderr.buffer)
-        target: Target | None = None
-        read = batches(_fitting(source, job.kind, bar), most=_BATCH, chars=_BATCH_CHARS)
-        for batch in scored(read, scorer, submit, count=options.workers):
-            if target is None:
-                target = stack.enter_context(_target(job, options))
-                target.begin(source.names or next((row.names for row, _ in batch if row.names), ()), source.mark)
-            target.write(batch)
-            rejects.add(source.path, batch)
-            rows += len(batch)
-            if not job.output:
-                sys.stdout.buffer.flush()
-        if target is None:
-            target = stack.enter_context(_target(job, options))
-            target.begin(source.names, source.mark)
-        target.end()
-    listed = f", {rejects.count:,} without a score" + (f", listed in {job.rejects}" if job.rejects else "")
-    where = f" -> {job.output}" if job.output else ""
-    print(f"{source.path}: {rows:,} rows{listed if rejects.count else ''}{where}", file=sys.stderr)
+def _place(text: str) -> Path | str:
+    return text if "://" in text else Path(text)
 
 
-@contextmanager
-def _target(job: Job, options: argparse.Namespace) -> Iterator[Target]:
-    added = Columns(prefix=options.prefix).added
-    codec = codec_of(options.encoding) if job.source.kind in DELIMITERS else "utf-8"
-    if not job.output:
-        yield TextTarget(sys.stdout.buffer, job.kind or job.source.kind, added, codec=codec)
-        return
-    with replaced(job.output) as file:
-        if job.kind == "parquet":
-            like = job.source.path if job.source.kind == "parquet" and not job.source.gzipped else None
-            yield ParquetTarget(file, added, like=like)
-        else:
-            with gzipped(file, wanted=job.output.suffix == ".gz") as zipped:
-                yield TextTarget(zipped, job.kind, added, codec=codec)
+def _processes(text: str) -> int:
+    return _count("processes", 1024, text)
 
 
-def _fitting(source: Source, kind: str, advance: Callable[[int], object]) -> Iterator[Row]:
-    """Yield the rows; into a table whose columns were fixed by the first row, others do not fit."""
-    header: set[str] = set()
-    for row in source.rows(advance):
-        header = header or set(row.names)
-        if kind not in {"", "jsonl"} and not header.issuperset(row.names):
-            others = ", ".join(sorted(set(row.names) - header))
-            yield row._replace(error=row.error or f"row_names: the first row has no {others}")
-        else:
-            yield row
-
-
-@contextmanager
-def _progress(source: Source) -> Iterator[Callable[[int], Any]]:
-    """Give what is to be told of each number of bytes that were read; it shows a bar where somebody looks."""
-    try:
-        from tqdm import tqdm  # noqa: PLC0415 - it comes with training, and is not in the image
-    except ImportError:
-        yield lambda _bytes: None
-        return
-    with tqdm(total=source.size or None, unit="B", unit_scale=True, desc=source.path.name, disable=None) as bar:
-        yield bar.update
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 1024:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of processes from 1 to 1,024")
+def _count(what: str, most: int, text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of {what} from 1 to {most:,}")
     return int(text)
 
 

@@ -17,9 +17,9 @@ from crossvalidation import Validated
 from running import ROOT
 from scipy.sparse import random as random_matrix
 from sklearn.linear_model import Ridge
-from sources import expand
 
 from service.corpus import CorpusError
+from service.locations import expand
 from service.scoring import bundle
 
 QUICK = ["--no-prior", "--no-original", "--validation", "part"]
@@ -137,9 +137,9 @@ def test_what_is_wrong_with_a_file_is_listed_with_its_row_and_the_rest_is_kept(
 def test_a_pattern_is_expanded_in_order_and_must_match(tmp_path: Path) -> None:
     for name in ("b.csv", "a.csv", "c.txt"):
         (tmp_path / name).touch()
-    assert expand([str(tmp_path / "*.csv")]) == [tmp_path / "a.csv", tmp_path / "b.csv"]
+    assert expand(str(tmp_path / "*.csv")) == [tmp_path / "a.csv", tmp_path / "b.csv"]
     with pytest.raises(CorpusError, match=r"none-\*\.csv: No such file"):
-        expand([str(tmp_path / "none-*.csv")])
+        expand(str(tmp_path / "none-*.csv"))
 
 
 def test_the_steps_times_are_written(tiny_corpus: Path, tmp_path: Path) -> None:

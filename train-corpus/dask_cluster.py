@@ -7,9 +7,8 @@ loaded again; only boosting cannot go on without it, and ends in ``ClusterError`
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from itertools import pairwise
 from threading import Thread
@@ -26,53 +25,15 @@ from spread import Answer, Item, Spread, took
 from store import Store
 from tqdm import tqdm
 from vectorising import BaseBlocks, Seen, as_matrix, seen_rows
-from work import UnfinishedError
 
-from service.cores import available_cores
-from service.corpus import CorpusError
-
-try:
-    from distributed import Client, LocalCluster
-    from distributed.scheduler import KilledWorker
-except ImportError:
-    raise CorpusError("--scheduler takes Dask: install the extra `distributed`") from None
+from service.clusters import ClusterError
 
 _RETRIES = 2
 _LOOK_SECONDS = 0.5
 _LOOKS = 6
 
 
-class ClusterError(UnfinishedError):
-    """The cluster did not bring a step to its end."""
-
-
-@contextmanager
-def connect(scheduler: str, *, workers: int = 1, patience: float = 20) -> Iterator[Client]:
-    """Give a client of the cluster at ``scheduler``, ``tcp://…``; or of one made here, of a process for each core.
-
-    Raises ``ClusterError`` where scheduler or ``workers`` are not there in ``patience`` seconds each, or where the
-    connection is lost.
-    """
-    try:
-        if scheduler != "local":
-            with Client(scheduler, timeout=patience) as client:
-                client.wait_for_workers(workers, timeout=patience)
-                yield client
-            return
-        with (
-            LocalCluster(
-                n_workers=available_cores(), threads_per_worker=1, host="127.0.0.1", dashboard_address=None
-            ) as cluster,
-            Client(cluster) as client,
-        ):
-            yield client
-    except KilledWorker as error:
-        raise ClusterError(f"the cluster at {scheduler} lost several workers over one step: {error}") from None
-    except OSError as error:
-        raise ClusterError(f"no cluster at {scheduler}: {error}") from None
-
-
-def over(client: Client) -> Spread:
+def over(client: Any) -> Spread:
     """Return a ``Spread`` over the cluster's workers."""
 
     def spread(function: Callable[[Item], Answer], items: Sequence[Item], what: str) -> Iterable[Answer]:
@@ -85,7 +46,7 @@ def over(client: Client) -> Spread:
 class Cluster:
     """A ``Machine`` of the cluster's workers."""
 
-    def __init__(self, client: Client, seconds: dict[str, float]) -> None:
+    def __init__(self, client: Any, seconds: dict[str, float]) -> None:
         self._client, self._seconds = client, seconds
 
     def bases(self, blocks: BaseBlocks, problems: Sequence[Problem], recipe: Recipe) -> list[tuple[Stars, float]]:
@@ -135,7 +96,7 @@ class Cluster:
 class RemoteBlocks:
     """A ``Matrix`` whose blocks lie in the workers' memory, neighbours together, a group for each worker."""
 
-    def __init__(self, client: Client, blocks: BaseBlocks) -> None:
+    def __init__(self, client: Any, blocks: BaseBlocks) -> None:
         self._client = client
         workers = max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
         bounds = np.linspace(0, len(blocks.own), min(workers, len(blocks.own)) + 1).astype(int).tolist()
@@ -172,7 +133,7 @@ def _shape(blocks: Blocks) -> tuple[int, int]:
     return blocks.shape
 
 
-def _boost(client: Client, seen: Seen, stars: Stars, parameters: dict[str, Any], rounds: int) -> str:
+def _boost(client: Any, seen: Seen, stars: Stars, parameters: dict[str, Any], rounds: int) -> str:
     # Imported here: it brings pandas.
     import dask.array as da  # noqa: PLC0415
     from lightgbm import DaskLGBMRegressor, register_logger  # noqa: PLC0415

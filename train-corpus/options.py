@@ -6,9 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from sources import expand
-
-from service.corpus import STARS_COLUMNS, TEXT_COLUMNS, Corpus, CorpusError, Layout, Reject, read, write_rejects
+from service.corpus import STARS_COLUMNS, TEXT_COLUMNS, Corpus, CorpusError, Layout, Reject, Source, read, write_rejects
+from service.locations import expand
 
 
 def add_corpus_options(parser: argparse.ArgumentParser, *, rejects: str) -> None:
@@ -55,12 +54,17 @@ def layout_of(arguments: argparse.Namespace, *, group_column: str = "") -> Layou
     )
 
 
+def sources_of(arguments: argparse.Namespace) -> list[Source]:
+    """Return the files that the options name; raise ``CorpusError`` where one is not there."""
+    return [source for argument in arguments.corpus for source in expand(argument)]
+
+
 def read_corpus(arguments: argparse.Namespace, *, group_column: str = "") -> Corpus:
     """Return the corpus that the options name; what was left out is told on stderr and listed in the rejects file.
 
     Raises ``CorpusError`` when nothing is left.
     """
-    corpus = read(expand(arguments.corpus), layout_of(arguments, group_column=group_column))
+    corpus = read(sources_of(arguments), layout_of(arguments, group_column=group_column))
     tell(arguments, len(corpus.reviews), corpus.duplicates, corpus.rejects)
     return corpus
 

@@ -1,10 +1,10 @@
-"""Which files a corpus is: paths, patterns and URLs into one list, and that list into batches to read."""
+"""The files of a corpus: what state each is in, and which are read together."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from service.corpus import CorpusError, Source
+from service.corpus import Source
+from service.locations import files_at
 
 _BATCH = 8_000_000
 """Files up to so many bytes together are read as one; about as much as a shard of reviews takes."""
@@ -18,43 +18,10 @@ class Stamp(NamedTuple):
     changed: str
 
 
-def expand(corpus: Sequence[str]) -> list[Source]:
-    """Return the sources that the arguments name, patterns in the order of their names.
-
-    Raises ``CorpusError`` for one that is not there, or a pattern that matches nothing.
-    """
-    return [source for argument in corpus for source in _expand(argument)]
-
-
-def _expand(argument: str) -> list[Source]:
-    if "://" in argument:
-        files, path = _remote(argument)
-        return [files.unstrip_protocol(found) for found in sorted(files.glob(path))] or _missing(argument)
-    if Path(argument).exists():
-        return [Path(argument)]
-    pattern = Path(argument)
-    anchor = Path(pattern.anchor)
-    return sorted(anchor.glob(str(pattern.relative_to(anchor)))) or _missing(argument)
-
-
-def _missing(argument: str) -> list[Source]:
-    raise CorpusError(f"cannot read {argument}: No such file, and as a pattern it matches none")
-
-
-def _remote(url: str) -> tuple[Any, str]:
-    try:
-        from fsspec.core import url_to_fs  # noqa: PLC0415 - only those who read from object stores have it
-
-        found: tuple[Any, str] = url_to_fs(url)
-    except (ImportError, ValueError) as error:
-        raise CorpusError(f"cannot read {url}: {error}; the extra `distributed` brings fsspec") from None
-    return found
-
-
 def stamp(source: Source) -> Stamp:
     """Return the state of a source; that of a directory is its files'."""
     if isinstance(source, str):
-        files, path = _remote(source)
+        files, path = files_at(source)
         info = files.info(path)
         return Stamp(source, int(info.get("size") or 0), str(info.get("etag") or info.get("mtime") or ""))
     files = [file for file in source.rglob("*") if file.is_file()] if source.is_dir() else [source]

@@ -25,10 +25,9 @@ from crossvalidation import FOLDS, WHOLE, Validated, fit_and_cross_validate, fit
 from fit import Machine, OneMachine, support
 from gathering import Gathered, gather
 from metrics import Figures, measure, report, table
-from options import add_corpus_options, layout_of, tell
+from options import add_corpus_options, layout_of, sources_of, tell
 from reading import SHARD
 from recipe import Recipe
-from sources import expand
 from spread import Spread, processes, timed
 from tokenising import Words
 from work import UnfinishedError, work_for
@@ -108,9 +107,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--workers",
         type=int,
-        default=1,
         metavar="N",
-        help="begin once the cluster has so many workers (default: %(default)s)",
+        help="begin once the cluster has so many workers (default: one); of `local`, how many (default: one a core)",
     )
     parser.add_argument(
         "--patience",
@@ -149,7 +147,7 @@ def train(options: argparse.Namespace) -> None:
     """Read, tokenise, fit, measure on what was held out, write; in a work directory that is gone afterwards."""
     refuse_other_directories(options.bundle)
     words = Words(options.dictionary, options.user_dictionary)
-    sources, prior = expand(options.corpus), [] if options.no_prior else [options.prior]
+    sources, prior = sources_of(options), [] if options.no_prior else [options.prior]
     seconds: dict[str, float] = {}
     with work_for(options, sources, prior) as store, machines(options, seconds) as (spread, machine):
         gathered = gather(
@@ -182,7 +180,9 @@ def machines(options: argparse.Namespace, seconds: dict[str, float]) -> Iterator
     """Give what the steps are spread over, and what solves and boosts: this machine, or a cluster."""
     if options.scheduler:
         # Imported here: training on one machine does without Dask.
-        from dask_cluster import Cluster, connect, over  # noqa: PLC0415
+        from dask_cluster import Cluster, over  # noqa: PLC0415
+
+        from service.clusters import connect  # noqa: PLC0415
 
         with connect(options.scheduler, workers=options.workers, patience=options.patience) as client:
             yield timed(over(client), seconds), Cluster(client, seconds)

@@ -15,6 +15,7 @@ from sources import stamp
 from store import Store
 
 from service import __version__
+from service.clusters import ClusterError
 from service.corpus import CorpusError, Source
 from service.scoring.errors import BundleError
 from service.scoring.tokens import fingerprint
@@ -34,7 +35,8 @@ class UnfinishedError(CorpusError):
 def work_for(options: argparse.Namespace, sources: Sequence[Source], prior: Sequence[Source]) -> Iterator[Store]:
     """Give the store of the training that ``options`` ask for: with what an earlier one, killed, left in it.
 
-    It is removed in the end, unless training did not come to one: killed, or ``UnfinishedError``.
+    It is removed in the end, unless training did not come to one: killed, or ``UnfinishedError``, or the
+    cluster failed.
     """
     key = _key(options, sources, prior)
     root = _root(options, key)
@@ -44,7 +46,7 @@ def work_for(options: argparse.Namespace, sources: Sequence[Source], prior: Sequ
     store.save("begun")
     try:
         yield store
-    except UnfinishedError:
+    except (UnfinishedError, ClusterError):
         print(f"finished steps are kept in {root}", file=sys.stderr)
         raise
     except (CorpusError, BundleError):

@@ -21,6 +21,10 @@ class DelimitedRows:
         self._lines = _Lines()
         self._rows = csv.reader(self._lines, delimiter=delimiter)
 
+    def skip(self, rows: int) -> None:
+        """Count so many rows as read."""
+        self._number += rows
+
     def feed(self, text: str) -> Iterator[Row]:
         """Yield the rows that ``text`` completes; raise ``FileError`` for what are none."""
         self._lines.add(text)

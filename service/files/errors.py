@@ -7,3 +7,6 @@ class FileError(Exception):
     def __init__(self, code: str, reason: str) -> None:
         super().__init__(reason)
         self.code = code
+
+    def __reduce__(self) -> tuple[type["FileError"], tuple[str, str]]:
+        return FileError, (self.code, str(self))

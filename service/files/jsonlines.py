@@ -19,6 +19,11 @@ class JsonRows:
         self._unfinished: list[str] = []
         self._size = 0
 
+    def skip(self, rows: int) -> None:
+        """Count so many rows as read."""
+        self._number += rows
+        self._objects.skip(rows)
+
     def feed(self, text: str) -> Iterator[Row]:
         """Yield the rows that ``text`` completes; raise ``FileError`` for what are none."""
         self._unfinished.append(text)
@@ -52,6 +57,10 @@ class Objects:
     def __init__(self, columns: Columns) -> None:
         self._columns = columns
         self._first = True
+
+    def skip(self, rows: int) -> None:
+        """Count so many rows as read: no longer is the next one the first."""
+        self._first = self._first and not rows
 
     def row(self, number: int, record: Any, *, size: int) -> Row:
         """Return the row of an object, or of what is none (a string says why, for people).

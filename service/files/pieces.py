@@ -42,6 +42,11 @@ class Pieces:
         self._inflater: _Inflater | None = None
         self._started = False
 
+    def skip(self, size: int) -> None:
+        """Count so many bytes as read: what is fed from here on is no longer the head of the file."""
+        self._size += size
+        self._started = True
+
     def feed(self, data: bytes) -> Iterator[str]:
         """Yield the text of some more bytes. Raises ``FileError``, after the text before the fault."""
         if not self._started:

@@ -49,6 +49,12 @@ class Reader:
         """The byte-order mark that stood at the file's head, or nothing."""
         return "\ufeff" if self._pieces.marked else ""
 
+    def skip(self, *, size: int, rows: int) -> None:
+        """Take what is fed from here on as standing so many bytes and rows later in a file, whose kind was given."""
+        self._pieces.skip(size)
+        self._rows = self._rows or self._begin()
+        self._rows.skip(rows)
+
     def feed(self, data: bytes) -> Iterator[Row]:
         """Yield the rows that ``data`` completes. Raises ``FileError``, after the rows before the fault."""
         for text in self._pieces.feed(data):

@@ -1,4 +1,4 @@
-"""Where the rows of the shell come from: files of every kind that a corpus may be, and standard input."""
+"""Where the rows of the shell come from: files of every kind that a corpus may be, at URLs too, and standard input."""
 
 import gzip
 import sys
@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, cast
 
-from service.corpus import CorpusError, Layout, directory_records, parquet_records
+from service.corpus import CorpusError, Layout, directory_records, opened, parquet_records
 from service.files.errors import FileError
 from service.files.jsonlines import Objects
+from service.files.parts import Part
 from service.files.reading import Reader
 from service.files.rows import Columns, Row
 
@@ -22,15 +23,16 @@ _MOST = 1 << 44
 
 
 class Source:
-    """The rows of one file, directory or standard input, and what is known of it.
+    """The rows of one file, or of a part of it, of a directory or standard input, and what is known of it.
 
     ``gzipped`` goes by the name. ``size`` is in bytes, 0 if unknown.
     """
 
-    def __init__(self, path: Path, columns: Columns, *, codec: str = "utf-8") -> None:
+    def __init__(self, path: Path | str, columns: Columns, *, codec: str = "utf-8", part: Part | None = None) -> None:
         self.path = path
-        self.gzipped = path.suffix.lower() == ".gz"
-        self.size = path.stat().st_size if path.is_file() else 0
+        self.gzipped = Path(path).suffix.lower() == ".gz"
+        self.size = path.stat().st_size if isinstance(path, Path) and path.is_file() else 0
+        self._part = part
         self._columns = columns
         self._reader = Reader(columns, kind=_kind(path), codec=codec, most=_MOST)
 
@@ -52,17 +54,38 @@ class Source:
     def rows(self, advance: Callable[[int], object]) -> Iterator[Row]:
         """Yield the rows; ``advance`` is told how many bytes were read. Raises ``FileError``."""
         try:
-            if self.path.is_dir():
+            if isinstance(self.path, Path) and self.path.is_dir():
                 yield from self._objects(directory_records(self.path, Layout()))
             elif self.path == STANDARD:
                 yield from self._read(sys.stdin.buffer, advance)
             else:
-                with self.path.open("rb") as file:
-                    yield from self._parquet(file) if self.kind == "parquet" else self._read(file, advance)
+                with opened(self.path) as file:
+                    yield from self._opened(file, advance)
         except (OSError, EOFError) as error:
             raise FileError("file_unreadable", str(getattr(error, "strerror", None) or error)) from error
         except CorpusError as error:
             raise FileError("file_unreadable", str(error)) from error
+
+    def _opened(self, file: IO[bytes], advance: Callable[[int], object]) -> Iterator[Row]:
+        if self.kind == "parquet":
+            yield from self._parquet(file)
+        elif self._part:
+            yield from self._read_part(file, self._part)
+        else:
+            yield from self._read(file, advance)
+
+    def _read_part(self, file: IO[bytes], part: Part) -> Iterator[Row]:
+        if part.head:
+            yield from self._reader.feed(file.read(part.head))
+        self._reader.skip(size=part.start - part.head, rows=part.before)
+        file.seek(part.start)
+        left = part.end - part.start
+        while data := file.read(min(_READ, left)):
+            left -= len(data)
+            yield from self._reader.feed(data)
+        if left:
+            raise FileError("file_unreadable", "the file became shorter while it was read")
+        yield from self._reader.end()
 
     def _read(self, file: IO[bytes], advance: Callable[[int], object]) -> Iterator[Row]:
         # Of a pipe, what there is: whoever fills it slowly shall see the scores of what he wrote.
@@ -74,22 +97,26 @@ class Source:
 
     def _parquet(self, file: IO[bytes]) -> Iterator[Row]:
         source = cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if self.gzipped else file
-        yield from self._objects(parquet_records(source))
+        part = self._part
+        yield from self._objects(
+            parquet_records(source, after=part.before, rows=part.rows) if part else parquet_records(source)
+        )
 
     def _objects(self, records: Iterator[tuple[int, Any]]) -> Iterator[Row]:
         objects = Objects(self._columns)
+        objects.skip(self._part.before if self._part else 0)
         for number, record in records:
             values = () if isinstance(record, str) else record.values()
             size = sum(len(value) for value in values if isinstance(value, str))
             yield objects.row(number, record, size=size)
 
 
-def _kind(path: Path) -> str:
+def _kind(path: Path | str) -> str:
     if path == STANDARD:
         return ""
-    if path.is_dir():
+    if isinstance(path, Path) and path.is_dir():
         return "jsonl"
-    suffix = Path(path.name.lower().removesuffix(".gz")).suffix
+    suffix = Path(Path(path).name.lower().removesuffix(".gz")).suffix
     if suffix not in KINDS:
         raise FileError("file_type", f"it is of no known kind; known are {', '.join(KINDS)}, each also with .gz")
     return KINDS[suffix]

@@ -4,17 +4,19 @@ import csv
 import gzip
 import io
 import json
+import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol, cast
 
-from service.corpus import printable
+from service.corpus import opened, printable
 from service.files.errors import FileError
 from service.files.outcomes import Outcome
 from service.files.reading import DELIMITERS, writer
 from service.files.rows import Row
+from service.locations import files_at
 
 # Rows are put into Parquet so many at a time: the types of the first ones are those of the file.
 _PARQUET_ROWS = 16_384
@@ -66,7 +68,7 @@ class TextTarget:
 class ParquetTarget:
     """Parquet; the columns are those of the first rows, and of their types."""
 
-    def __init__(self, file: IO[bytes], added: Sequence[str], *, like: Path | None) -> None:
+    def __init__(self, file: IO[bytes], added: Sequence[str], *, like: Path | str | None) -> None:
         try:
             import pyarrow as arrow  # noqa: ICN001, PLC0415
             from pyarrow import parquet  # noqa: PLC0415
@@ -77,8 +79,11 @@ class ParquetTarget:
         self._file = file
         self._added = added
         self._held: list[Scored] = []
-        self._schema = self._with_added(parquet.read_schema(like)) if like else None
+        self._schema: Any = None
         self._writer: Any = None
+        if like:
+            with opened(like) as read:
+                self._schema = self._with_added(parquet.read_schema(read))
 
     def begin(self, names: Sequence[str], mark: str) -> None:  # noqa: ARG002
         """Refuse columns of the same name."""
@@ -143,7 +148,7 @@ class Rejects:
         self.count = 0
         self._file = file
 
-    def add(self, source: Path, scored: Iterable[Scored]) -> None:
+    def add(self, source: Path | str, scored: Iterable[Scored]) -> None:
         """List those of the rows that have an error."""
         for row, outcome in scored:
             if outcome.error:
@@ -159,11 +164,31 @@ class Rejects:
 
 
 @contextmanager
-def replaced(path: Path) -> Iterator[IO[bytes]]:
-    """Give a file to be written that becomes ``path`` at the end of the block, unless that raises.
+def replaced(place: Path | str) -> Iterator[IO[bytes]]:
+    """Give a file to be written that becomes ``place`` at the end of the block, unless that raises.
 
-    Where nothing was written there is no ``path``, an earlier one included.
+    Where nothing was written there is no ``place``, an earlier one included.
     """
+    with _uploaded(place) if isinstance(place, str) else _renamed(place) as file:
+        yield file
+
+
+@contextmanager
+def _uploaded(url: str) -> Iterator[IO[bytes]]:
+    """Object stores show what is put there once it is whole."""
+    files, path = files_at(url)
+    with tempfile.NamedTemporaryFile() as file:
+        yield file
+        file.flush()
+        if os.fstat(file.fileno()).st_size:
+            files.makedirs(files._parent(path), exist_ok=True)  # noqa: SLF001 - there is no public name for it
+            files.put_file(file.name, path)
+        elif files.exists(path):
+            files.rm_file(path)
+
+
+@contextmanager
+def _renamed(path: Path) -> Iterator[IO[bytes]]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
         written = Path(file.name)

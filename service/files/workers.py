@@ -37,7 +37,7 @@ class BundleAt(NamedTuple):
 def processes(bundle: BundleAt, scorer: Scorer, *, count: int) -> Iterator[Submit]:
     """Give what scores texts in ``count`` processes; one alone is this one, with ``scorer``."""
     if count == 1:
-        yield lambda texts: _done(outcomes(scorer, texts))
+        yield here(scorer)
         return
     # Spawned: LightGBM's threads do not survive a fork.
     context = multiprocessing.get_context("spawn")
@@ -47,6 +47,11 @@ def processes(bundle: BundleAt, scorer: Scorer, *, count: int) -> Iterator[Submi
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def here(scorer: Scorer) -> Submit:
+    """Return what scores texts at once, in this process."""
+    return lambda texts: _done(outcomes(scorer, texts))
 
 
 def scored(
