@@ -129,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--allow-worse", action="store_true", help="write the bundle even if it is worse than its linear base"
     )
     options = parser.parse_args(arguments)
-    if options.workers < 1:
+    if options.workers is not None and options.workers < 1:
         parser.error(f"--workers {options.workers} is not a whole number of at least 1")
     if options.scheduler and options.validation == "folds":
         parser.error("--validation folds runs on one machine; with --scheduler one part is held out")
