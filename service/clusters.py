@@ -41,7 +41,7 @@ def connect(scheduler: str, *, workers: int | None = None, patience: float = 20)
                 n_workers=workers or available_cores(),
                 threads_per_worker=1,
                 host="127.0.0.1",
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",  # any free port: others may have a cluster here, too
                 silence_logs=logging.CRITICAL,  # what fails is told once, by who asked for it
             ) as cluster,
             Client(cluster) as client,

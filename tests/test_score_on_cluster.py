@@ -31,7 +31,7 @@ WRONG = {7: "", 50: "\0", 51: " ", 130: "　"}
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[LocalCluster]:
-    with LocalCluster(n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0") as cluster:
         yield cluster
 
 
@@ -307,9 +307,8 @@ def test_a_part_that_fails_is_tried_again(
         return real(*arguments, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr("service.files.cluster.run", run)
-    with LocalCluster(
-        n_workers=1, threads_per_worker=2, processes=False, host="127.0.0.1", dashboard_address=None
-    ) as cluster:
+    here = {"processes": False, "protocol": "tcp", "host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
+    with LocalCluster(n_workers=1, threads_per_worker=2, **here) as cluster:
         options = ["--scheduler", cluster.scheduler_address, "--bundle", str(tiny_bundle), "--out", str(tmp_path / "o")]
         assert score.main([str(tmp_path / "a.csv"), "--part", "40", *options]) == 0
         assert not left
