@@ -143,7 +143,7 @@ def _boost(client: Any, seen: Seen, stars: Stars, parameters: dict[str, Any], ro
     empty = csr_matrix((0, seen.width))
     blocks = [
         da.from_delayed(block, shape=(count, seen.width), dtype=float, meta=empty)
-        for block, count in zip(_delayed(seen, parts), counts, strict=True)
+        for block, count in zip(_spread_out(client, seen, parts), counts, strict=True)
     ]
     logging.getLogger("lightgbm").setLevel(logging.ERROR)  # it tells each step, and a warning of its own making
     register_logger(logging.getLogger("lightgbm"))
@@ -159,11 +159,21 @@ def _boost(client: Any, seen: Seen, stars: Stars, parameters: dict[str, Any], ro
     return re.sub(r"^\[(machines|local_listen_port|num_machines|time_out): .*\]\n", "", text, flags=re.MULTILINE)
 
 
-def _delayed(seen: Seen, parts: Sequence[tuple[Part, Stars]]) -> list[Any]:
+def _spread_out(client: Any, seen: Seen, parts: Sequence[tuple[Part, Stars]]) -> list[Any]:
+    """Return the matrices of ``parts``, as many in each worker's memory.
+
+    LightGBM boosts where they lie, and each worker finds the bins of its share of the terms in its own rows: one that
+    had few, being new, would find nothing worth splitting on.
+    """
     from dask import delayed  # noqa: PLC0415
 
-    load = delayed(_seen_matrix, pure=False)
-    return [load(seen.corpus.store, seen.scope, seen.width, part, start) for part, start in parts]
+    workers = sorted(client.scheduler_info(n_workers=-1)["workers"])
+    places = [workers[number * len(workers) // len(parts)] for number in range(len(parts))]
+    here: dict[str, Any] = {"pure": False, "retries": _RETRIES, "allow_other_workers": True}
+    return [
+        delayed(client.submit(_seen_matrix, seen.corpus.store, seen.scope, seen.width, *each, workers=place, **here))
+        for each, place in zip(parts, places, strict=True)
+    ]
 
 
 def _seen_matrix(store: Store, scope: str, width: int, part: Part, start: NDArray[np.float64]) -> csr_matrix:
