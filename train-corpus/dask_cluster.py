@@ -9,6 +9,7 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from itertools import pairwise
 from threading import Thread
@@ -29,6 +30,7 @@ from vectorising import BaseBlocks, Seen, as_matrix, seen_rows
 from service.clusters import ClusterError
 
 _RETRIES = 2
+_REPLACED_SECONDS = 30
 _LOOK_SECONDS = 0.5
 _LOOKS = 6
 
@@ -48,6 +50,7 @@ class Cluster:
 
     def __init__(self, client: Any, seconds: dict[str, float]) -> None:
         self._client, self._seconds = client, seconds
+        self._hands = len(self._workers())
 
     def bases(self, blocks: BaseBlocks, problems: Sequence[Problem], recipe: Recipe) -> list[tuple[Stars, float]]:
         """Return coefficients and intercept for each problem; all are solved at once, over the same blocks."""
@@ -58,6 +61,8 @@ class Cluster:
 
     def trees(self, seen: Seen, stars: Stars, parameters: dict[str, Any], rounds: int) -> str:
         """Return LightGBM's text model, boosted by all workers together."""
+        with suppress(TimeoutError):  # one that was lost is mostly being replaced; it would join in the middle
+            self._client.wait_for_workers(self._hands, timeout=_REPLACED_SECONDS)
         workers = set(self._workers())
         answers: list[str | Exception] = []
         # LightGBM waits for a lost worker for hours; here somebody looks.
