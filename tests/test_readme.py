@@ -33,6 +33,11 @@ NOT_HERE: Mapping[str, str] = {
     "make fuzz": "takes ten minutes; tests/test_fuzz.py is its short form",
     "make sbom": "tests/test_supply.py runs it",
     "make audit": "wants a service of advisories; tests/test_supply.py brings one",
+    "make bench-scale": "takes an hour; tests/test_scale.py runs a short form of every row",
+    "make retrain REDIS=… CORPUS=reviews.csv BUNDLE=build/mine": "wants feedback; tests/test_retrain.py brings some",
+    "python -m service.score --scheduler tcp://… 'gs://bucket/reviews-*.parquet' --out gs://bucket/scored": (
+        "wants a cluster and an object store; tests/test_score_on_cluster.py has two workers and a directory"
+    ),
     "train.py --scheduler tcp://… --work gs://bucket/work": (
         "wants a cluster and an object store; tests/test_dask.py trains on two workers and a directory"
     ),
