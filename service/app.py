@@ -109,8 +109,7 @@ def create_app(
     if settings.cors_origins:
         served = CrossOrigin(served, settings.cors_origins)
     observed = Observed(served, watch, routes=routes_of(app))
-    # Only the app asks for keys.
-    direct = None if keys else Direct(predictor, observed)
+    direct = Direct(predictor, guarding, observed)
     app.add_middleware([guarding, _State(settings=settings, admission=admission, observed=observed, direct=direct)])
     return observed
 

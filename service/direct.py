@@ -13,6 +13,7 @@ import msgspec
 from service.answers import ScoreAnswer
 from service.body import SMALL_BODY, Scope
 from service.errors import RequestError, internal
+from service.guarding import Guarding
 from service.observing import Exchange, Observed
 from service.predicting import Predictor
 from service.predictions import HEADER, new_id
@@ -40,11 +41,15 @@ _HEAD = head(
 
 
 class Direct:
-    """Answers by ``predictor`` what is as simple as most requests are, and lets ``observed`` tell of it."""
+    """Answers by ``predictor`` what is as simple as most requests are, if ``guarding`` lets it in.
 
-    def __init__(self, predictor: Predictor, observed: Observed) -> None:
+    ``observed`` tells of it.
+    """
+
+    def __init__(self, predictor: Predictor, guarding: Guarding, observed: Observed) -> None:
         self.predictor = predictor
         self.observed = observed
+        self._guarding = guarding
 
     def takes(self, scope: Scope) -> bool:
         """Whether a request with such a head may be one for it."""
@@ -68,9 +73,10 @@ class Direct:
             predictor.scorer.check(asked.texts)
         except (RequestError, TextError):
             return False
-        admission = predictor.admission
-        answer = _Answer(self, self.observed.begin(scope), asked.texts, reply)
+        admission, exchange = predictor.admission, self.observed.begin(scope)
+        answer = _Answer(self, exchange, asked.texts, reply)
         try:
+            exchange.key = self._guarding.admit(scope["path"], dict(scope["headers"]))
             answer.work = admission.begin(1, len(body))
         except RequestError as error:
             answer.set_exception(error)

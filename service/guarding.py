@@ -25,8 +25,12 @@ class Guarding:
 
     def check(self, path: str, headers: Mapping[bytes, bytes]) -> None:
         """Raise a ``RequestError`` for a request that may not ask for ``path``; else note whose key it brought."""
-        if self._keys is None or path in self._open or path.startswith(self._open_starts):
-            return
-        name = self._keys.admit(headers.get(b"authorization"))
+        name = self.admit(path, headers)
         if exchange := current.get():
             exchange.key = name
+
+    def admit(self, path: str, headers: Mapping[bytes, bytes]) -> str | None:
+        """Return the name of the key that a request for ``path`` brought, if it takes one; raise as ``check`` does."""
+        if self._keys is None or path in self._open or path.startswith(self._open_starts):
+            return None
+        return self._keys.admit(headers.get(b"authorization"))

@@ -26,9 +26,8 @@ _OVERLOADED = as_http(overloaded(), "%b")
 class Protocol(StrictProtocol):
     """One connection.
 
-    What it needs of the app it finds in the ASGI lifespan's state: ``settings``, ``admission``, ``observed`` and, where
-    there is a way past the app, ``direct``. ``_start_asgi_task`` is uvicorn's own affair; the version of uvicorn is
-    bounded for its sake.
+    What it needs of the app it finds in the ASGI lifespan's state: ``settings``, ``admission``, ``observed`` and
+    ``direct``. ``_start_asgi_task`` is uvicorn's own affair; the version of uvicorn is bounded for its sake.
     """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -143,7 +142,7 @@ class Protocol(StrictProtocol):
         direct = self.app_state["direct"]
         # One that had to wait for others on its connection may be here already, or only in part.
         waited = cycle is not self.cycle or not cycle.more_body or cycle.body
-        return bool(direct and cycle.keep_alive and not waited and direct.takes(cycle.scope))
+        return bool(cycle.keep_alive and not waited and direct.takes(cycle.scope))
 
     def _reply(self, cycle: RequestResponseCycle, head: bytes, body: bytes) -> None:
         """Send an answer that did not go through the app, with what uvicorn adds to all others."""

@@ -11,6 +11,7 @@ from test_headers import post
 
 from service.admission import Admission
 from service.direct import Direct
+from service.guarding import Guarding
 from service.observing import Observed, Watch
 from service.predicting import Predictor
 from service.scoring.bundle import load
@@ -107,7 +108,8 @@ def test_a_bug_is_a_500_that_tells_nothing_of_itself(
     told: list[int] = []
     watch.ended.append(lambda exchange: told.append(exchange.status))
     observed = Observed(None, watch, routes=[PATH])  # type: ignore[arg-type]
-    direct = Direct(Predictor(load(tiny_bundle).scorer, admission, watch), observed)
+    predictor = Predictor(load(tiny_bundle).scorer, admission, watch)
+    direct = Direct(predictor, Guarding(None, open_paths=()), observed)
     monkeypatch.setattr(Scorer, "detail_many", broken)
     answers: list[tuple[bytes, bytes]] = []
 
