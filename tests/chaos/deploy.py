@@ -133,6 +133,7 @@ async def _kill(play: _Play) -> list[Line]:
         killed = time.monotonic()
         os.kill(victim, signal.SIGKILL)
         await _until(lambda: not alive(victim), seconds=5)
+        await asyncio.sleep(0)  # what the client sends before it reads of the end is under way, too
         gone = time.monotonic()
         seconds = await _until(lambda: len([pid for pid in instance.workers if alive(pid)]) == 2, seconds=10)
         await asyncio.sleep(3)
