@@ -37,8 +37,8 @@ RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
 
 # `docker build --target train-tools` makes the image of the training Job and of the retraining CronJob.
 FROM train-dependencies AS train-tools
-COPY service/__init__.py service/corpus.py service/cores.py service/masking.py service/predictions.py service/records.py \
-    service/
+COPY service/__init__.py service/clusters.py service/corpus.py service/cores.py service/locations.py service/masking.py \
+    service/predictions.py service/randomness.py service/records.py service/
 COPY service/scoring service/scoring
 COPY train-corpus train-corpus
 ENV PYTHONPATH=/app PYTHONDONTWRITEBYTECODE=1

@@ -1,8 +1,10 @@
 """What can be said of the image's recipe without building it."""
 
+import ast
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 from running import ROOT
@@ -27,6 +29,31 @@ def test_dependencies_come_before_sources_in_every_stage() -> None:
         install = stage.find("pip install")
         sources = re.search(r"^COPY (service|train-corpus|stress)", stage, re.MULTILINE)
         assert install < 0 or not sources or install < sources.start(), stage.splitlines()[0]
+
+
+def imported(file: Path) -> set[Path]:
+    """The files of `service` that a file imports, wherever in it."""
+    names = set[str]()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{each.name}" for each in node.names)}
+        elif isinstance(node, ast.Import):
+            names |= {each.name for each in node.names}
+    paths = [ROOT / name.replace(".", "/") for name in names if name.split(".")[0] == "service"]
+    files = {path.with_suffix(".py") for path in paths} | {path / "__init__.py" for path in paths}
+    return {file for file in files if file.exists()}
+
+
+def test_the_image_of_training_has_all_that_training_imports() -> None:
+    needed: set[Path] = set()
+    new = set((ROOT / "train-corpus").glob("*.py"))
+    while new:
+        needed |= new
+        new = {other for file in new for other in imported(file)} - needed
+    stage = re.split(r"(?m)^FROM .* AS train-tools$", DOCKERFILE)[1].split("\nFROM ")[0].replace("\\\n", " ")
+    copied = [ROOT / source for line in re.findall(r"(?m)^COPY (.*) ", stage) for source in line.split()]
+    assert len(needed) > 40
+    assert {file for file in needed if file not in copied and not set(file.parents) & set(copied)} == set()
 
 
 def test_every_install_is_locked() -> None:
