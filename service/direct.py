@@ -104,8 +104,12 @@ class _Answer:
     def set_result(self, details: list[Detail], /) -> None:
         """Answer with the score."""
         exchange, identity = self._exchange, new_id()
-        self._direct.predictor.tell([self._text], [identity], details, exchange)
-        body = _encode(ScoreAnswer(details[0].score))
+        try:
+            self._direct.predictor.tell([self._text], [identity], details, exchange)
+            body = _encode(ScoreAnswer(details[0].score))
+        except Exception as error:  # noqa: BLE001 - others wait for their turns, and whom a bug hits has the error
+            self.set_exception(error)
+            return
         self._end(200, _HEAD % (identity.encode(), len(body), exchange.id.encode()), body)
 
     def set_exception(self, exception: Exception, /) -> None:

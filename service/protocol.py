@@ -140,13 +140,14 @@ class Protocol(StrictProtocol):
 
     def _may_be_direct(self, cycle: RequestResponseCycle) -> bool:
         direct = self.app_state["direct"]
-        # One that had to wait for others on its connection may be here already, or only in part.
-        waited = cycle is not self.cycle or not cycle.more_body or cycle.body
-        return bool(cycle.keep_alive and not waited and direct.takes(cycle.scope))
+        # One that had to wait for others on its connection may be here already, or only in part. And only the app waits
+        # for a client that does not read what it was sent.
+        late = cycle is not self.cycle or not cycle.more_body or cycle.body or self.flow.write_paused
+        return bool(cycle.keep_alive and not late and direct.takes(cycle.scope))
 
     def _reply(self, cycle: RequestResponseCycle, head: bytes, body: bytes) -> None:
         """Send an answer that did not go through the app, with what uvicorn adds to all others."""
-        if not cycle.disconnected:
+        if not cycle.disconnected and not self.transport.is_closing():
             always = b"".join([b"%b: %b\r\n" % field for field in cycle.default_headers])
             last = b"" if cycle.keep_alive else b"connection: close\r\n"
             self._write(cycle, b"".join((head, always, last, b"\r\n", body)))

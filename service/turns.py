@@ -140,11 +140,13 @@ class Turns:
         """Give the next turn, or as many as there is time for, and come back after a look at the sockets."""
         began = time.monotonic()
         until = began + (began - self._ended) * _SHARE
-        while self._queue and self._ended < until:
-            if self._run(self._next()):
-                self._ended = time.monotonic()
-        if self._queue:
-            asyncio.get_running_loop().call_soon(self._give)
+        try:
+            while self._queue and self._ended < until:
+                if self._run(self._next()):
+                    self._ended = time.monotonic()
+        finally:  # a taker's bug must not end the turns of all others
+            if self._queue:
+                asyncio.get_running_loop().call_soon(self._give)
 
     def _next(self) -> list[_Turn]:
         """Take the next turn from the queue, and those behind it that can share it.

@@ -97,8 +97,9 @@ def test_who_goes_away_before_the_answer_harms_nobody(server: Server) -> None:
     assert server.client.post(PATH, content=REVIEW).status_code == 200
 
 
+@pytest.mark.parametrize("where", [(Scorer, "detail_many"), (Watch, "note")])
 def test_a_bug_is_a_500_that_tells_nothing_of_itself(
-    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, where: tuple[type, str]
 ) -> None:
     def broken(*_: object) -> None:
         raise ZeroDivisionError("swordfish")
@@ -110,7 +111,7 @@ def test_a_bug_is_a_500_that_tells_nothing_of_itself(
     observed = Observed(None, watch, routes=[PATH])  # type: ignore[arg-type]
     predictor = Predictor(load(tiny_bundle).scorer, admission, watch)
     direct = Direct(predictor, Guarding(None, open_paths=()), observed)
-    monkeypatch.setattr(Scorer, "detail_many", broken)
+    monkeypatch.setattr(*where, broken)
     answers: list[tuple[bytes, bytes]] = []
 
     async def scene() -> None:
