@@ -5,13 +5,15 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import train
 from distributed import Client, LocalCluster
+from recipe import Recipe
 
 from service.scoring import bundle
 from service.scoring.scorer import predict_base
@@ -73,7 +75,7 @@ def test_a_cluster_comes_out_with_one_machines_bundle(
 def test_a_worker_killed_in_the_middle_is_done_without(
     step: str, cluster: LocalCluster, alone: Path, tiny_corpus: Path, tmp_path: Path, reviews: list[dict[str, str]]
 ) -> None:
-    killer = kill_worker_after(cluster, tmp_path / "work", step)
+    killer = kill_worker_once(cluster, lambda _: bool(list((tmp_path / "work").glob(f"*/{step}"))))
     path = tmp_path / "bundle"
     # Where it falls on the boosting, training says so, and goes on when it is run again.
     assert 0 in (train_on(cluster, str(tiny_corpus), path, tmp_path / "work") for _ in range(2))
@@ -83,28 +85,39 @@ def test_a_worker_killed_in_the_middle_is_done_without(
 
 
 def test_a_worker_lost_while_boosting_ends_in_one_line_and_leaves_the_bundle(
-    cluster: LocalCluster, tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    cluster: LocalCluster,
+    tiny_corpus: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    killer = kill_worker_after(cluster, tmp_path / "work", "whole/base.done")
+    # So many rounds that boosting cannot be over before the worker is.
+    monkeypatch.setattr(train, "Recipe", partial(Recipe, rounds=50_000))
+    killer = kill_worker_once(cluster, is_boosting)
     assert train_on(cluster, str(tiny_corpus), tmp_path / "bundle", tmp_path / "work") == 1
     killer.join(60)
     assert not (tmp_path / "bundle").exists()
     assert "was lost while the trees were boosted; run it again" in capsys.readouterr().err.splitlines()[-1]
 
 
-def kill_worker_after(cluster: LocalCluster, work: Path, step: str) -> threading.Thread:
-    """Return a thread that kills a worker once the file of a step is there."""
+def kill_worker_once(cluster: LocalCluster, happened: Callable[[Client], bool]) -> threading.Thread:
+    """Return a thread that kills a worker once something has happened."""
 
     def kill() -> None:
         deadline = time.monotonic() + 60
-        while not list(work.glob(f"*/{step}")) and time.monotonic() < deadline:
-            time.sleep(0.002)
         with Client(cluster.scheduler_address) as client:
+            while not happened(client) and time.monotonic() < deadline:
+                time.sleep(0.002)
             os.kill(next(iter(client.run(os.getpid).values())), signal.SIGKILL)
 
     killer = threading.Thread(target=kill)
     killer.start()
     return killer
+
+
+def is_boosting(client: Client) -> bool:
+    """Return whether both workers run LightGBM's part of the work."""
+    return all(any("_train_part" in task for task in tasks) for tasks in client.processing().values())
 
 
 def test_nobody_at_the_scheduler_is_told_in_one_line(
