@@ -37,8 +37,9 @@ RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
 
 # `docker build --target train-tools` makes the image of the training Job and of the retraining CronJob.
 FROM train-dependencies AS train-tools
-COPY service/__init__.py service/clusters.py service/corpus.py service/cores.py service/locations.py service/masking.py \
-    service/predictions.py service/randomness.py service/records.py service/
+COPY service/__init__.py service/clusters.py service/corpus.py service/cores.py service/locations.py \
+    service/predictions.py service/randomness.py service/
+COPY service/record/__init__.py service/record/masking.py service/record/records.py service/record/
 COPY service/scoring service/scoring
 COPY train-corpus train-corpus
 ENV PYTHONPATH=/app PYTHONDONTWRITEBYTECODE=1
@@ -103,7 +104,7 @@ COPY --from=bundle --chown=0:0 /tmp/bundle bundle
 COPY LICENSE ./
 COPY service service
 # Compiled are the modules that serving imports, and this once proves that the bundle loads with what is in the image.
-RUN python -c "from service.app import get_app; import service.worker, service.healthcheck, service.streams, gunicorn.app.wsgiapp; get_app()"
+RUN python -c "from service.app import get_app; import service.http.worker, service.healthcheck, service.record.streams, gunicorn.app.wsgiapp; get_app()"
 ARG VERSION=unknown
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="lightgbm-clf" \

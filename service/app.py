@@ -10,35 +10,36 @@ from typing import Any
 
 import falcon.asgi
 
-from service import __version__, documentation, errors, logs, metrics, pages, tracing
+from service import __version__, documentation, errors, pages
 from service.admission import Admission
-from service.body import ASGI, WholeBody
 from service.bulk import Files
 from service.changing import Change, shared_change
-from service.cors import CrossOrigin
 from service.direct import Direct
 from service.draining import Drain, shared_drain
 from service.explanations import Explanations
 from service.feedback import Feedback
 from service.guarding import Guarding
+from service.http.body import ASGI, WholeBody
+from service.http.cors import CrossOrigin
+from service.http.streaming import StreamedBody
 from service.inference import resources as inference
 from service.keys import Keys, KeysError
 from service.limits import shared_limits
-from service.lines import Lines, shared_lines
-from service.observing import Observed, Watch, routes_of
 from service.predicting import Keep, Predictor
-from service.recording import Recorder
-from service.records import feedback_stream, keeping, keeping_sent, prediction_entry
+from service.record.recording import Recorder
+from service.record.records import feedback_stream, keeping, keeping_sent, prediction_entry
+from service.record.shadowing import Shadow
 from service.resources import Health, Readiness, Scores, Version
 from service.scoring.bundle import load
 from service.scoring.errors import BundleError
 from service.scoring.scorer import Scorer
 from service.scoring.tokens import DEFAULT_DICTIONARY
 from service.settings import Settings, SettingsError, read_settings
-from service.shadowing import Shadow
-from service.streaming import StreamedBody
-from service.tallies import Tallies, shared_tallies
 from service.turns import Turns
+from service.watching import logs, metrics, tracing
+from service.watching.lines import Lines, shared_lines
+from service.watching.observing import Observed, Watch, routes_of
+from service.watching.tallies import Tallies, shared_tallies
 
 _LIBRARIES = ("falcon", "gunicorn", "uvicorn", "lightgbm", "mecab-python3", "ipadic", "numpy", "msgspec")
 _FILES = "/api/1/files"
@@ -172,7 +173,7 @@ def read_app() -> ASGI:
 def _recorder(settings: Settings, bundle: str, shadow_bundle: str) -> Recorder | None:
     if not settings.redis_url:
         return None
-    from service.streams import Streams  # noqa: PLC0415 - see there
+    from service.record.streams import Streams  # noqa: PLC0415 - see there
 
     keep = keeping(settings.record_text, settings.record_key)
     return Recorder(

@@ -11,16 +11,16 @@ from collections.abc import Callable
 import msgspec
 
 from service.answers import ScoreAnswer
-from service.body import SMALL_BODY, Scope
 from service.errors import RequestError, internal
 from service.guarding import Guarding
-from service.observing import Exchange, Observed
+from service.http.body import SMALL_BODY, Scope
+from service.http.wire import fields_of, head
 from service.predicting import Predictor
 from service.predictions import HEADER, new_id
 from service.requests import ScoreRequest, decode
 from service.scoring.errors import TextError
 from service.scoring.scorer import Detail
-from service.wire import fields_of, head
+from service.watching.observing import Exchange, Observed
 
 log = logging.getLogger(__name__)
 

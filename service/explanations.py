@@ -8,10 +8,10 @@ import msgspec
 
 from service.admission import Admission
 from service.answers import ExplanationsAnswer
-from service.observing import Watch
 from service.requests import ExplainRequest, check_count, decode
 from service.scoring.explaining import Explanation, explain
 from service.scoring.scorer import Scorer
+from service.watching.observing import Watch
 
 _decoder = msgspec.json.Decoder(ExplainRequest)
 _encode = msgspec.json.Encoder().encode

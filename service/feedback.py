@@ -8,8 +8,8 @@ import msgspec
 
 from service.errors import RequestError
 from service.predictions import ID
-from service.recording import Store, StoreError
-from service.records import Keep, feedback_entry
+from service.record.recording import Store, StoreError
+from service.record.records import Keep, feedback_entry
 from service.requests import decode
 from service.scoring.scorer import Scorer
 

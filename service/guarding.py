@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from service.keys import Keys
-from service.observing import current
+from service.watching.observing import current
 
 
 class Guarding:

@@ -11,13 +11,13 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 from service.changing import shared_change
 from service.draining import drain_on_term, shared_drain
-from service.lines import shared_lines
 from service.listening import refused
-from service.logs import configuration
 from service.reloading import reload_on_hup
 from service.settings import SettingsError, read_settings, worker_count
-from service.tallies import shared_tallies
-from service.workers import counted, forget_worker, take_row
+from service.watching.lines import shared_lines
+from service.watching.logs import configuration
+from service.watching.tallies import shared_tallies
+from service.watching.workers import counted, forget_worker, take_row
 
 try:
     _settings = read_settings(os.environ)
@@ -29,7 +29,7 @@ _SHARED_MEMORY = "/dev/shm"  # noqa: S108
 wsgi_app = "service.app:get_app()"
 bind = f"[{_settings.host}]:{_settings.port}" if ":" in _settings.host else f"{_settings.host}:{_settings.port}"
 workers = worker_count(_settings)
-worker_class = "service.worker.Worker"
+worker_class = "service.http.worker.Worker"
 # The bundle is read and verified once, before the fork; the workers share its memory.
 preload_app = True
 keepalive = _settings.keepalive_seconds

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 
 from service.admission import Admission
-from service.observing import Exchange, Watch
 from service.predictions import Prediction
 from service.scoring.scorer import Detail, Scorer
+from service.watching.observing import Exchange, Watch
 
 Keep = Callable[[Sequence[Prediction]], None]
 

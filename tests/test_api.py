@@ -12,11 +12,11 @@ from falcon.testing import Result
 
 from service.app import create_app
 from service.errors import STATUS
-from service.headers import ALWAYS
-from service.observing import Observed, Watch
+from service.http.headers import ALWAYS
 from service.scoring.bundle import load
 from service.scoring.scorer import Detail, Scorer
 from service.settings import Settings
+from service.watching.observing import Observed, Watch
 
 SCORES = "/api/1/scores"
 PROBE = "音は良い"

@@ -12,11 +12,11 @@ from test_headers import post
 from service.admission import Admission
 from service.direct import Direct
 from service.guarding import Guarding
-from service.observing import Observed, Watch
 from service.predicting import Predictor
 from service.scoring.bundle import load
 from service.scoring.scorer import Scorer
 from service.turns import Turns
+from service.watching.observing import Observed, Watch
 
 PATH = "/api/1/users"
 REVIEW = '{"texts": "breakfast was good"}'

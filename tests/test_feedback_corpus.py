@@ -16,7 +16,7 @@ from redis_server import RedisServer, redis_server
 from running import ROOT, free_port, serving
 
 from service.predictions import Prediction, time_of
-from service.records import feedback_entry, gap_entry, keep_full, keep_hashed, prediction_entry
+from service.record.records import feedback_entry, gap_entry, keep_full, keep_hashed, prediction_entry
 
 OLD, NEW = "a" * 64, "b" * 64
 # Of the second and the third ISO week of 2026, which begin on the 5th and the 12th of January.

@@ -1,12 +1,12 @@
 """What can be said of the image's recipe without building it."""
 
-import ast
 import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from imports import imported
 from running import ROOT
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -29,19 +29,6 @@ def test_dependencies_come_before_sources_in_every_stage() -> None:
         install = stage.find("pip install")
         sources = re.search(r"^COPY (service|train-corpus|stress)", stage, re.MULTILINE)
         assert install < 0 or not sources or install < sources.start(), stage.splitlines()[0]
-
-
-def imported(file: Path) -> set[Path]:
-    """The files of `service` that a file imports, wherever in it."""
-    names = set[str]()
-    for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module, *(f"{node.module}.{each.name}" for each in node.names)}
-        elif isinstance(node, ast.Import):
-            names |= {each.name for each in node.names}
-    paths = [ROOT / name.replace(".", "/") for name in names if name.split(".")[0] == "service"]
-    files = {path.with_suffix(".py") for path in paths} | {path / "__init__.py" for path in paths}
-    return {file for file in files if file.exists()}
 
 
 def test_the_image_of_training_has_all_that_training_imports() -> None:

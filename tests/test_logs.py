@@ -18,8 +18,8 @@ import httpx
 import pytest
 from running import Server, free_port, gunicorn, serving, wait_for_workers, wait_ready
 
-from service.lines import Lines
-from service.logs import JsonFormatter, Timestamps
+from service.watching.lines import Lines
+from service.watching.logs import JsonFormatter, Timestamps
 
 SCORES = "/api/1/scores"
 SECRET = "誰にも見せたくない感想"  # noqa: S105

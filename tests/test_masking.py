@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from service.masking import mask
+from service.record.masking import mask
 
 HIDDEN = [
     ("連絡はtaro.yamada@example.comまで。", "連絡は[EMAIL]まで。"),

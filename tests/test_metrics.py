@@ -19,14 +19,14 @@ from prometheus_client.parser import text_string_to_metric_families as parse
 from running import Server, serving
 from scraping import scrape
 
-from service.drift import LEAST, SPAN_SECONDS, SPANS, Recent, stability_index
-from service.histogram import Histogram
-from service.observing import Observed, Watch
-from service.scored import ScoreMetrics
 from service.scoring.bundle import load
 from service.scoring.distribution import BINS, KNOWN_EDGES, SCORE_EDGES, count
 from service.scoring.scorer import Detail
-from service.tallies import Tallies
+from service.watching.drift import LEAST, SPAN_SECONDS, SPANS, Recent, stability_index
+from service.watching.histogram import Histogram
+from service.watching.observing import Observed, Watch
+from service.watching.scored import ScoreMetrics
+from service.watching.tallies import Tallies
 
 SCORES = "/api/1/scores"
 

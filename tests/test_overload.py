@@ -19,8 +19,8 @@ from scraping import scrape
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service.admission import Admission
-from service.body import WholeBody
-from service.protocol import Protocol
+from service.http.body import WholeBody
+from service.http.protocol import Protocol
 from service.turns import Turns
 
 REVIEW = "部屋は狭いけれど朝食が美味しかった。駅から近くて便利でした。"

@@ -20,8 +20,8 @@ from running import ROOT, Server, free_port, serving, wait_for_workers
 from scraping import scrape
 
 from service.predictions import ID, Prediction, new_id, time_of
-from service.recording import Recorder, StoreError
-from service.records import Entry, keeping
+from service.record.recording import Recorder, StoreError
+from service.record.records import Entry, keeping
 from service.scoring.bundle import load
 
 SCORES = "/api/1/scores"

@@ -2,9 +2,11 @@
 
 import re
 import subprocess
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+from imports import imported
 from running import ROOT
 
 WEB = {"falcon", "gunicorn", "uvicorn", "kubernetes", "logging", "msgspec"}
@@ -35,9 +37,7 @@ def test_the_heart_knows_no_web_no_environment_and_no_logging() -> None:
     for module in (ROOT / "service" / "scoring").glob("*.py"):
         imports = re.findall(r"^(?:from|import) (\S+)", module.read_text(), re.MULTILINE)
         for name in imports:
-            assert name.split(".")[0] not in {"falcon", "gunicorn", "uvicorn", "kubernetes", "logging", "msgspec"}, (
-                module
-            )
+            assert name.split(".")[0] not in WEB, module
             assert not name.startswith("service") or name.startswith("service.scoring"), module
         assert "os.environ" not in module.read_text(), module
 
@@ -47,6 +47,17 @@ def test_serving_imports_nothing_of_training() -> None:
     for module in (ROOT / "service").rglob("*.py"):
         imports = re.findall(r"^\s*(?:from|import) (\w+)", module.read_text(), re.MULTILINE)
         assert not scripts & set(imports), module
+
+
+def test_no_part_of_the_service_imports_another_that_imports_it() -> None:
+    service = ROOT / "service"
+    arrows: dict[str, set[str]] = {}
+    for module in service.rglob("*.py"):
+        part, *_ = module.relative_to(service).parts
+        others = {file.relative_to(service).parts[0] for file in imported(module)}
+        arrows.setdefault(part, set()).update(others - {part, "__init__.py"})
+    assert arrows["http"]
+    TopologicalSorter(arrows).prepare()  # raises CycleError, which names the parts
 
 
 def test_nothing_is_pickled() -> None:

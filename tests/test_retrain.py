@@ -16,7 +16,7 @@ import retrain
 from redis_server import RedisServer, redis_server
 from running import ROOT, free_port
 
-from service.records import feedback_entry, gap_entry, keep_full
+from service.record.records import feedback_entry, gap_entry, keep_full
 from service.scoring.bundle import load
 
 Row = dict[str, str]

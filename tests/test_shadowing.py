@@ -15,9 +15,9 @@ from running import free_port, gunicorn, serving, wait_for_workers
 from scraping import scrape
 
 from service.predictions import Prediction, new_id
+from service.record.shadowing import Shadow
 from service.scoring.bundle import load
 from service.scoring.scorer import Scorer
-from service.shadowing import Shadow
 from service.turns import Turns
 
 SCORES = "/api/1/scores"

@@ -14,7 +14,7 @@ from collector import Collector, attributes, collecting
 from running import ROOT, free_port, gunicorn, serving
 
 from service.settings import SettingsError
-from service.tracing import wanted
+from service.watching.tracing import wanted
 
 SCORES = "/api/1/scores"
 SECRET = "誰にも見せたくない感想"  # noqa: S105
@@ -136,7 +136,7 @@ print(sorted({name.partition(".")[0] for name in sys.modules} & {"opentelemetry"
 def test_without_the_packages_the_start_says_so(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(ENDPOINT, "http://127.0.0.1:9")
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
-    monkeypatch.delitem(sys.modules, "service.spans", raising=False)
+    monkeypatch.delitem(sys.modules, "service.watching.spans", raising=False)
     monkeypatch.setenv("SCORER_BUNDLE", str(tiny_bundle))
     from service.app import get_app  # noqa: PLC0415
 

@@ -9,7 +9,7 @@ from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 from tqdm import tqdm
 
-from service.records import feedback_stream
+from service.record.records import feedback_stream
 
 _SLICE = 1_000
 

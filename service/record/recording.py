@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Any, Protocol
 
 from service.predictions import Prediction, new_id
-from service.records import Entry, gap_entry
+from service.record.records import Entry, gap_entry
 
 log = logging.getLogger(__name__)
 

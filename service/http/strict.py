@@ -12,7 +12,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service.errors import RequestError
-from service.wire import as_http
+from service.http.wire import as_http
 
 # Bytes of a request's line and headers; also of whatever else is no body: extensions of chunks, trailers.
 MAX_HEAD = 65_536

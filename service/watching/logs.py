@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from service.lines import Lines, shared_lines
-from service.observing import Exchange, Watch
+from service.watching.lines import Lines, shared_lines
+from service.watching.observing import Exchange, Watch
 
 JSON, PLAIN, OFF = "json", "plain", "off"
 _encode = msgspec.json.Encoder().encode

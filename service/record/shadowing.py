@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from service.predictions import Prediction
-from service.recording import Count, ignore
+from service.record.recording import Count, ignore
 from service.scoring.scorer import Scorer
 from service.turns import Turns
 

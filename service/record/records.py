@@ -13,8 +13,8 @@ import secrets
 from collections.abc import Callable, Mapping
 from functools import cache
 
-from service.masking import mask
 from service.predictions import Prediction, new_id, time_of
+from service.record.masking import mask
 from service.scoring.text import normalise
 
 Entry = Mapping[str, str]

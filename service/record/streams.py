@@ -7,8 +7,8 @@ import redis.asyncio
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from service.recording import StoreError
-from service.records import Entry
+from service.record.recording import StoreError
+from service.record.records import Entry
 
 # Of a Redis that does not answer, for connecting and for each answer. It is near and answers within milliseconds.
 _SECONDS = 1.0

@@ -8,7 +8,7 @@ Reference: https://fetch.spec.whatwg.org/#http-cors-protocol
 from collections.abc import Collection
 from typing import Any
 
-from service.body import ASGI, Receive, Scope, Send
+from service.http.body import ASGI, Receive, Scope, Send
 from service.predictions import HEADER
 
 _DAY = b"86400"

@@ -14,7 +14,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from service import __version__
-from service.observing import OTHER, Exchange
+from service.watching.observing import OTHER, Exchange
 
 # Asked every few seconds by probes and by Prometheus: they would bury all others.
 _UNTRACED = frozenset(("/healthz", "/readyz", "/metrics"))

@@ -14,8 +14,8 @@ import falcon.asgi
 import falcon.inspect
 
 from service import errors
-from service.body import ASGI, Receive, Scope, Send, answer
-from service.headers import with_always
+from service.http.body import ASGI, Receive, Scope, Send, answer
+from service.http.headers import with_always
 from service.randomness import random_bytes
 from service.scoring.scorer import Detail
 

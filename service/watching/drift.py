@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.scoring.distribution import BINS
-from service.tallies import Tallies
+from service.watching.tallies import Tallies
 
 SPAN_SECONDS = 300
 SPANS = 12

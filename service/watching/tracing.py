@@ -9,8 +9,8 @@ from typing import Any
 
 import falcon.asgi
 
-from service.observing import Watch
 from service.settings import SettingsError
+from service.watching.observing import Watch
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
@@ -35,7 +35,7 @@ def wanted(environ: Mapping[str, str]) -> bool:
 def install(app: falcon.asgi.App[Any, Any], watch: Watch) -> None:
     """Let each exchange that ``watch`` tells of be traced; raise ``SettingsError`` where the packages for it miss."""
     try:
-        from service.spans import Spans  # noqa: PLC0415 - 10 MB of memory, for those only who use it
+        from service.watching.spans import Spans  # noqa: PLC0415 - 10 MB of memory, for those only who use it
     except ImportError as error:
         raise SettingsError(
             f"{_ENDPOINTS[1]} is set, but {error.name} is not installed; install what requirements/serving.txt names"

@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from uvicorn_worker import UvicornWorker
 
-from service.protocol import Protocol
+from service.http.protocol import Protocol
 
 # How many new connections are accepted in one turn of the event loop.
 _ACCEPTED_A_TURN = 16

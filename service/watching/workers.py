@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from service.tallies import shared_tallies
+from service.watching.tallies import shared_tallies
 
 IN_FLIGHT, RESTARTS, RELOADS, REFUSALS = "in_flight", "worker_restarts", "bundle_reloads", "bundle_refusals"
 """Names of numbers: requests in hand; workers that ended unasked; bundles taken up and refused while serving."""

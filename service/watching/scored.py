@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
-from service.drift import Recent, stability_index
-from service.histogram import Histogram
 from service.scoring.distribution import KNOWN_EDGES, SCORE_EDGES, count
 from service.scoring.scorer import Detail
-from service.tallies import Tallies
+from service.watching.drift import Recent, stability_index
+from service.watching.histogram import Histogram
+from service.watching.tallies import Tallies
 
 
 class ScoreMetrics:

@@ -13,14 +13,14 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from service import recording, shadowing
 from service.admission import Admission
 from service.errors import STATUS
-from service.histogram import Histogram
-from service.observing import OTHER, Exchange, Watch, routes_of
-from service.scored import ScoreMetrics
-from service.tallies import Tallies
-from service.workers import IN_FLIGHT, REFUSALS, RELOADS, RESTARTS
+from service.record import recording, shadowing
+from service.watching.histogram import Histogram
+from service.watching.observing import OTHER, Exchange, Watch, routes_of
+from service.watching.scored import ScoreMetrics
+from service.watching.tallies import Tallies
+from service.watching.workers import IN_FLIGHT, REFUSALS, RELOADS, RESTARTS
 
 PATH = "/metrics"
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.tallies import Tallies
+from service.watching.tallies import Tallies
 
 
 class Histogram:

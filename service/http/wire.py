@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 
 from service.errors import RequestError
-from service.headers import ALWAYS
+from service.http.headers import ALWAYS
 
 
 def head(status: int, fields: Mapping[str, str]) -> bytes:

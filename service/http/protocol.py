@@ -11,10 +11,10 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from service.body import SMALL_BODY, size_of
 from service.errors import is_inference, overloaded
-from service.strict import StrictProtocol
-from service.wire import as_http
+from service.http.body import SMALL_BODY, size_of
+from service.http.strict import StrictProtocol
+from service.http.wire import as_http
 
 # When stopping: for so many seconds an idle connection may still bring a request, which is answered with
 # `Connection: close`. Who sends again and again learns so of the end; who pauses for longer finds it closed.

@@ -10,8 +10,8 @@ from math import inf
 from typing import Any
 
 from service.admission import Admission
-from service.body import ASGI, Message, Receive, Scope, Send, answer, size_of
 from service.errors import RequestError, overloaded
+from service.http.body import ASGI, Message, Receive, Scope, Send, answer, size_of
 
 # In each of its spans of time, a body must bring so many bytes: one that drips holds its place for nothing.
 _STEP = 65_536
