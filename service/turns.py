@@ -140,13 +140,11 @@ class Turns:
         """Give the next turn, or as many as there is time for, and come back after a look at the sockets."""
         began = time.monotonic()
         until = began + (began - self._ended) * _SHARE
-        try:
-            while self._queue and self._ended < until:
-                if self._run(self._next()):
-                    self._ended = time.monotonic()
-        finally:  # a taker's bug must not end the turns of all others
-            if self._queue:
-                asyncio.get_running_loop().call_soon(self._give)
+        while self._queue and self._ended < until:
+            if self._run(self._next()):
+                self._ended = time.monotonic()
+        if self._queue:
+            asyncio.get_running_loop().call_soon(self._give)
 
     def _next(self) -> list[_Turn]:
         """Take the next turn from the queue, and those behind it that can share it.
@@ -174,14 +172,14 @@ class Turns:
             results = iter(wanted[0].work([text for turn in wanted for text in turn.texts]))
         except Exception as error:  # noqa: BLE001
             if len(wanted) == 1:
-                wanted[0].result.set_exception(error)
+                _tell(wanted[0].result.set_exception, error)
             else:
                 # Only who caused it shall have the error.
                 for turn in wanted:
                     self._run([turn])
         else:
             for turn in wanted:
-                turn.result.set_result(list(islice(results, len(turn.texts))))
+                _tell(turn.result.set_result, list(islice(results, len(turn.texts))))
         return True
 
     def _is_wanted(self, turn: _Turn, now: float) -> bool:
@@ -194,9 +192,18 @@ class Turns:
             self.observe(waited)
         if waited > self.patience and not turn.begun:
             self.late += 1
-            turn.result.set_exception(overloaded())
+            _tell(turn.result.set_exception, overloaded())
             return False
         return True
+
+
+def _tell(take: Callable[[Any], None], outcome: Any) -> None:
+    """Let one have the outcome; a bug there is logged, and must not cost all others their turns."""
+    try:
+        take(outcome)
+    except Exception as error:  # noqa: BLE001
+        bug = {"message": "what was computed could not be handed over", "exception": error}
+        asyncio.get_running_loop().call_exception_handler(bug)
 
 
 def slices(texts: Sequence[str], most: int = SLICE_TEXTS) -> Iterator[Sequence[str]]:

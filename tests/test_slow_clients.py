@@ -87,12 +87,13 @@ def test_an_idle_connection_is_kept_for_a_while_and_then_closed(brisk: Server) -
         assert 0.8 < seconds_until_closed(connection) < 2.5
 
 
-def test_who_does_not_read_the_answers_is_cut_off(brisk: Server) -> None:
+@pytest.mark.parametrize("body", [BODY, b'{"texts":"\\u826f\\u3044"}'], ids=["lists", "single reviews"])
+def test_who_does_not_read_the_answers_is_cut_off(brisk: Server, body: bytes) -> None:
     with closing(socket.socket()) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         connection.settimeout(10)
         connection.connect(brisk.address)
-        request = HEAD + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY
+        request = HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body
         started = time.monotonic()
         # Nothing is read, so in the end nothing more can be sent; were it never cut off, sending would time out.
         with pytest.raises((ConnectionResetError, BrokenPipeError)):

@@ -88,6 +88,32 @@ def test_an_error_reaches_who_asked_and_the_next_has_its_turn() -> None:
     assert run(scene).waiting == 0
 
 
+class Breaking(asyncio.Future[list[str]]):
+    """A taker with a bug, whatever it is told."""
+
+    def set_result(self, _results: list[str]) -> None:
+        raise ZeroDivisionError
+
+    def set_exception(self, _exception: object) -> None:
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("patience", [60, -1], ids=["a result", "a refusal"])
+def test_whoever_cannot_take_what_it_is_told_does_not_cost_others_their_turns(patience: float) -> None:
+    bugs: list[object] = []
+    outcomes: list[object] = []
+
+    async def scene(turns: Turns) -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: bugs.append(context["exception"]))
+        turns.queue(list, ["first"], Breaking())
+        outcomes.extend(await asyncio.gather(turns.take(list, ["second"]), return_exceptions=True))
+
+    run(scene, patience=patience)
+    assert [type(bug) for bug in bugs] == [ZeroDivisionError]
+    (outcome,) = outcomes
+    assert outcome == ["second"] if patience > 0 else isinstance(outcome, RequestError)
+
+
 def test_small_neighbours_share_a_turn_and_each_gets_its_own_results() -> None:
     turns_given: list[int] = []
 
