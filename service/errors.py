@@ -57,6 +57,7 @@ STATUS = {
     "charset_unknown": 415,
     "file_type": 415,
     "rate_limited": 429,
+    "too_many_waiting": 429,
     "head_too_large": 431,
     "internal": 500,
     "draining": 503,

@@ -1,6 +1,7 @@
 """The real service in a process of its own."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -34,6 +35,12 @@ class Server:
         """The process ids of the workers."""
         pid = self.process.pid
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def peak_memory(process: int) -> int:
+    """The most bytes that the process ever held in memory."""
+    (kilobytes,) = re.findall(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text())
+    return 1024 * int(kilobytes)
 
 
 def free_port() -> int:

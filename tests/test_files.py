@@ -4,7 +4,6 @@ import csv
 import gzip
 import io
 import json
-import re
 import select
 import socket
 import threading
@@ -16,7 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
-from running import Server, serving
+from running import Server, peak_memory, serving
 
 from service.files.errors import FileError
 from service.files.reading import Reader
@@ -393,12 +392,6 @@ def test_a_file_of_200_megabytes_grows_the_worker_by_no_more_than_64(tiny_bundle
         assert lines > 51 * count
         assert tail.endswith(b"0\r\n\r\n")
         assert peak_memory(worker) - before < 64 * 2**20
-
-
-def peak_memory(process: int) -> int:
-    """The most bytes that the process ever held in memory."""
-    (kilobytes,) = re.findall(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text())
-    return 1024 * int(kilobytes)
 
 
 # However it arrives.

@@ -3,12 +3,13 @@
 import json
 import re
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from running import Server, serving, wait_for_workers
+from running import Server, peak_memory, serving, wait_for_workers
 
 REVIEW = b'{"texts":"a good"}'
 NEXT = b"GET /version HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -250,3 +251,25 @@ def test_requests_that_come_all_at_once_are_answered_in_order(guarded: Server) -
     received = answers(guarded, b"".join(asked) + get(b"Connection: close"))
     assert statuses(received) == [404, 200] * 20 + [200]
     assert [int(number) for number in re.findall(rb"/nowhere/(\d+)", received)] == list(range(20))
+
+
+def test_more_requests_than_may_wait_on_a_connection_are_refused_after_the_answers_due(guarded: Server) -> None:
+    received = answers(guarded, post(b"Content-Length: 18") * 500)
+    assert statuses(received) == [*[200] * 101, 429]
+    assert b'"too_many_waiting"' in received
+
+
+def test_a_body_that_does_not_follow_its_head_has_its_time_also_behind_others(guarded: Server) -> None:
+    one = post(b"Content-Length: 18")
+    assert statuses(answers(guarded, one + one[:-18])) == [200, 408]
+
+
+def test_what_a_client_sends_ahead_waits_in_its_own_memory(guarded: Server) -> None:
+    before = [peak_memory(worker) for worker in guarded.workers()]
+    with socket.create_connection(guarded.address, timeout=1) as connection:
+        deadline = time.monotonic() + 3
+        # It is answered until it does not read the answers; then it is cut off, or cannot send any more.
+        with suppress(TimeoutError, BrokenPipeError, ConnectionResetError):
+            while time.monotonic() < deadline:
+                connection.sendall(post(b"Content-Length: 18") * 50)
+    assert all(peak_memory(worker) - past < 32 * 2**20 for worker, past in zip(guarded.workers(), before, strict=True))

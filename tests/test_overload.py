@@ -137,7 +137,7 @@ def test_the_protocol_extends_what_this_version_of_uvicorn_has() -> None:
     assert uvicorn.__version__.startswith("0.54.")
     for name in vars(Protocol):
         assert (
-            name in {"_close_idle", "_look", "_may_be_direct", "_refuses", "_reply", "_write"}
+            name in {"_close_idle", "_decide", "_look", "_may_be_direct", "_refuses", "_reply", "_write"}
             or name.startswith("__")
             or hasattr(HttpToolsProtocol, name)
         )

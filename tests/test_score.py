@@ -5,7 +5,6 @@ import gzip
 import io
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -18,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-from running import ROOT, Server
+from running import ROOT, Server, peak_memory
 
 from service import score
 from service.scoring.bundle import load
@@ -366,12 +365,6 @@ def test_a_long_pipe_takes_no_more_memory_than_a_short_one(tiny_bundle: Path) ->
         process.stdout.close()
         assert reader.wait(timeout=10) == 0
         assert after - before < 64 * 2**20
-
-
-def peak_memory(process: int) -> int:
-    """The most bytes that the process ever held in memory."""
-    (kilobytes,) = re.findall(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text())
-    return 1024 * int(kilobytes)
 
 
 def test_an_interrupt_leaves_neither_processes_nor_outputs(tiny_bundle: Path, tmp_path: Path) -> None:

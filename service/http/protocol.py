@@ -59,9 +59,7 @@ class Protocol(StrictProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse; what the direct way cannot take, as its body did not arrive at once, the app begins to answer now."""
         super().data_received(data)
-        if self._undecided:
-            undecided, self._undecided = self._undecided, None
-            super()._start_asgi_task(*undecided)
+        self._decide()
 
     def on_message_begin(self) -> None:
         """Give the headers their time from the first byte on."""
@@ -78,10 +76,11 @@ class Protocol(StrictProtocol):
         """Take the direct way if it is open."""
         super().on_message_complete()
         if self._undecided:
-            cycle, _ = self._undecided
-            direct = self.app_state["direct"]
-            if direct.begin(cycle.scope, bytes(cycle.body), partial(self._reply, cycle)):
-                self._undecided = None
+            # It may be answered at once, and the next begin.
+            undecided, self._undecided = self._undecided, None
+            cycle, _ = undecided
+            if not self.app_state["direct"].begin(cycle.scope, bytes(cycle.body), partial(self._reply, cycle)):
+                self._undecided = undecided
 
     def on_response_complete(self) -> None:
         """Give the next request its time to come."""
@@ -89,6 +88,7 @@ class Protocol(StrictProtocol):
             self._headers_due = self.loop.time() + self._settings.keepalive_seconds
             self._idle[self] = None
         super().on_response_complete()
+        self._decide()
 
     def pause_writing(self) -> None:
         """Give the client its time to read what was written."""
@@ -137,6 +137,12 @@ class Protocol(StrictProtocol):
             self._undecided = cycle, app
         else:
             super()._start_asgi_task(cycle, app)
+
+    def _decide(self) -> None:
+        """Let the app begin with a request whose body did not arrive with its head."""
+        if self._undecided:
+            undecided, self._undecided = self._undecided, None
+            super()._start_asgi_task(*undecided)
 
     def _may_be_direct(self, cycle: RequestResponseCycle) -> bool:
         direct = self.app_state["direct"]

@@ -6,9 +6,10 @@ Reference: https://www.rfc-editor.org/rfc/rfc9112, sections 3.2, 6 and 9
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 
 import httptools
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service.errors import RequestError
@@ -17,6 +18,10 @@ from service.http.wire import as_http
 # Bytes of a request's line and headers; also of whatever else is no body: extensions of chunks, trailers.
 MAX_HEAD = 65_536
 MAX_FIELDS = 100
+
+# Requests that may wait on a connection for the answers to those before them. Each takes a hundred times the memory of
+# its bytes.
+MAX_WAITING = 100
 
 # For so many seconds after a refusal the client may go on sending, unheard: a connection that is closed over unread
 # bytes is reset, and the refusal lost.
@@ -35,6 +40,7 @@ class StrictProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Have nothing to say yet."""
         super().connection_made(transport)
+        self.flow = _Flow(transport, self.pipeline)
         self._last_word: bytes | None = None
         # Bytes since the parser last gave something that is used.
         self._unused = 0
@@ -53,6 +59,8 @@ class StrictProtocol(HttpToolsProtocol):
         # Without its upgrade, such a request comes here again.
         if not self.parser.should_upgrade():
             _check(self.parser.get_http_version(), self.url, self.headers)
+            if len(self.pipeline) >= MAX_WAITING:
+                raise _too_many_waiting()
             super().on_headers_complete()
             self.headers = []
 
@@ -71,11 +79,11 @@ class StrictProtocol(HttpToolsProtocol):
         """Go on with the next request, or say the last word if it was waiting for this."""
         if self._last_word and not self.pipeline:
             self._say(self._last_word)
-        elif self.pipeline or self.transport.is_closing():
-            super().on_response_complete()
-        else:
+        elif not self.transport.is_closing():
             # uvicorn sets a timer here, at every answer. How long a connection may be idle is looked after elsewhere.
             self.server_state.total_requests += 1
+            if self.pipeline:
+                self._start_asgi_task(*self.pipeline.pop())
             self.flow.resume_reading()
 
     def _parse(self, data: bytes) -> bytes:
@@ -126,7 +134,21 @@ class StrictProtocol(HttpToolsProtocol):
         if not self.transport.is_closing():
             self.transport.write(last_word)
             self.transport.write_eof()
+            self.flow.resume_reading()
             self.loop.call_later(_HEARD_OUT, self.transport.close)
+
+
+class _Flow(FlowControl):
+    """Reads nothing more while ``waiting`` has requests; uvicorn reads on after every answer, and never has enough."""
+
+    def __init__(self, transport: asyncio.Transport, waiting: Sized) -> None:
+        super().__init__(transport)
+        self._waiting = waiting
+
+    def resume_reading(self) -> None:
+        """Read on, unless there is enough to do."""
+        if not self._waiting:
+            super().resume_reading()
 
 
 def _check(version: str, url: bytes, headers: Sequence[tuple[bytes, bytes]]) -> None:
@@ -150,3 +172,8 @@ def _malformed(reason: str) -> RequestError:
 def _too_large() -> RequestError:
     reason = f"the request's line and headers may have {MAX_HEAD:,} bytes and {MAX_FIELDS} headers; send less"
     return RequestError("head_too_large", reason)
+
+
+def _too_many_waiting() -> RequestError:
+    reason = f"{MAX_WAITING} requests wait on this connection; read their answers first, or send a list of texts"
+    return RequestError("too_many_waiting", reason)
