@@ -103,8 +103,9 @@ class _Upload:
         if self._step >= _STEP:
             self._step, self._left = 0, self._seconds
         self._over = bool(message) and not message.get("more_body", False)
-        # Pieces that keep arriving keep the timeout above from ever firing.
-        if not self._over and self._left <= 0:
+        # Pieces that keep arriving keep the timeout above from ever firing. And when it fires, the clock, which is
+        # rounded, may still say that there is time left.
+        if not message or (not self._over and self._left <= 0):
             self._over = True
             reason = f"the body brought less than {_STEP:,} bytes in {self._seconds:g} s; {self._size:,} had come"
             raise RequestError("body_timeout", reason)
