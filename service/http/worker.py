@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+import uvloop  # noqa: F401 - uvicorn imports it in each worker: 1.7 MB that they could share
 from uvicorn_worker import UvicornWorker
 
 from service.http.protocol import Protocol
