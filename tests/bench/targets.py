@@ -82,6 +82,7 @@ TARGETS = (
     Target("each further worker after work, USS", "MB", 15, ((_MEMORY["further"], OURS),)),
     Target("serving requirements installed", "MB", 230, ((sizes.REQUIREMENTS, OURS),)),
     Target("metrics, logs and keys on : off, server CPU a review", "×", 1.3, ((watching.RATIO, OURS),)),
+    Target("counting a request", "µs", 10, ((watching.COUNTING, OURS),)),
     Target("p99 of single reviews beside lists : in quiet", "×", 3, ((neighbours.RATIO, OURS),)),
     Target("largest difference from our model in obvious code", "stars", 1e-6, ((AGREEMENT, OBVIOUS_CODE),)),
 )

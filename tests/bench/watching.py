@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
+from counted import counting
 from figures import OURS, Row
 from plan import Plan
 from servers import serving
@@ -12,11 +13,12 @@ from throughput import wrk
 CONNECTIONS = 10
 KEYS = 10
 GROUP = f"{CONNECTIONS} connections, watched"
-ON, OFF, RATIO, COST, FAILED = (
+ON, OFF, RATIO, COST, COUNTING, FAILED = (
     Row(GROUP, "server CPU a review: metrics, logs and keys on", "µs"),
     Row(GROUP, "server CPU a review: all of them off", "µs"),
     Row(GROUP, "metrics, logs and keys on : off", "×"),
     Row(GROUP, "metrics, logs and keys on − off", "µs"),
+    Row(GROUP, "counting a request, in process", "µs"),
     Row(GROUP, "failed requests", ""),
 )
 
@@ -43,6 +45,7 @@ def watching(plan: Plan) -> Iterator[Callable[[str], Mapping[Row, float]]]:
                 OFF: alone["cpu"],
                 RATIO: watched["cpu"] / alone["cpu"],
                 COST: watched["cpu"] - alone["cpu"],
+                COUNTING: counting(),
                 FAILED: watched["failed"] + alone["failed"],
             }
 
