@@ -50,7 +50,7 @@ class Columns:
             if name in self.added:
                 reason = f"the file has a column {name} already; ask for others with a prefix, such as predicted_"
                 raise FileError("column_taken", reason)
-        if self._text in names:
+        if self._text and self._text in names:
             return names.index(self._text)
         folded = [_folded(name) for name in names]
         for wanted in self._wanted:
