@@ -18,8 +18,8 @@ import pytest
 from running import Server, peak_memory, serving
 
 from service.files.errors import FileError
-from service.files.reading import Reader
-from service.files.rows import LONGEST_ROW, Columns
+from service.files.reading import DELIMITERS, Reader
+from service.files.rows import LONGEST_ROW, Columns, Row
 from service.scoring.bundle import load
 
 PATH = "/api/1/files"
@@ -160,6 +160,11 @@ def test_a_file_in_shift_jis_comes_back_in_shift_jis(server: Server) -> None:
 @pytest.mark.parametrize("name", ["texts", "Review", " 本文 ", "ＴＥＸＴ"])
 def test_the_text_is_found_by_its_usual_names(server: Server, name: str) -> None:
     assert rows_of(send(server, f"id,{name}\n1,良い\n"))[0]["score"]
+
+
+def test_a_column_without_a_name_is_not_the_text(server: Server, scores: dict[str, float]) -> None:
+    (row,) = rows_of(send(server, ",texts\r\n0,良い宿\r\n", headers=CSV))
+    assert float(row["score"]) == scores["良い宿"]
 
 
 def test_the_text_is_found_by_the_name_that_is_asked_for(server: Server) -> None:
@@ -419,6 +424,30 @@ def test_rows_do_not_depend_on_the_pieces_they_come_in(kind: str, size: int) -> 
     assert [row.number for row in rows] == [1, 2, 3, 4]
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 1_000])
+def test_lines_may_end_as_they_did_on_old_macs(size: int) -> None:
+    assert [row.values for row in read_by(size, b"texts,b\ra,1\rb,2")] == [["a", "1"], ["b", "2"]]
+
+
+@pytest.mark.parametrize("size", [1, 3, 1_000])
+@pytest.mark.parametrize("kind", ["csv", "tsv"])
+@pytest.mark.parametrize("row", ['a,"b\nc', '"a"x,"b\nc', '"a"x,"'])
+def test_a_quote_that_is_never_closed_is_said_of_its_row(row: str, kind: str, size: int) -> None:
+    content = f"texts,b\nw,x\n{row}".replace(",", DELIMITERS[kind]).encode()
+    errors = [row.error.partition(":")[0] for row in read_by(size, content, kind=kind)]
+    assert errors == ["", "row_unclosed"]
+
+
+@pytest.mark.parametrize("ending", ["", "\n", "\r\n"])
+def test_a_quote_that_is_closed_at_the_very_end_is_no_fault(ending: str) -> None:
+    content = f'texts\n"a\n""b"""{ending}'.encode()
+    assert [(row.text, row.error) for row in read_by(3, content)] == [('a\n"b"', "")]
+
+
+def test_a_tsv_whose_first_column_has_no_name_is_known_as_one() -> None:
+    assert [row.text for row in read_by(1_000, "\ttexts\n0\t良い\n".encode())] == ["良い"]
+
+
 def test_a_long_quoted_cell_of_many_lines_is_read_in_reasonable_time() -> None:
     cell = "行\n" * 900_000
     content = f'texts\n"{cell}"\n良い\n'.encode()
@@ -428,6 +457,13 @@ def test_a_long_quoted_cell_of_many_lines_is_read_in_reasonable_time() -> None:
     rows += reader.end()
     assert [len(row.text) for row in rows] == [len(cell), 2]
     assert time.monotonic() - started < 10
+
+
+def read_by(size: int, content: bytes, *, kind: str = "") -> list[Row]:
+    """Read a file that comes in pieces of ``size`` bytes."""
+    reader = Reader(Columns(), kind=kind, most=10_000_000)
+    rows = [row for at in range(0, len(content), size) for row in reader.feed(content[at : at + size])]
+    return [*rows, *reader.end()]
 
 
 def test_a_fault_comes_after_the_rows_before_it() -> None:

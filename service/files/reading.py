@@ -94,9 +94,9 @@ def writer(kind: str, added: Sequence[str]) -> Lines:
 
 def kind_of(head: str) -> str:
     """Return which of ``KINDS`` a file with this head is."""
-    first = head.lstrip().partition("\n")[0]
-    if first.startswith("{"):
+    if head.lstrip().startswith("{"):
         return "jsonl"
+    first = head.lstrip("\r\n").partition("\n")[0]  # a tab may stand behind a first column without a name
     return "tsv" if first.count("\t") > first.count(",") else "csv"
 
 
