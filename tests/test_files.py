@@ -147,6 +147,21 @@ def test_the_first_file_of_a_form_is_scored(server: Server, name: str, media: st
     assert [row["texts"] for row in rows_of(response)] == TEXTS
 
 
+def test_a_media_type_may_be_written_in_capitals(server: Server) -> None:
+    response = send(server, TABLE, headers={"Content-Type": "Text/CSV; Charset=UTF-8"})
+    assert [row["texts"] for row in rows_of(response)] == TEXTS
+
+
+def test_what_comes_back_is_json_though_numbers_of_the_file_are_none(server: Server) -> None:
+    response = send(server, '{"texts": "良い", "x": [1e999, NaN, 1.5]}\n{"texts": "良い", "x": "\\ud800"}\n')
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is not JSON")
+
+    rows = [json.loads(line, parse_constant=refuse) for line in response.text.splitlines()]
+    assert [row["x"] for row in rows] == [[None, None, 1.5], "\ud800"]
+
+
 def test_a_file_in_shift_jis_comes_back_in_shift_jis(server: Server) -> None:
     content = TABLE.encode("cp932")
     for response in (
@@ -200,6 +215,12 @@ def test_a_file_without_rows_is_a_header_with_more_columns(server: Server) -> No
         (TABLE.encode(), {"Content-Type": "text/csv; charset=klingon"}, (415, "charset_unknown"), "'klingon'"),
         (b"--x\r\n", {"Content-Type": "multipart/form-data; boundary=x"}, (400, "form_invalid"), "damaged"),
         (b"x", {"Content-Type": "multipart/form-data"}, (400, "form_invalid"), "damaged"),
+        (
+            "--x\r\nContent-Disposition: form-data; name=file; filename=レビュー.csv\r\n\r\n".encode("cp932"),
+            {"Content-Type": "multipart/form-data; boundary=x"},
+            (400, "form_invalid"),
+            "not UTF-8",
+        ),
         (b"--x--\r\n", {"Content-Type": "multipart/form-data; boundary=x"}, (400, "form_invalid"), "no file"),
         (b'texts\n"' + b"x" * (LONGEST_ROW + 1), CSV, (413, "row_too_long"), "quote"),
         (b'{"texts": "' + b"x" * (LONGEST_ROW + 1), {}, (413, "row_too_long"), "a line of its own"),
@@ -436,6 +457,11 @@ def test_a_quote_that_is_never_closed_is_said_of_its_row(row: str, kind: str, si
     content = f"texts,b\nw,x\n{row}".replace(",", DELIMITERS[kind]).encode()
     errors = [row.error.partition(":")[0] for row in read_by(size, content, kind=kind)]
     assert errors == ["", "row_unclosed"]
+
+
+@pytest.mark.parametrize("size", [1, 2, 1_000])
+def test_only_what_stands_at_the_very_head_is_a_byte_order_mark(size: int) -> None:
+    assert [row.names for row in read_by(size, "a\ufeff,texts\n1,良い\n".encode())] == [["a\ufeff", "texts"]]
 
 
 @pytest.mark.parametrize("ending", ["", "\n", "\r\n"])

@@ -74,10 +74,10 @@ class DelimitedLines:
         self._delimiter = delimiter
         self._names: Sequence[str] = ()
 
-    def head(self, names: Sequence[str]) -> str:
-        """Return the header."""
+    def head(self, names: Sequence[str], *, mark: str = "") -> str:
+        """Return the header, after the byte-order mark that the file had."""
         self._names = names
-        return self._written([[*names, *self._added]])
+        return mark + self._written([[*names, *self._added]])
 
     def lines(self, scored: Iterable[tuple[Row, Sequence[Any]]]) -> str:
         """Return the lines of rows, each with the values of the columns that are added."""

@@ -20,7 +20,7 @@ _BATCH_CHARS = 32_768
 class Lines(Protocol):
     """What writes scored rows: see ``DelimitedLines`` and ``JsonLines``."""
 
-    def head(self, names: Sequence[str]) -> str: ...  # noqa: D102
+    def head(self, names: Sequence[str], *, mark: str = "") -> str: ...  # noqa: D102
     def lines(self, scored: Iterable[tuple[Row, Sequence[Any]]]) -> str: ...  # noqa: D102
     def last(self, reason: str) -> str: ...  # noqa: D102
 

@@ -64,5 +64,12 @@ class Columns:
         )
 
 
+def check_unlike(names: Sequence[str], form: str) -> None:
+    """Raise ``FileError`` where two columns have one name, which ``form`` cannot have."""
+    for name in names:
+        if names.count(name) > 1:
+            raise FileError("column_taken", f"two columns are named {name!r}, which {form} cannot have; rename one")
+
+
 def _folded(name: str) -> str:
     return unicodedata.normalize("NFKC", name).strip().lower()
