@@ -36,7 +36,9 @@ _JAPANESE = re.compile(
     rf"{_START}(?:\(0\d{{1,4}}\)|0\d{{1,4}})[ .(-]{{0,2}}\d{{1,4}}[ .)-]{{0,2}}\d{{3,4}}{_END}",
     re.IGNORECASE | re.ASCII,
 )
-_INTERNATIONAL = re.compile(rf"(?:{_CALLED}|(?<![a-z0-9]))\+[1-9](?:[ .()-]{{0,2}}\d){{9,14}}{_END}", re.IGNORECASE | re.ASCII)
+_INTERNATIONAL = re.compile(
+    rf"(?:{_CALLED}|(?<![a-z0-9]))\+[1-9](?:[ .()-]{{0,2}}\d){{9,14}}{_END}", re.IGNORECASE | re.ASCII
+)
 
 # Mobile and internet telephones, and free calls, have eleven digits; all others ten, the second of which is no zero.
 _ELEVEN = re.compile(r"(?:0[5-9]0|0800)\d+")
