@@ -139,7 +139,7 @@ class _Answer:
             return b""
         self.begun = True
         self._writer = writer(self.reader.kind, self._added)
-        return self._encoded(self.reader.mark + self._writer.head(self.reader.names))
+        return self._encoded(self._writer.head(self.reader.names, mark=self.reader.mark))
 
     def lines(self, scored: Iterable[tuple[Row, Outcome]]) -> Iterator[bytes]:
         """Yield the rows, after the header."""
@@ -175,6 +175,8 @@ async def _file(request: falcon.asgi.Request) -> _File:
                 return _File(kind, parameters.get("charset", "utf-8"), _pieces(part.stream, parts))
     except falcon.HTTPError as error:
         raise _not_a_form(error) from None
+    except UnicodeDecodeError:
+        raise FileError("form_invalid", "the form has a part whose name or type is not UTF-8") from None
     raise FileError("form_invalid", "the form has no file; send one in a part with a file name")
 
 
@@ -194,6 +196,7 @@ def _not_a_form(error: falcon.HTTPError) -> FileError:
 
 
 def _kind(media: str) -> str:
+    media = media.lower()
     if media in _KINDS or media in _ANY:
         return _KINDS.get(media, "")
     raise FileError("file_type", f"files of {media} are not read; send {', '.join(CONTENT_TYPES.values())}")

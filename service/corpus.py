@@ -304,7 +304,7 @@ def _json_lines(file: IO[bytes], layout: Layout) -> Iterator[tuple[int, Record]]
 
 def _json_object(text: str) -> Record:
     try:
-        record = json.loads(text)
+        record = json.loads(text.removeprefix("\ufeff"))
     except (ValueError, RecursionError):
         return "row is not JSON"
     return record if isinstance(record, dict) else "row is not a JSON object"

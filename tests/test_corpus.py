@@ -74,6 +74,13 @@ def test_files_of_a_directory_may_be_gzipped(tmp_path: Path) -> None:
     assert read([tmp_path / "crawled"], Layout()).reviews == REVIEWS
 
 
+def test_a_file_of_a_directory_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    directory(tmp_path / "crawled")
+    for file in (tmp_path / "crawled").iterdir():
+        file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    assert read([tmp_path / "crawled"], Layout()).reviews == REVIEWS
+
+
 def test_other_encodings_are_read_when_named(tmp_path: Path) -> None:
     delimited(tmp_path / "sjis.csv", names=("points", "texts"), encoding="cp932")
     assert read([tmp_path / "sjis.csv"], Layout(encoding="cp932")).reviews == REVIEWS

@@ -58,6 +58,7 @@ def test_a_text_that_comes_with_it_is_kept_without_personal_data(recording: Serv
         ('{"id": 5, "stars": 4}', "id_invalid", "id"),
         ('{"id": "b1946ac92492d234", "stars": 4}', "id_invalid", "id"),
         ('{"id": "ID.x", "stars": 4}', "id_invalid", "id"),
+        ('{"id": "ID\\n", "stars": 4}', "id_invalid", "id"),
         ('{"id": "ID", "stars": 0}', "stars_invalid", "stars"),
         ('{"id": "ID", "stars": 5.5}', "stars_invalid", "stars"),
         ('{"id": "ID", "stars": "4"}', "stars_invalid", "stars"),

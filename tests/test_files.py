@@ -18,8 +18,8 @@ import pytest
 from running import Server, peak_memory, serving
 
 from service.files.errors import FileError
-from service.files.reading import Reader
-from service.files.rows import LONGEST_ROW, Columns
+from service.files.reading import DELIMITERS, Reader
+from service.files.rows import LONGEST_ROW, Columns, Row
 from service.scoring.bundle import load
 
 PATH = "/api/1/files"
@@ -147,6 +147,21 @@ def test_the_first_file_of_a_form_is_scored(server: Server, name: str, media: st
     assert [row["texts"] for row in rows_of(response)] == TEXTS
 
 
+def test_a_media_type_may_be_written_in_capitals(server: Server) -> None:
+    response = send(server, TABLE, headers={"Content-Type": "Text/CSV; Charset=UTF-8"})
+    assert [row["texts"] for row in rows_of(response)] == TEXTS
+
+
+def test_what_comes_back_is_json_though_numbers_of_the_file_are_none(server: Server) -> None:
+    response = send(server, '{"texts": "良い", "x": [1e999, NaN, 1.5]}\n{"texts": "良い", "x": "\\ud800"}\n')
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is not JSON")
+
+    rows = [json.loads(line, parse_constant=refuse) for line in response.text.splitlines()]
+    assert [row["x"] for row in rows] == [[None, None, 1.5], "\ud800"]
+
+
 def test_a_file_in_shift_jis_comes_back_in_shift_jis(server: Server) -> None:
     content = TABLE.encode("cp932")
     for response in (
@@ -160,6 +175,11 @@ def test_a_file_in_shift_jis_comes_back_in_shift_jis(server: Server) -> None:
 @pytest.mark.parametrize("name", ["texts", "Review", " 本文 ", "ＴＥＸＴ"])
 def test_the_text_is_found_by_its_usual_names(server: Server, name: str) -> None:
     assert rows_of(send(server, f"id,{name}\n1,良い\n"))[0]["score"]
+
+
+def test_a_column_without_a_name_is_not_the_text(server: Server, scores: dict[str, float]) -> None:
+    (row,) = rows_of(send(server, ",texts\r\n0,良い宿\r\n", headers=CSV))
+    assert float(row["score"]) == scores["良い宿"]
 
 
 def test_the_text_is_found_by_the_name_that_is_asked_for(server: Server) -> None:
@@ -195,6 +215,12 @@ def test_a_file_without_rows_is_a_header_with_more_columns(server: Server) -> No
         (TABLE.encode(), {"Content-Type": "text/csv; charset=klingon"}, (415, "charset_unknown"), "'klingon'"),
         (b"--x\r\n", {"Content-Type": "multipart/form-data; boundary=x"}, (400, "form_invalid"), "damaged"),
         (b"x", {"Content-Type": "multipart/form-data"}, (400, "form_invalid"), "damaged"),
+        (
+            "--x\r\nContent-Disposition: form-data; name=file; filename=レビュー.csv\r\n\r\n".encode("cp932"),
+            {"Content-Type": "multipart/form-data; boundary=x"},
+            (400, "form_invalid"),
+            "not UTF-8",
+        ),
         (b"--x--\r\n", {"Content-Type": "multipart/form-data; boundary=x"}, (400, "form_invalid"), "no file"),
         (b'texts\n"' + b"x" * (LONGEST_ROW + 1), CSV, (413, "row_too_long"), "quote"),
         (b'{"texts": "' + b"x" * (LONGEST_ROW + 1), {}, (413, "row_too_long"), "a line of its own"),
@@ -419,6 +445,35 @@ def test_rows_do_not_depend_on_the_pieces_they_come_in(kind: str, size: int) -> 
     assert [row.number for row in rows] == [1, 2, 3, 4]
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 1_000])
+def test_lines_may_end_as_they_did_on_old_macs(size: int) -> None:
+    assert [row.values for row in read_by(size, b"texts,b\ra,1\rb,2")] == [["a", "1"], ["b", "2"]]
+
+
+@pytest.mark.parametrize("size", [1, 3, 1_000])
+@pytest.mark.parametrize("kind", ["csv", "tsv"])
+@pytest.mark.parametrize("row", ['a,"b\nc', '"a"x,"b\nc', '"a"x,"'])
+def test_a_quote_that_is_never_closed_is_said_of_its_row(row: str, kind: str, size: int) -> None:
+    content = f"texts,b\nw,x\n{row}".replace(",", DELIMITERS[kind]).encode()
+    errors = [row.error.partition(":")[0] for row in read_by(size, content, kind=kind)]
+    assert errors == ["", "row_unclosed"]
+
+
+@pytest.mark.parametrize("size", [1, 2, 1_000])
+def test_only_what_stands_at_the_very_head_is_a_byte_order_mark(size: int) -> None:
+    assert [row.names for row in read_by(size, "a\ufeff,texts\n1,良い\n".encode())] == [["a\ufeff", "texts"]]
+
+
+@pytest.mark.parametrize("ending", ["", "\n", "\r\n"])
+def test_a_quote_that_is_closed_at_the_very_end_is_no_fault(ending: str) -> None:
+    content = f'texts\n"a\n""b"""{ending}'.encode()
+    assert [(row.text, row.error) for row in read_by(3, content)] == [('a\n"b"', "")]
+
+
+def test_a_tsv_whose_first_column_has_no_name_is_known_as_one() -> None:
+    assert [row.text for row in read_by(1_000, "\ttexts\n0\t良い\n".encode())] == ["良い"]
+
+
 def test_a_long_quoted_cell_of_many_lines_is_read_in_reasonable_time() -> None:
     cell = "行\n" * 900_000
     content = f'texts\n"{cell}"\n良い\n'.encode()
@@ -428,6 +483,13 @@ def test_a_long_quoted_cell_of_many_lines_is_read_in_reasonable_time() -> None:
     rows += reader.end()
     assert [len(row.text) for row in rows] == [len(cell), 2]
     assert time.monotonic() - started < 10
+
+
+def read_by(size: int, content: bytes, *, kind: str = "") -> list[Row]:
+    """Read a file that comes in pieces of ``size`` bytes."""
+    reader = Reader(Columns(), kind=kind, most=10_000_000)
+    rows = [row for at in range(0, len(content), size) for row in reader.feed(content[at : at + size])]
+    return [*rows, *reader.end()]
 
 
 def test_a_fault_comes_after_the_rows_before_it() -> None:

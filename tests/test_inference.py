@@ -363,3 +363,9 @@ def test_whatever_the_bytes_the_parser_reads_all_of_them_or_names_an_error(data:
 def test_whatever_the_body_the_parser_names_an_error(body: bytes, header: str | None) -> None:
     with pytest.raises(RequestError):
         read(body, header, max_texts=5)
+
+
+@pytest.mark.parametrize("begin", [b'{"x": ', b'{"inputs": [{"name": "texts", "parameters": {"x": '])
+def test_json_of_any_depth_is_refused_as_an_error_of_the_caller(begin: bytes) -> None:
+    with pytest.raises(RequestError, match="nested too deeply"):
+        read(begin + b"[" * 100_000, None, max_texts=5)

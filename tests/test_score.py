@@ -11,6 +11,8 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +134,56 @@ def test_parquet_keeps_the_types_of_its_columns(run: Callable[..., int], tmp_pat
     assert [schema.field(name).type for name in ADDED] == [pa.float64()] * 3 + [pa.string()]
 
 
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_values_of_any_type_can_be_written_as_any_kind(run: Callable[..., int], tmp_path: Path, kind: str) -> None:
+    nested = [{"day": date(2024, 1, 2), "raw": b"\xff", "parts": [Decimal("1.20")]}]
+    table = pa.table({"texts": TEXTS[:1], "more": nested, "when": [datetime(2024, 1, 2, tzinfo=UTC)]})
+    pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
+    assert run(tmp_path / "a.parquet", "--format", kind) == 0
+    (row,) = rows_of(tmp_path / "out" / f"a.scored.{kind}")
+    assert "2024-01-02" in str(row["when"])
+    if kind in {"csv", "tsv"}:
+        assert json.loads(row["more"])["day"] == "2024-01-02"
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS - {"parquet"}))
+def test_a_broken_character_in_json_costs_no_other_row_its_place(
+    run: Callable[..., int], tmp_path: Path, kind: str
+) -> None:
+    lines = [r'{"texts": "良い", "x": "\ud800"}', r'{"texts": "\ud800", "x": "b"}', '{"texts": "悪い", "x": "c"}']
+    (tmp_path / "a.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    assert run(tmp_path / "a.jsonl", "--format", kind) == 0
+    rows = rows_of(tmp_path / "out" / f"a.scored.{kind}")
+    assert [bool(row["error"]) for row in rows] == [False, True, False]
+
+
+def test_a_broken_character_that_parquet_cannot_have_is_named_and_the_next_file_is_scored(
+    run: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.jsonl").write_text(r'{"texts": "良い", "x": "\ud800"}', encoding="utf-8")
+    delimited(tmp_path / "next.csv")
+    assert run(tmp_path / "a.jsonl", tmp_path / "next.csv", "--format", "parquet") == 1
+    assert "a.jsonl: a column has values that do not fit its type" in capsys.readouterr().err
+    assert outputs(tmp_path / "out") == {"next.scored.parquet"}
+
+
+def test_two_columns_of_one_name_are_not_made_one(
+    run: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.csv").write_text("texts,tag,tag\n良い,x,y\n", encoding="utf-8")
+    assert run(tmp_path / "a.csv") == 0
+    assert (tmp_path / "out" / "a.scored.csv").read_text(encoding="utf-8").startswith("texts,tag,tag,score,")
+    for kind in ("jsonl", "parquet"):
+        assert run(tmp_path / "a.csv", "--format", kind) == 1
+        assert "two columns are named 'tag'" in capsys.readouterr().err
+
+
+def test_json_lines_made_of_a_marked_table_have_no_mark(run: Callable[..., int], tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("\ufefftexts\n良い\n", encoding="utf-8")
+    assert run(tmp_path / "a.csv", "--format", "jsonl") == 0
+    assert rows_of(tmp_path / "out" / "a.scored.jsonl")[0]["texts"] == "良い"
+
+
 def test_the_shell_and_the_service_answer_the_same_bytes(
     run: Callable[..., int], server: Server, tmp_path: Path
 ) -> None:
@@ -193,6 +245,7 @@ def test_a_table_takes_no_columns_that_its_first_row_has_not(run: Callable[..., 
         ("a.csv", b"texts,score\nx,5\n", "has a column score already"),
         ("a.csv", b"", "the file is empty"),
         ("a.parquet", b"no parquet", "magic bytes"),
+        ("a.parquet.gz", gzip.compress(b"")[:10] + b"\xff" * 20, "while decompressing data"),
         ("a.xlsx", b"PK", "it is of no known kind; known are .csv"),
         ("a.jsonl", None, "No such file"),
     ],

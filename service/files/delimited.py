@@ -36,9 +36,8 @@ class DelimitedRows:
         """Yield the rest when no more comes."""
         self._lines.finish()
         for row in self._complete():
-            open_quote = not self._lines.left and self._lines.ends_in_quotes()
             reason = "row_unclosed: a quote of this row is never closed; the rest of the file stands behind it"
-            yield row._replace(error=reason) if open_quote else row
+            yield row._replace(error=reason) if self._lines.ran_out else row
 
     def _complete(self) -> Iterator[Row]:
         while True:
@@ -75,10 +74,10 @@ class DelimitedLines:
         self._delimiter = delimiter
         self._names: Sequence[str] = ()
 
-    def head(self, names: Sequence[str]) -> str:
-        """Return the header."""
+    def head(self, names: Sequence[str], *, mark: str = "") -> str:
+        """Return the header, after the byte-order mark that the file had."""
         self._names = names
-        return self._written([[*names, *self._added]])
+        return mark + self._written([[*names, *self._added]])
 
     def lines(self, scored: Iterable[tuple[Row, Sequence[Any]]]) -> str:
         """Return the lines of rows, each with the values of the columns that are added."""
@@ -111,6 +110,8 @@ class _Lines:
     """The lines that csv reads, which may have to read those of an unfinished row again when there are more."""
 
     def __init__(self) -> None:
+        # Whether csv wanted more of a row when there was no more: only within quotes does a row go on behind a line.
+        self.ran_out = False
         self._lines: list[str] = []
         self._at = 0
         self._start = 0
@@ -124,25 +125,21 @@ class _Lines:
 
     def __next__(self) -> str:
         if self._at == len(self._lines):
+            self.ran_out = self._at > self._start
             raise StopIteration if self._finished else _NeedsMore
         self._at += 1
         return self._lines[self._at - 1]
-
-    @property
-    def left(self) -> int:
-        """How many lines were not read yet."""
-        return len(self._lines) - self._at
 
     def add(self, text: str) -> None:
         self._size += len(text)
         self._unfinished.append(text)
         if "\n" in text or "\r" in text:
-            lines = list(io.StringIO("".join(self._unfinished), newline=""))
+            lines = self._cut()
             self._unfinished = [] if lines[-1].endswith("\n") else [lines.pop()]
             self._lines += lines
 
     def finish(self) -> None:
-        self._lines += [rest for rest in ["".join(self._unfinished)] if rest]
+        self._lines += self._cut()
         self._finished = True
 
     def worth_a_try(self) -> bool:
@@ -151,6 +148,7 @@ class _Lines:
 
     def begin_row(self) -> None:
         self._start = self._at
+        self.ran_out = False
 
     def keep_rest(self) -> None:
         """Forget the rows that were read; raise ``FileError`` if what is left of the next is too much to hold."""
@@ -162,9 +160,5 @@ class _Lines:
             raise FileError("row_too_long", reason)
         self._enough = min(2 * self._size, LONGEST_ROW)
 
-    def ends_in_quotes(self) -> bool:
-        try:
-            list(csv.reader(self._lines[self._start :], strict=True))
-        except csv.Error as error:
-            return "unexpected end" in str(error)
-        return False
+    def _cut(self) -> list[str]:
+        return list(io.StringIO("".join(self._unfinished), newline=""))

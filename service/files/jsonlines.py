@@ -5,7 +5,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from service.files.errors import FileError
-from service.files.rows import LONGEST_ROW, Columns, Row
+from service.files.rows import LONGEST_ROW, Columns, Row, check_unlike
+
+
+def as_json(value: Any) -> str:
+    """Return ``value`` as JSON on one line: what it has no form for as a string, a number that is none as null."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, default=str)
+    except ValueError:
+        return as_json(json.loads(json.dumps(value, default=str), parse_constant=lambda _: None))
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair can only be written as it came, escaped
+        text = json.dumps(value, default=str)
+    return text
 
 
 class JsonRows:
@@ -89,8 +102,12 @@ class JsonLines:
     def __init__(self, added: Sequence[str]) -> None:
         self._added = added
 
-    def head(self, names: Sequence[str]) -> str:  # noqa: ARG002
-        """Return nothing: there is no header."""
+    def head(self, names: Sequence[str], *, mark: str = "") -> str:  # noqa: ARG002
+        """Return nothing: there is no header, and JSON has no byte-order mark (RFC 8259, section 8.1).
+
+        Raises ``FileError`` for names that an object cannot have.
+        """
+        check_unlike(names, "JSON")
         return ""
 
     def lines(self, scored: Iterable[tuple[Row, Sequence[Any]]]) -> str:
@@ -99,12 +116,7 @@ class JsonLines:
             dict(zip(row.names, row.values, strict=True)) | dict(zip(self._added, found, strict=True))
             for row, found in scored
         ]
-        text = "".join(json.dumps(record, ensure_ascii=False, default=str) + "\n" for record in records)
-        try:
-            text.encode()
-        except UnicodeEncodeError:  # half of a surrogate pair can only be written as it came, escaped
-            text = "".join(json.dumps(record, default=str) + "\n" for record in records)
-        return text
+        return "".join(as_json(record) + "\n" for record in records)
 
     def last(self, reason: str) -> str:
         """Return the line that says why there are no more."""

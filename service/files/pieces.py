@@ -40,12 +40,14 @@ class Pieces:
         self._size = 0
         self._head = b""
         self._inflater: _Inflater | None = None
-        self._started = False
+        # Whether bytes were looked at, and whether any text came of them.
+        self._started = self._begun = False
 
     def skip(self, size: int) -> None:
         """Count so many bytes as read: what is fed from here on is no longer the head of the file."""
         self._size += size
         self._started = True
+        self._begun = self._begun or size > 0
 
     def feed(self, data: bytes) -> Iterator[str]:
         """Yield the text of some more bytes. Raises ``FileError``, after the text before the fault."""
@@ -73,15 +75,16 @@ class Pieces:
         try:
             text = self._decoder.decode(piece, final)
         except UnicodeDecodeError as error:
-            yield self._unmarked(error.object[: error.start].decode(self._codec), before)
+            yield self._unmarked(error.object[: error.start].decode(self._codec))
             at = before + len(piece) - len(error.object) + error.start
             reason = f"byte {at + 1:,} of the file is not {self._codec}; rows from there on are not scored"
             raise FileError("file_encoding", f"{reason}; say which encoding it is in") from None
         if text:
-            yield self._unmarked(text, before)
+            yield self._unmarked(text)
 
-    def _unmarked(self, text: str, before: int) -> str:
-        if before < len("\ufeff".encode()) and text.startswith("\ufeff"):
+    def _unmarked(self, text: str) -> str:
+        first, self._begun = not self._begun, True
+        if first and text.startswith("\ufeff"):
             self.marked = True
             return text[1:]
         return text

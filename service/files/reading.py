@@ -20,7 +20,7 @@ _BATCH_CHARS = 32_768
 class Lines(Protocol):
     """What writes scored rows: see ``DelimitedLines`` and ``JsonLines``."""
 
-    def head(self, names: Sequence[str]) -> str: ...  # noqa: D102
+    def head(self, names: Sequence[str], *, mark: str = "") -> str: ...  # noqa: D102
     def lines(self, scored: Iterable[tuple[Row, Sequence[Any]]]) -> str: ...  # noqa: D102
     def last(self, reason: str) -> str: ...  # noqa: D102
 
@@ -94,9 +94,9 @@ def writer(kind: str, added: Sequence[str]) -> Lines:
 
 def kind_of(head: str) -> str:
     """Return which of ``KINDS`` a file with this head is."""
-    first = head.lstrip().partition("\n")[0]
-    if first.startswith("{"):
+    if head.lstrip().startswith("{"):
         return "jsonl"
+    first = head.lstrip("\r\n").partition("\n")[0]  # a tab may stand behind a first column without a name
     return "tsv" if first.count("\t") > first.count(",") else "csv"
 
 

@@ -50,7 +50,7 @@ class Columns:
             if name in self.added:
                 reason = f"the file has a column {name} already; ask for others with a prefix, such as predicted_"
                 raise FileError("column_taken", reason)
-        if self._text in names:
+        if self._text and self._text in names:
             return names.index(self._text)
         folded = [_folded(name) for name in names]
         for wanted in self._wanted:
@@ -62,6 +62,13 @@ class Columns:
             f"the file has no column {self._text or 'for the text'}; it has {listed or 'none'}"
             + ("" if self._text else f", and looked for were {', '.join(TEXT_COLUMNS)}; say which it is"),
         )
+
+
+def check_unlike(names: Sequence[str], form: str) -> None:
+    """Raise ``FileError`` where two columns have one name, which ``form`` cannot have."""
+    for name in names:
+        if names.count(name) > 1:
+            raise FileError("column_taken", f"two columns are named {name!r}, which {form} cannot have; rename one")
 
 
 def _folded(name: str) -> str:

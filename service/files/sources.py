@@ -2,6 +2,7 @@
 
 import gzip
 import sys
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, cast
@@ -61,7 +62,7 @@ class Source:
             else:
                 with opened(self.path) as file:
                     yield from self._opened(file, advance)
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise FileError("file_unreadable", str(getattr(error, "strerror", None) or error)) from error
         except CorpusError as error:
             raise FileError("file_unreadable", str(error)) from error

@@ -3,7 +3,6 @@
 import csv
 import gzip
 import io
-import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,9 +12,10 @@ from typing import IO, Any, Protocol, cast
 
 from service.corpus import opened, printable
 from service.files.errors import FileError
+from service.files.jsonlines import as_json
 from service.files.outcomes import Outcome
 from service.files.reading import DELIMITERS, writer
-from service.files.rows import Row
+from service.files.rows import Row, check_unlike
 from service.locations import files_at
 
 # Rows are put into Parquet so many at a time: the types of the first ones are those of the file.
@@ -48,7 +48,7 @@ class TextTarget:
 
     def begin(self, names: Sequence[str], mark: str) -> None:
         """Write the header."""
-        self._write(mark + self._lines.head(names))
+        self._write(self._lines.head(names, mark=mark))
 
     def write(self, scored: Sequence[Scored]) -> None:
         """Write rows."""
@@ -59,7 +59,9 @@ class TextTarget:
 
     def _write(self, text: str) -> None:
         try:
-            self._file.write(text.encode(self._codec))
+            # Half of a surrogate pair, as JSON may have it, is written as it came, escaped.
+            errors = "backslashreplace" if self._codec == "utf-8" else "strict"
+            self._file.write(text.encode(self._codec, errors))
         except UnicodeEncodeError as error:
             character = error.object[error.start]
             raise FileError("file_encoding", f"{character!r} cannot be written in {self._codec}") from None
@@ -87,11 +89,7 @@ class ParquetTarget:
 
     def begin(self, names: Sequence[str], mark: str) -> None:  # noqa: ARG002
         """Refuse columns of the same name."""
-        for name in names:
-            if list(names).count(name) > 1:
-                raise FileError(
-                    "column_taken", f"two columns are named {name!r}, which Parquet cannot have; rename one"
-                )
+        check_unlike(names, "Parquet")
 
     def write(self, scored: Sequence[Scored]) -> None:
         """Write rows."""
@@ -107,7 +105,7 @@ class ParquetTarget:
 
     def _flush(self) -> None:
         held, self._held = self._held, []
-        wrong = (self._arrow.ArrowInvalid, self._arrow.ArrowTypeError)
+        wrong = (self._arrow.ArrowInvalid, self._arrow.ArrowTypeError, UnicodeEncodeError)
         try:
             table = self._table(held)
         except wrong:
@@ -116,7 +114,7 @@ class ParquetTarget:
             try:
                 table = self._table(bare)
             except wrong as error:
-                raise FileError("file_types", f"a column has values of several types: {error}") from None
+                raise FileError("file_types", f"a column has values that do not fit its type: {error}") from None
         self._writer = self._writer or self._parquet.ParquetWriter(self._file, table.schema, compression="zstd")
         self._writer.write_table(table)
 
@@ -223,5 +221,5 @@ def _flat(row: Row) -> Row:
     """Return the row with values that are themselves rows or lists as JSON."""
     if not any(isinstance(value, (dict, list)) for value in row.values):
         return row
-    values = [json.dumps(each, ensure_ascii=False) if isinstance(each, (dict, list)) else each for each in row.values]
+    values = [as_json(each) if isinstance(each, (dict, list)) else each for each in row.values]
     return row._replace(values=values)

@@ -93,6 +93,8 @@ def _decode(content: bytes) -> InferenceRequest:
     except msgspec.ValidationError as error:
         message, _, path = str(error).partition(" - at `$")
         raise _wrong(message, path.strip(".`") or "body") from None
+    except RecursionError:
+        raise RequestError("json_invalid", "the JSON is nested too deeply; send inputs alone") from None
     except msgspec.DecodeError as error:
         raise RequestError("json_invalid", f"the body does not start with the JSON of a request: {error}") from None
 

@@ -24,18 +24,21 @@ _EMAIL = re.compile(
     r"[a-z0-9_][a-z0-9._%+-]{0,63}@(?:[a-z0-9][a-z0-9-]{0,62}\.){1,9}[a-z]{2,24}", re.IGNORECASE | re.ASCII
 )
 # Groups of four, or four-six-four and four-six-five, apart or not; the first digits are those that cards have.
-_CARD = re.compile(
-    r"(?<![\d.,])(?=[2-6])(?:\d{4}[ -]?\d{4}[ -]?\d{4}[ -]?\d{4}(?:[ -]?\d{1,3})?|\d{4}[ -]?\d{6}[ -]?\d{4,5})(?!\d)",
-    re.ASCII,
-)
-# Not within a longer number or a model number (X-03…, 03…A), but right after "tel".
-_START = r"(?:(?<=tel)|(?<=fax)|(?<![a-z0-9])(?<![a-z0-9][.,_-])(?<![a-z]#))"
-_END = r"(?![a-z0-9]|[.,_-][a-z0-9])"
+_FOURS = r"(?<![\d.,])(?=[2-6])\d{4}[ -]?\d{4}[ -]?\d{4}[ -]?\d{4}"
+_LONG_CARD = re.compile(rf"{_FOURS}[ -]?\d{{1,3}}(?!\d)", re.ASCII)
+# What follows may be when it ends, or its check digits.
+_CARD = re.compile(rf"(?:{_FOURS}|(?<![\d.,])(?=[2-6])\d{{4}}[ -]?\d{{6}}[ -]?\d{{4,5}})(?!\d)", re.ASCII)
+# Not within a longer number, a postcode or a model number (X-03…, 03…A), but right after "tel".
+_CALLED = r"(?<=tel)|(?<=fax)|(?<=tel[.-])|(?<=fax[.-])"
+_START = rf"(?:{_CALLED}|(?<![a-z0-9〒])(?<![a-z0-9][._-])(?<![a-z]#))"
+_END = r"(?![a-z0-9]|[._-][a-z0-9])"
 _JAPANESE = re.compile(
     rf"{_START}(?:\(0\d{{1,4}}\)|0\d{{1,4}})[ .(-]{{0,2}}\d{{1,4}}[ .)-]{{0,2}}\d{{3,4}}{_END}",
     re.IGNORECASE | re.ASCII,
 )
-_INTERNATIONAL = re.compile(rf"(?<![a-z0-9])\+[1-9](?:[ .()-]{{0,2}}\d){{9,14}}{_END}", re.IGNORECASE | re.ASCII)
+_INTERNATIONAL = re.compile(
+    rf"(?:{_CALLED}|(?<![a-z0-9]))\+[1-9](?:[ .()-]{{0,2}}\d){{9,14}}{_END}", re.IGNORECASE | re.ASCII
+)
 
 # Mobile and internet telephones, and free calls, have eleven digits; all others ten, the second of which is no zero.
 _ELEVEN = re.compile(r"(?:0[5-9]0|0800)\d+")
@@ -51,13 +54,14 @@ def mask(text: str) -> str:
     """Return ``text`` with ``[EMAIL]``, ``[CARD]`` and ``[PHONE]`` in the place of what looks like one."""
     for kind in _KINDS:
         folded = text.translate(_FOLDED)
-        end, parts = 0, []
-        for found in kind.pattern.finditer(folded):
+        parts = []
+        at = end = 0
+        while found := kind.pattern.search(folded, at):
+            at = found.start() + 1  # what is none may hide the beginning of one
             if kind.is_one(found[0]):
                 parts += [text[end : found.start()], kind.mask]
-                end = found.end()
-        if parts:
-            text = "".join([*parts, text[end:]])
+                at = end = found.end()
+        text = "".join([*parts, text[end:]])
     return text
 
 
@@ -81,6 +85,7 @@ def _is_japanese(text: str) -> bool:
 
 _KINDS = (
     _Kind(_EMAIL, bool, "[EMAIL]"),
+    _Kind(_LONG_CARD, _is_card, "[CARD]"),
     _Kind(_CARD, _is_card, "[CARD]"),
     _Kind(_INTERNATIONAL, bool, "[PHONE]"),
     _Kind(_JAPANESE, _is_japanese, "[PHONE]"),
