@@ -9,6 +9,7 @@ from service.randomness import random_bytes
 
 HEADER = "X-Prediction-Id"
 
+# The last part is for Python, whose `$` also stands before a newline at the end.
 ID = r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}(\.[0-9]{1,7})?$(?!\n)"
 """What every id looks like: a UUID of version 7; of a text of a list, with its place from 0 after a full stop."""
 
