@@ -41,9 +41,14 @@ def processes(bundle: BundleAt, scorer: Scorer, *, count: int) -> Iterator[Submi
         return
     # Spawned: LightGBM's threads do not survive a fork.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(count, context, initializer=_leave_the_keyboard_to_the_parent) as pool:
+    with ProcessPoolExecutor(count, context) as pool:
+
+        def submit(texts: Sequence[str]) -> "Future[list[Outcome]]":
+            with _interrupts_held_back():  # it may start a process
+                return pool.submit(_outcomes, bundle, texts)
+
         try:
-            yield lambda texts: pool.submit(_outcomes, bundle, texts)
+            yield submit
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -86,8 +91,14 @@ def _done(found: list[Outcome]) -> "Future[list[Outcome]]":
     return future
 
 
-def _leave_the_keyboard_to_the_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Let Ctrl-C wait for the end of this. Processes that are started here never hear of it, as they keep the mask."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _outcomes(bundle: BundleAt, texts: Sequence[str]) -> list[Outcome]:
