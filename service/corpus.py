@@ -320,8 +320,10 @@ def directory_records(path: Path, layout: Layout) -> Iterator[tuple[int, Record]
             content = file.read_bytes()
             text = gzip.decompress(content) if file.suffix == ".gz" else content
             yield number, _json_object(text.decode(layout.encoding, errors="surrogateescape"))
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error, UnicodeError) as error:
             yield number, f"file {file.name} cannot be read: {error}"
+        except LookupError as error:
+            raise CorpusError(f"cannot read {path} as json in {layout.encoding}: {error}") from error
 
 
 def parquet_records(file: IO[bytes], *, after: int = 0, rows: int | None = None) -> Iterator[tuple[int, Record]]:

@@ -18,7 +18,10 @@ def expand(argument: str) -> list[Source]:
         return [Path(argument)]
     pattern = Path(argument)
     anchor = Path(pattern.anchor)
-    return sorted(anchor.glob(str(pattern.relative_to(anchor)))) or _missing(argument)
+    try:
+        return sorted(anchor.glob(str(pattern.relative_to(anchor)))) or _missing(argument)
+    except ValueError as error:
+        raise CorpusError(f"cannot read {argument}: {error}") from None
 
 
 def files_at(place: Source) -> tuple[Any, str]:

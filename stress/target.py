@@ -25,6 +25,7 @@ def resolve(text: str) -> str:
     try:
         parts = urlsplit(f"http://{text}" if bare else text)
         port = parts.port
+        (parts.hostname or "").encode("idna")
     except ValueError as error:
         raise TargetError(f"{text!r} is no target: {error}") from error
     if parts.scheme not in {"http", "https"}:

@@ -81,6 +81,34 @@ def test_a_file_of_a_directory_may_begin_with_a_byte_order_mark(tmp_path: Path) 
     assert read([tmp_path / "crawled"], Layout()).reviews == REVIEWS
 
 
+def test_a_broken_file_of_a_directory_is_listed_and_the_rest_is_kept(tmp_path: Path) -> None:
+    directory(tmp_path / "crawled")
+    broken = bytearray(gzip.compress(bytes(range(256)) * 9))
+    broken[12:20] = b"\xff" * 8  # of what is deflated, not of what gzip puts around it
+    (tmp_path / "crawled" / "0a.json.gz").write_bytes(broken)
+    corpus = read([tmp_path / "crawled"], Layout())
+    assert corpus.reviews == REVIEWS
+    (reject,) = corpus.rejects
+    assert reject.row == 2
+    assert "0a.json.gz cannot be read" in reject.reason
+
+
+def test_a_file_of_a_directory_that_is_not_in_the_encoding_is_listed(tmp_path: Path) -> None:
+    directory(tmp_path / "crawled")
+    for file in (tmp_path / "crawled").iterdir():
+        file.write_text(file.read_text(encoding="utf-8"), encoding="utf-16")
+    (tmp_path / "crawled" / "odd.json").write_bytes(b"odd")
+    corpus = read([tmp_path / "crawled"], Layout(encoding="utf-16"))
+    assert corpus.reviews == REVIEWS
+    assert [reject.row for reject in corpus.rejects] == [4]
+
+
+def test_an_unknown_encoding_is_told_of_a_directory_too(tmp_path: Path) -> None:
+    directory(tmp_path / "crawled")
+    with pytest.raises(CorpusError, match="unknown encoding: nonsense"):
+        read([tmp_path / "crawled"], Layout(encoding="nonsense"))
+
+
 def test_other_encodings_are_read_when_named(tmp_path: Path) -> None:
     delimited(tmp_path / "sjis.csv", names=("points", "texts"), encoding="cp932")
     assert read([tmp_path / "sjis.csv"], Layout(encoding="cp932")).reviews == REVIEWS

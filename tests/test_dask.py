@@ -140,7 +140,7 @@ def test_workers_that_do_not_come_are_told_in_one_line(
 def test_no_workers_at_all_cannot_be_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         train.main(["--corpus", "x.csv", "--bundle", str(tmp_path / "b"), "--scheduler", "local", "--workers", "0"])
-    assert "--workers 0 is not" in capsys.readouterr().err
+    assert "--workers: '0' is not" in capsys.readouterr().err
 
 
 def test_a_cluster_wants_a_place_that_all_workers_reach(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 from crowd import crowd
 from running import ROOT, Server, serving, wait_for_workers
+from scraping import wait_for_refusal
 
 from service.scoring.bundle import load
 
@@ -68,7 +69,7 @@ def test_a_broken_bundle_is_refused_on_hup_by_name_and_the_old_serves_on(tiny_bu
         with crowd(server, [SINGLE], clients=6) as met:
             swap_in(broken, served)
             server.process.send_signal(signal.SIGHUP)
-            time.sleep(1.5)
+            wait_for_refusal(server)
         assert met.failures == []
         assert set(met.answers) == {200}
         assert server.workers() == old

@@ -121,7 +121,7 @@ def test_killed_in_between_it_leaves_the_old_bundle_and_the_next_one_goes_throug
             time.sleep(0.002)
         process.send_signal(signal.SIGKILL)  # the new one is whole, and nobody compared it yet
     assert load(served).digest == before
-    assert beside(served) == {".bundle.retrain"}
+    assert beside(served) == {".bundle.retrain", ".bundle.lock"}
     assert subprocess.run(command, cwd=ROOT, env=environ, check=False).returncode == 0
     assert load(served).digest != before
     assert beside(served) == set()
@@ -185,3 +185,13 @@ def test_what_cannot_be_done_is_told_before_the_work_in_one_line(
     assert told.startswith("retrain.py: Redis cannot be read")
     assert "hunter2" not in told
     assert beside(served) == set()
+
+
+def test_a_mistake_of_our_own_is_not_taken_for_a_worse_bundle(
+    store: RedisServer, served: Path, tiny_corpus: Path, unseen: list[Row], capsys: pytest.CaptureFixture[str]
+) -> None:
+    said(store, unseen, truly)
+    store.client.xadd("predictions:feedback", {"id": "1", "time": "never", "stars": "many"})
+    assert retrain.main(options(store, tiny_corpus, served)) == 2
+    assert "Traceback" in capsys.readouterr().err
+    assert not beside(served)

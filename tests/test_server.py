@@ -142,11 +142,19 @@ def test_a_term_signal_ends_it_with_zero(tiny_bundle: Path) -> None:
         assert server.process.wait(timeout=20) == 0
 
 
+def terminate(server: Server) -> None:
+    """Send TERM, and wait until it was seen."""
+    server.process.terminate()
+    deadline = time.monotonic() + 2
+    while httpx.get(f"{server.url}/readyz").status_code == 200:
+        assert time.monotonic() < deadline, "it is still ready"
+        time.sleep(0.02)
+
+
 def test_after_term_it_serves_on_unready_and_loses_nothing(tiny_bundle: Path) -> None:
-    with serving(tiny_bundle, DRAIN_SECONDS="1.5") as server:
+    with serving(tiny_bundle, DRAIN_SECONDS="3") as server:
         outcomes: list[int] = []
-        server.process.terminate()
-        time.sleep(0.2)
+        terminate(server)
         deadline = time.monotonic() + 1
         while time.monotonic() < deadline:
             assert httpx.get(f"{server.url}/readyz").json()["error"]["code"] == "draining"
@@ -158,8 +166,7 @@ def test_after_term_it_serves_on_unready_and_loses_nothing(tiny_bundle: Path) ->
 
 def test_a_second_term_ends_the_wait(tiny_bundle: Path) -> None:
     with serving(tiny_bundle, DRAIN_SECONDS="60") as server:
-        server.process.terminate()
-        time.sleep(0.3)
+        terminate(server)
         server.process.terminate()
         assert server.process.wait(timeout=10) == 0
 

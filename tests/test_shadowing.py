@@ -12,7 +12,7 @@ import pytest
 from crowd import crowd
 from redis_server import RedisServer, redis_server
 from running import free_port, gunicorn, serving, wait_for_workers
-from scraping import scrape
+from scraping import scrape, wait_for_refusal
 
 from service.predictions import Prediction, new_id
 from service.record.shadowing import Shadow
@@ -98,7 +98,7 @@ def test_a_hup_takes_up_another_shadow_and_a_broken_one_is_refused_by_name(
             now = wait_for_workers(server, without=old)
             (third / "booster.txt").write_text("tree")
             server.process.send_signal(signal.SIGHUP)
-            time.sleep(1)
+            wait_for_refusal(server)
             assert wait_for_workers(server) == now
         server.client.close()
         server.process.terminate()

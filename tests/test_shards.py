@@ -140,6 +140,8 @@ def test_a_pattern_is_expanded_in_order_and_must_match(tmp_path: Path) -> None:
     assert expand(str(tmp_path / "*.csv")) == [tmp_path / "a.csv", tmp_path / "b.csv"]
     with pytest.raises(CorpusError, match=r"none-\*\.csv: No such file"):
         expand(str(tmp_path / "none-*.csv"))
+    with pytest.raises(CorpusError, match=r"\*\*\.csv: Invalid pattern"):
+        expand(str(tmp_path / "**.csv"))
 
 
 def test_the_steps_times_are_written(tiny_corpus: Path, tmp_path: Path) -> None:

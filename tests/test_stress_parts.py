@@ -103,7 +103,7 @@ def test_a_target_is_a_url_or_a_host(text: str, url: str) -> None:
     assert resolve(text) == url
 
 
-@pytest.mark.parametrize("text", ["ftp://x", "localhost:port", "http://", "a b", "x:99999"])
+@pytest.mark.parametrize("text", ["ftp://x", "localhost:port", "http://", "a b", "x:99999", f"{'x' * 64}.example"])
 def test_what_is_no_target_is_refused(text: str) -> None:
     with pytest.raises(TargetError):
         resolve(text)

@@ -134,8 +134,9 @@ def test_scripts_are_quiet_in_a_pipe_and_list_what_they_skipped(tmp_path: Path, 
     [
         ("points,texts\n", "no row with text and stars"),
         ("points,texts\n5,良い\n1,悪い\n", "at least 10 reviews"),
-        ("points,texts\n" + "".join(f"5,{chr(0x4E00 + i) * 3}\n" for i in range(20)), "no term"),
+        ("points,texts\n" + "".join(f"{1 + i % 5},{chr(0x4E00 + i) * 3}\n" for i in range(20)), "no term"),
         ("a,b\n1,2\n", "no column for the stars"),
+        ("points,texts\n" + "".join(f"3,良い{chr(0x4E00 + i)}\n" for i in range(99)), "all reviews have 3 stars"),
     ],
 )
 def test_a_corpus_too_poor_to_train_on_is_told_in_one_line(

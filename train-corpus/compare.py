@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from metrics import Figures, measure
 from numpy.typing import NDArray
-from options import add_corpus_options, read_corpus
+from options import add_corpus_options, read_corpus, whole_number
 from tqdm import tqdm
 
 from service.corpus import CorpusError, Review, printable
@@ -81,9 +81,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="draw reviews with the same value (of one product, say) together",
     )
     parser.add_argument(
-        "--samples", type=_samples, default=1_000, metavar="N", help="bootstrap samples (default: %(default)s)"
+        "--samples",
+        type=whole_number(_FEWEST_SAMPLES),
+        default=1_000,
+        metavar="N",
+        help="bootstrap samples (default: %(default)s)",
     )
-    parser.add_argument("--seed", type=_seed, default=1, metavar="N", help="of the samples (default: %(default)s)")
+    parser.add_argument(
+        "--seed", type=whole_number(0), default=1, metavar="N", help="of the samples (default: %(default)s)"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     options = parser.parse_args(arguments)
     try:
@@ -208,18 +214,6 @@ def _verdict(name: str, figure: Difference) -> str:
 
 def _place(text: str) -> Path:
     return Path(text).absolute()  # so that "." has a name, for what is put beside it
-
-
-def _samples(text: str) -> int:
-    if not text.isdecimal() or int(text) < _FEWEST_SAMPLES:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {_FEWEST_SAMPLES}")
-    return int(text)
-
-
-def _seed(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
-    return int(text)
 
 
 if __name__ == "__main__":

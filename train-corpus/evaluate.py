@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         figures = evaluate(options)
-    except (CorpusError, BundleError) as error:
+    except (CorpusError, BundleError, OSError) as error:
         print(f"evaluate.py: {error}", file=sys.stderr)
         return 1
     rows, measured = figures

@@ -3,7 +3,7 @@
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from service.corpus import STARS_COLUMNS, TEXT_COLUMNS, Corpus, CorpusError, Layout, Reject, Source, read, write_rejects
@@ -82,6 +82,17 @@ def tell(arguments: argparse.Namespace, reviews: int, duplicates: int, rejects: 
         listed.unlink(missing_ok=True)  # of an earlier run
     if not reviews:
         raise CorpusError(f"{', '.join(arguments.corpus)}: no row with text and stars")
+
+
+def whole_number(least: int) -> Callable[[str], int]:
+    """Return what reads a whole number of at least ``least``, and of 32 bits."""
+
+    def read_number(text: str) -> int:
+        if not text.isdecimal() or not least <= int(text) < 2**32:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
+        return int(text)
+
+    return read_number
 
 
 def _scale(text: str) -> tuple[float, float]:

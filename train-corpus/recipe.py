@@ -35,7 +35,9 @@ class Recipe:
     booster_min_document_frequency: int = 100
     # Bounds LightGBM's memory on large corpora: it keeps half a byte for each term and review.
     booster_max_terms: int = 4_000
-    # Small trees: deeper ones have a higher error, and each leaf costs time at every request.
+    # Small trees: deeper ones have a higher error, and each leaf costs time at every request. Of their histograms
+    # (16 bytes for each bin of each term, a leaf) there are 114 MB at most, so max_bin and histogram_pool_size stay
+    # LightGBM's own.
     rounds: int = 100
     leaves: int = 7
     learning_rate: float = 0.05

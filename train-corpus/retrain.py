@@ -15,16 +15,19 @@ import csv
 import hashlib
 import shutil
 import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import compare
 import train
+from alone import alone
 from feedback import add_record_options, require_redis
 from joined import Joined
 from past import PastError, read_past
 
+from service.corpus import CorpusError
 from service.scoring import bundle
 from service.scoring.errors import BundleError
 from service.scoring.text import normalise
@@ -56,15 +59,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     require_redis(parser, options)
     try:
         return retrain(options)
-    except (PastError, BundleError, OSError) as error:
+    except (PastError, CorpusError, BundleError, OSError) as error:
         print(f"retrain.py: {error}", file=sys.stderr)
+        return 2
+    except Exception:  # noqa: BLE001 - Python's own status for it, 1, would say that the new bundle is worse
+        traceback.print_exc()
         return 2
 
 
 def retrain(options: argparse.Namespace) -> int:
     """Collect, train, compare, replace; return the exit status."""
     bundle.load(options.bundle)  # what ails it is told before the work
-    with place_beside(options.bundle) as place:
+    with alone(options.bundle), place_beside(options.bundle) as place:
         learnt, apart, new = place / "feedback.csv", place / "apart.csv", place / "bundle"
         count = collect(options, learnt, apart)
         if count < options.least:

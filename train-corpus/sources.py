@@ -9,6 +9,9 @@ from service.locations import files_at
 _BATCH = 8_000_000
 """Files up to so many bytes together are read as one; about as much as a shard of reviews takes."""
 
+_CHANGED = ("etag", "ETag", "mtime", "LastModified")
+"""What file systems call that which is new when a file is: gcsfs and s3fs differ."""
+
 
 class Stamp(NamedTuple):
     """What tells one state of a source from another, as far as can be seen without reading it."""
@@ -23,7 +26,9 @@ def stamp(source: Source) -> Stamp:
     if isinstance(source, str):
         files, path = files_at(source)
         info = files.info(path)
-        return Stamp(source, int(info.get("size") or 0), str(info.get("etag") or info.get("mtime") or ""))
+        return Stamp(
+            source, int(info.get("size") or 0), next((str(info[name]) for name in _CHANGED if info.get(name)), "")
+        )
     files = [file for file in source.rglob("*") if file.is_file()] if source.is_dir() else [source]
     states = [file.stat() for file in files]
     newest = max((state.st_mtime_ns for state in states), default=0)

@@ -82,8 +82,13 @@ class Store:
             return
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=Path(path).parent, prefix=".", delete=False) as file:
-            if array is not None:
-                np.save(file, array, allow_pickle=False)
+            try:
+                if array is not None:
+                    np.save(file, array, allow_pickle=False)
+                file.flush()
+            except OSError:  # a full disk is not to be kept full
+                Path(file.name).unlink()
+                raise
         Path(file.name).replace(path)
 
     def _files(self) -> Any:

@@ -18,6 +18,7 @@ from typing import Any
 
 import card
 import numpy as np
+from alone import alone
 from card_numbers import Reviews
 from conformal import certainty
 from corpora import Corpus, Positions
@@ -25,7 +26,7 @@ from crossvalidation import FOLDS, WHOLE, Validated, fit_and_cross_validate, fit
 from fit import Machine, OneMachine, support
 from gathering import Gathered, gather
 from metrics import Figures, measure, report, table
-from options import add_corpus_options, layout_of, sources_of, tell
+from options import add_corpus_options, layout_of, sources_of, tell, whole_number
 from reading import SHARD
 from recipe import Recipe
 from spread import Spread, processes, timed
@@ -35,6 +36,7 @@ from work import UnfinishedError, work_for
 from service import __version__
 from service.cores import available_cores
 from service.corpus import CorpusError, Source
+from service.locations import expand
 from service.scoring.bundle import MANIFEST, write
 from service.scoring.certainty import Certainty
 from service.scoring.distribution import KNOWN_EDGES, SCORE_EDGES, count
@@ -53,7 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     add_corpus_options(parser, rejects="-rejects.csv")
     parser.add_argument("--bundle", type=Path, required=True, metavar="DIR", help="where the bundle is put")
-    parser.add_argument("--seed", type=int, default=1, metavar="N", help="of folds and sampling (default: %(default)s)")
+    parser.add_argument(
+        "--seed", type=whole_number(0), default=1, metavar="N", help="of folds and sampling (default: %(default)s)"
+    )
     parser.add_argument(
         "--group-column",
         default="",
@@ -106,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--workers",
-        type=int,
+        type=whole_number(1),
         metavar="N",
         help="begin once the cluster has so many workers (default: one); of `local`, how many (default: one a core)",
     )
@@ -119,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--shard",
-        type=int,
+        type=whole_number(1),
         default=SHARD,
         metavar="N",
         help="reviews that a process holds at once (default: %(default)s)",
@@ -129,15 +133,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--allow-worse", action="store_true", help="write the bundle even if it is worse than its linear base"
     )
     options = parser.parse_args(arguments)
-    if options.workers is not None and options.workers < 1:
-        parser.error(f"--workers {options.workers} is not a whole number of at least 1")
     if options.scheduler and options.validation == "folds":
         parser.error("--validation folds runs on one machine; with --scheduler one part is held out")
     if options.scheduler not in {"", "local"} and not options.work:
         parser.error("--scheduler takes --work: a directory or URL that this machine and all workers reach")
     try:
         train(options)
-    except (CorpusError, BundleError) as error:
+    except (CorpusError, BundleError, OSError) as error:
         print(f"train.py: {error}", file=sys.stderr)
         return 1
     return 0
@@ -147,9 +149,14 @@ def train(options: argparse.Namespace) -> None:
     """Read, tokenise, fit, measure on what was held out, write; in a work directory that is gone afterwards."""
     refuse_other_directories(options.bundle)
     words = Words(options.dictionary, options.user_dictionary)
-    sources, prior = sources_of(options), [] if options.no_prior else [options.prior]
+    words.tokenizer()  # what ails the dictionaries is told before the work
+    sources, prior = sources_of(options), [] if options.no_prior else expand(str(options.prior))
     seconds: dict[str, float] = {}
-    with work_for(options, sources, prior) as store, machines(options, seconds) as (spread, machine):
+    with (
+        alone(options.bundle),
+        work_for(options, sources, prior) as store,
+        machines(options, seconds) as (spread, machine),
+    ):
         gathered = gather(
             store,
             sources,
@@ -168,6 +175,8 @@ def train(options: argparse.Namespace) -> None:
         # Training on four fifths must itself be able to hold out fifths of groups.
         if parts(corpus.groups, len(corpus.stars)) < 2 * FOLDS:
             raise CorpusError(f"training takes at least {2 * FOLDS} reviews, or groups of them")
+        if corpus.stars.min() == corpus.stars.max():
+            raise CorpusError(f"all reviews have {corpus.stars[0]:g} stars; there is nothing to learn from them")
         validated = fit_and_validate(corpus, options, spread, machine)
         finish(options, sources, gathered, validated, words, spread)
         if options.timings:

@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.metadata import version
@@ -22,7 +23,7 @@ from service.scoring.tokens import fingerprint
 
 _STEPS_DEPEND_ON = (
     *("text_column", "stars_column", "group_column", "encoding", "scale"),
-    *("dictionary", "user_dictionary", "seed", "validation", "original"),
+    *("dictionary", "seed", "validation", "original"),
 )
 _LIBRARIES = ("lightgbm", "mecab-python3", "scikit-learn", "numpy", "scipy")
 
@@ -35,8 +36,8 @@ class UnfinishedError(CorpusError):
 def work_for(options: argparse.Namespace, sources: Sequence[Source], prior: Sequence[Source]) -> Iterator[Store]:
     """Give the store of the training that ``options`` ask for: with what an earlier one, killed, left in it.
 
-    It is removed in the end, unless training did not come to one: killed, or ``UnfinishedError``, or the
-    cluster failed.
+    It is removed in the end, unless training may come to one yet: it was killed, ``UnfinishedError``, the cluster
+    failed, or the disk.
     """
     key = _key(options, sources, prior)
     root = _root(options, key)
@@ -46,10 +47,13 @@ def work_for(options: argparse.Namespace, sources: Sequence[Source], prior: Sequ
     store.save("begun")
     try:
         yield store
-    except (UnfinishedError, ClusterError):
+    except (UnfinishedError, ClusterError, BundleError, OSError):
         print(f"finished steps are kept in {root}", file=sys.stderr)
         raise
-    except (CorpusError, BundleError):
+    except BrokenProcessPool:
+        print(f"finished steps are kept in {root}", file=sys.stderr)
+        raise UnfinishedError("one of its processes was killed, most likely for want of memory") from None
+    except CorpusError:
         store.remove()
         raise
     store.remove()
@@ -68,11 +72,13 @@ def _root(options: argparse.Namespace, key: str) -> str:
 
 def _key(options: argparse.Namespace, sources: Sequence[Source], prior: Sequence[Source]) -> str:
     facts = {
+        "bundle": str(options.bundle.absolute()),
         "sources": [stamp(source) for source in sources],
         "prior": [stamp(source) for source in prior],
         "options": {name: str(getattr(options, name)) for name in _STEPS_DEPEND_ON},
         "cluster": bool(options.scheduler),
         "dictionary": fingerprint(options.dictionary),
+        "user_dictionary": options.user_dictionary and stamp(options.user_dictionary),
         "recipe": asdict(Recipe()),
         "shard": options.shard,
         "versions": [__version__, *map(version, _LIBRARIES)],

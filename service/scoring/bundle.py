@@ -112,13 +112,9 @@ def write(
         directory.parent.mkdir(parents=True, exist_ok=True)
         for leftover in directory.parent.glob(f".{directory.name}.partial-*"):
             shutil.rmtree(leftover)
-        partial = Path(tempfile.mkdtemp(prefix=f".{directory.name}.partial-", dir=directory.parent))
-        partial.chmod(0o755)
-        for name, content in files.items():
-            _write_through(partial / name, content)
-        put(directory, partial)
+        put(directory, _write_beside(directory, files))
     except OSError as error:
-        raise BundleError(f"cannot write the bundle {directory}: {error.strerror}: {error.filename}") from error
+        raise BundleError(f"cannot write the bundle {directory}: {error.strerror or error}") from error
 
 
 def load(directory: Path, *, dictionary: Path = DEFAULT_DICTIONARY, max_chars: int = 10_000) -> Bundle:
@@ -230,6 +226,19 @@ def _npy(array: NDArray[np.float64]) -> bytes:
 def _array(content: bytes) -> NDArray[np.float64]:
     array: NDArray[np.float64] = np.load(io.BytesIO(content), allow_pickle=False)
     return array
+
+
+def _write_beside(directory: Path, files: Mapping[str, bytes]) -> Path:
+    """Return a directory of these files, on the file system of ``directory``; there is none where that fails."""
+    partial = Path(tempfile.mkdtemp(prefix=f".{directory.name}.partial-", dir=directory.parent))
+    try:
+        partial.chmod(0o755)
+        for name, content in files.items():
+            _write_through(partial / name, content)
+    except OSError:
+        shutil.rmtree(partial)
+        raise
+    return partial
 
 
 def _write_through(path: Path, content: bytes) -> None:
