@@ -179,8 +179,8 @@ class Protocol(StrictProtocol):
         # A page of another origin reads only answers that are marked for it, which is done above the app.
         if b"transfer-encoding" in headers or b"origin" in headers or scope["method"] == "HEAD":
             return False
-        if is_inference(scope["path"]):
-            return False  # its refusals have another shape
+        if is_inference(scope["path"]) or self.flow.write_paused:
+            return False  # its refusals have another shape; and only the app waits for a client that does not read
         size = size_of(scope["query_string"], headers)
         refused: bool = size <= SMALL_BODY and self.app_state["admission"].refuses(scope["path"], size)
         return refused
