@@ -131,7 +131,7 @@ def test_of_too_many_connections_at_once_no_more_are_kept(narrow: Server) -> Non
     with selectors.DefaultSelector() as open_ones, ExitStack() as connections:
         for _ in range(200):
             connection = connections.enter_context(socket.socket())
-            connection.setblocking(False)
+            connection.settimeout(0)
             connection.connect_ex(narrow.address)
             open_ones.register(connection, selectors.EVENT_READ)
         deadline = time.monotonic() + 5
