@@ -19,6 +19,9 @@ from service.http.wire import as_http
 MAX_HEAD = 65_536
 MAX_FIELDS = 100
 
+# As many as 64 bits take. Python reads no number of thousands of digits, and those may all be noughts.
+_MAX_DIGITS = 20
+
 # Requests that may wait on a connection for the answers to those before them. Each takes a hundred times the memory of
 # its bytes.
 MAX_WAITING = 100
@@ -160,6 +163,8 @@ def _check(version: str, url: bytes, headers: Sequence[tuple[bytes, bytes]]) -> 
         raise _too_large()
     if names.count(b"host") != 1 and (version == "1.1" or b"host" in names):
         raise _malformed("there must be exactly one Host header")
+    if [name for name, value in headers if name == b"content-length" and len(value) > _MAX_DIGITS]:
+        raise _malformed(f"its Content-Length has more than {_MAX_DIGITS} digits")
     codings = [value.lower() for name, value in headers if name == b"transfer-encoding"]
     if codings and (codings != [b"chunked"] or version == "1.0"):
         raise _malformed('the only transfer coding is "chunked", once, in HTTP/1.1')
