@@ -77,6 +77,8 @@ class StrictProtocol(HttpToolsProtocol):
         self._unused = 0
         if not self.parser.should_upgrade():
             super().on_message_complete()
+            # uvicorn takes no note of it where the answer came before the body.
+            self.cycle.more_body = False
 
     def on_response_complete(self) -> None:
         """Go on with the next request, or say the last word if it was waiting for this."""
