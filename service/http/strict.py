@@ -7,10 +7,11 @@ Reference: https://www.rfc-editor.org/rfc/rfc9112, sections 3.2, 6 and 9
 
 import asyncio
 from collections.abc import Sequence, Sized
+from typing import Any
 
 import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from service.errors import RequestError
 from service.http.wire import as_http
@@ -45,8 +46,16 @@ class StrictProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self.flow = _Flow(transport, self.pipeline)
         self._last_word: bytes | None = None
+        self._answered: RequestResponseCycle | None = None
         # Bytes since the parser last gave something that is used.
         self._unused = 0
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the request that is being answered. uvicorn tells the last one, which may wait behind it."""
+        if self._answered is not None and not self._answered.response_complete:
+            self._answered.disconnected = True
+            self._answered.message_event.set()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Parse; what comes after a refusal is not looked at."""
@@ -90,6 +99,12 @@ class StrictProtocol(HttpToolsProtocol):
             if self.pipeline:
                 self._start_asgi_task(*self.pipeline.pop())
             self.flow.resume_reading()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        """Let ``app`` answer, which can ask ``gone`` in the request's state whether anybody still wants it to."""
+        self._answered = cycle
+        cycle.scope["state"]["gone"] = self.transport.is_closing
+        super()._start_asgi_task(cycle, app)
 
     def _parse(self, data: bytes) -> bytes:
         """Feed the parser; return what is left where a request wants to go on in another protocol, which none does."""
