@@ -6,6 +6,7 @@ closes the listener at once. gunicorn has no setting for this.
 """
 
 import mmap
+import os
 import signal
 from functools import cache
 from types import FrameType
@@ -41,12 +42,17 @@ def drain_on_term(server: Any, drain: Drain, seconds: float) -> None:
     """
     stop = signal.getsignal(signal.SIGTERM)
     assert callable(stop)
+    master = os.getpid()
 
     def pass_on(_signal: int, frame: FrameType | None) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
         stop(signal.SIGTERM, frame)
 
     def begin(number: int, frame: FrameType | None) -> None:
+        if os.getpid() != master:
+            # A worker that was forked a moment ago and has no handler of its own yet: nothing is lost with it.
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
         if drain.started or not seconds:
             pass_on(number, frame)
             return

@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 from running import Server, peak_memory, serving
+from scraping import scrape
 
 from service.files.errors import FileError
 from service.files.reading import DELIMITERS, Reader
@@ -383,6 +384,21 @@ def test_a_client_that_goes_away_leaves_a_place_for_the_next(brisk: Server) -> N
             connection.sendall(head(900_000) + "texts\r\n良い\r\n".encode() * 100)
     deadline = time.monotonic() + 5
     while send(brisk, TABLE).status_code != 200:
+        assert time.monotonic() < deadline
+
+
+@pytest.mark.parametrize(
+    ("missing", "behind"),
+    [(0, b""), (10, b""), (0, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")],
+    ids=["whole", "in part", "with a request behind it"],
+)
+def test_nothing_is_scored_for_a_client_that_went_away(server: Server, missing: int, behind: bytes) -> None:
+    body = gzip.compress(b"texts\n" + b"a good\n" * 3_000_000)
+    with closing(socket.create_connection(server.address, timeout=10)) as connection:
+        connection.sendall(head(len(body)) + body[: len(body) - missing] + behind)
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 200 ")
+    deadline = time.monotonic() + 5
+    while scrape(server)["scorer_in_flight"] > 1:  # that of asking
         assert time.monotonic() < deadline
 
 

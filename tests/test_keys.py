@@ -97,6 +97,15 @@ def test_the_refusal_comes_before_the_body_and_reaches_who_sends_much(guarded: S
         assert connection.recv(1_000).startswith(b"HTTP/1.1 401 ")
 
 
+def test_after_a_refusal_that_did_not_wait_for_the_body_what_is_malformed_is_refused_too(guarded: Server) -> None:
+    head = f"POST {SCORES} HTTP/1.1\r\nHost: x\r\nContent-Length: 18\r\n\r\n".encode()
+    with socket.create_connection(guarded.address, timeout=5) as connection:
+        connection.sendall(head)
+        assert connection.recv(1_000).startswith(b"HTTP/1.1 401 ")
+        connection.sendall(b'{"texts":"a good"}garbage\r\n\r\n')
+        assert connection.recv(1_000).startswith(b"HTTP/1.1 400 ")
+
+
 def test_what_is_open_can_be_chosen(tiny_bundle: Path, file: Path) -> None:
     with serving(tiny_bundle, API_KEYS_FILE=str(file), OPEN_PATHS="/readyz /api/*") as server:
         assert ask(server, "") == [200]

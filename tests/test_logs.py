@@ -209,16 +209,20 @@ def pipe() -> Iterator[tuple[int, int]]:
         os.close(end)
 
 
+def wait_until_taken(lines: Lines) -> None:
+    deadline = time.monotonic() + 10
+    while lines._waiting:  # noqa: SLF001
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def test_lines_that_nobody_reads_are_lost_and_counted(pipe: tuple[int, int], caplog: pytest.LogCaptureFixture) -> None:
     out, into = pipe
     lines = Lines(into, most=10)
     lines.start()
     long = b"x" * 70_000 + b"\n"  # more than the pipe holds: the thread hangs in it
     lines.put(long)
-    deadline = time.monotonic() + 10
-    while lines._waiting:  # noqa: SLF001
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until_taken(lines)
     for number in range(15):
         lines.put(b"%d\n" % number)
     received = b""
@@ -275,6 +279,23 @@ def test_after_the_stop_nothing_waits(pipe: tuple[int, int]) -> None:
     lines.stop()
     lines.put(b"last\n")
     assert os.read(out, 100) == b"first\nlast\n"
+
+
+def test_what_came_while_the_last_lines_were_written_is_written_too(pipe: tuple[int, int]) -> None:
+    out, into = pipe
+    lines = Lines(into)
+    lines.start()
+    long = b"x" * 70_000 + b"\n"  # more than the pipe holds: the thread hangs in it
+    lines.put(long)
+    wait_until_taken(lines)
+    lines.put(b"last\n")
+    lines.stop(0.01)
+    received = b""
+    while len(received) < len(long):
+        received += os.read(out, len(long) - len(received))
+    lines.stop()
+    os.set_blocking(out, False)
+    assert os.read(out, 100) == b"last\n"
 
 
 def test_a_new_second_shows() -> None:

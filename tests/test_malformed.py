@@ -67,6 +67,7 @@ AMBIGUOUS = {
     "the same length twice": post(b"Content-Length: 18", b"Content-Length: 18"),
     "two lengths": post(b"Content-Length: 18", b"Content-Length: 5"),
     "a length beyond 64 bits": post(b"Content-Length: 99999999999999999999"),
+    "a length with leading noughts without end": post(b"Content-Length: " + b"0" * 5_000 + b"18"),
     "a length, then chunks": post(b"Content-Length: 5", b"Transfer-Encoding: chunked", body=b"0\r\n\r\n"),
     "chunks, then a length": post(b"Transfer-Encoding: chunked", b"Content-Length: 5", body=b"0\r\n\r\n"),
     "an unknown coding": post(b"Transfer-Encoding: xchunked", body=b"0\r\n\r\n"),

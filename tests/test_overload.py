@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import threading
 import time
 import tracemalloc
@@ -77,6 +78,27 @@ def test_a_refused_client_reads_its_answer_even_over_a_large_body_that_nobody_re
     assert met.answers[503] > 0
     # A body that was read before it was refused leaves the connection usable.
     assert 0 < met.closed <= met.answers[503]
+
+
+def test_who_does_not_read_refusals_is_not_read_from_either(tiny_bundle: Path) -> None:
+    file = b"POST /api/1/files HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\nContent-Length: 1000\r\n\r\n"
+    request = b"POST /api/1/scores HTTP/1.1\r\nHost: x\r\nContent-Length: 300\r\n\r\n%300s"
+    with (
+        serving(tiny_bundle, WORKERS="1", MAX_PENDING_TEXTS="1") as server,
+        socket.create_connection(server.address) as uploading,
+        socket.create_connection(server.address, timeout=1) as connection,
+    ):
+        uploading.sendall(file + b"texts\na good\n")
+        assert uploading.recv(65_536).startswith(b"HTTP/1.1 200 ")
+        # What nobody can take in fills the sockets, and no more.
+        with pytest.raises(TimeoutError):
+            send_for(9, connection, request % b"" * 20)
+
+
+def send_for(seconds: float, connection: socket.socket, content: bytes) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        connection.sendall(content)
 
 
 def test_what_is_refused_is_counted_like_all_else(small: Server) -> None:

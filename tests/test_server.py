@@ -151,6 +151,28 @@ def terminate(server: Server) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGQUIT])
+def test_who_cannot_wait_need_not(tiny_bundle: Path, told: signal.Signals) -> None:
+    with serving(tiny_bundle, GRACEFUL_SECONDS="60", DRAIN_SECONDS="60") as server:
+        server.process.send_signal(told)
+        assert server.process.wait(timeout=20) == 0
+
+
+def test_a_worker_that_is_told_to_stop_as_soon_as_it_is_forked_stops() -> None:
+    forked = """
+import os, signal
+from service.draining import Drain, drain_on_term
+signal.signal(signal.SIGTERM, lambda *_: None)
+drain_on_term(None, Drain(), 0)
+if worker := os.fork():
+    assert os.WTERMSIG(os.waitpid(worker, 0)[1]) == signal.SIGTERM
+else:
+    signal.raise_signal(signal.SIGTERM)
+    os._exit(0)
+"""
+    subprocess.run([sys.executable, "-c", forked], cwd=ROOT, check=True, timeout=20)
+
+
 def test_after_term_it_serves_on_unready_and_loses_nothing(tiny_bundle: Path) -> None:
     with serving(tiny_bundle, DRAIN_SECONDS="3") as server:
         outcomes: list[int] = []

@@ -1,10 +1,11 @@
 """Clients that take their time lose their connection, and take nobody else's time."""
 
 import json
+import selectors
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import httpx
@@ -21,6 +22,13 @@ def brisk(tiny_bundle: Path) -> Iterator[Server]:
     """A server of little patience and for few connections."""
     settings = {"HEADER_SECONDS": "0.5", "BODY_SECONDS": "0.5", "ANSWER_SECONDS": "0.5", "KEEPALIVE_SECONDS": "2"}
     with serving(tiny_bundle, MAX_CONNECTIONS="20", **settings) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def narrow(tiny_bundle: Path) -> Iterator[Server]:
+    """A server for few connections, of usual patience."""
+    with serving(tiny_bundle, WORKERS="1", MAX_CONNECTIONS="20") as server:
         yield server
 
 
@@ -117,6 +125,46 @@ def test_of_too_many_connections_the_idle_ones_go_and_the_newcomer_is_served(bri
     finally:
         for connection in idle:
             connection.close()
+
+
+def test_of_too_many_connections_at_once_no_more_are_kept(narrow: Server) -> None:
+    with selectors.DefaultSelector() as open_ones, ExitStack() as connections:
+        for _ in range(200):
+            connection = connections.enter_context(socket.socket())
+            connection.settimeout(0)
+            connection.connect_ex(narrow.address)
+            open_ones.register(connection, selectors.EVENT_READ)
+        deadline = time.monotonic() + 5
+        while len(open_ones.get_map()) > 20 and time.monotonic() < deadline:
+            for closed, _ in open_ones.select(0.1):
+                open_ones.unregister(closed.fileobj)
+        assert len(open_ones.get_map()) <= 20
+
+
+def test_a_request_that_began_before_the_last_answer_is_not_taken_for_idle(narrow: Server) -> None:
+    request = HEAD + b"Content-Length: %d\r\n\r\n" % len(BODY)
+    with closing(connect(narrow)) as connection, ExitStack() as newcomers:
+        connection.sendall(HEALTH + request[:20])
+        assert connection.recv(65_536).endswith(b'"alive"}')
+        connection.sendall(request[20:])
+        for _ in range(40):
+            newcomers.enter_context(closing(connect(narrow)))
+        assert httpx.get(f"{narrow.url}/healthz", timeout=5).status_code == 200
+        connection.sendall(BODY)
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 200 ")
+
+
+def test_half_a_head_does_not_cut_the_answer_before_it(brisk: Server) -> None:
+    rows = b"texts\n" + "良い宿\n".encode() * 10_000
+    head = b"POST /api/1/files HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\nContent-Length: %d\r\n\r\n" % len(rows)
+    with closing(connect(brisk)) as connection:
+        # Scoring them takes a second, and headers have half of one.
+        connection.sendall(head + rows + HEALTH[:10])
+        answer = b""
+        while piece := connection.recv(65_536):
+            answer += piece
+        assert answer.endswith(b"\r\n0\r\n\r\n")
+        assert answer.count("良い宿,".encode()) == 10_000
 
 
 def test_slow_clients_do_not_slow_the_others(tiny_bundle: Path) -> None:

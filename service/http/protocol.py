@@ -46,7 +46,10 @@ class Protocol(StrictProtocol):
         self._idle: dict[Protocol, None] = self.app_state.setdefault("idle", {})
         self._idle[self] = None
         if len(self.connections) > self._settings.max_connections:
-            next(iter(self._idle)).transport.close()
+            # Out of the list at once: it may take until after the next newcomer to close.
+            oldest = next(iter(self._idle))
+            del self._idle[oldest]
+            oldest.transport.close()
         if "stopping" in self.app_state:
             self.shutdown()
 
@@ -83,10 +86,13 @@ class Protocol(StrictProtocol):
                 self._undecided = undecided
 
     def on_response_complete(self) -> None:
-        """Give the next request its time to come."""
-        if not self.pipeline:
-            self._headers_due = self.loop.time() + self._settings.keepalive_seconds
-            self._idle[self] = None
+        """Give the next request its time to come, or its headers if they came already in part."""
+        if not self.pipeline and not self.transport.is_closing():
+            if self._headers_due == inf:
+                self._headers_due = self.loop.time() + self._settings.keepalive_seconds
+                self._idle[self] = None
+            else:
+                self._headers_due = self.loop.time() + self._settings.header_seconds
         super().on_response_complete()
         self._decide()
 
@@ -120,6 +126,9 @@ class Protocol(StrictProtocol):
         if now >= self._answer_due:
             self.transport.abort()
             return
+        if self._headers_due != inf and self.cycle is not None and not self.cycle.response_complete:
+            # Who waits for an answer is not late with the next request, which may not even be read before.
+            self._headers_due = now + self._settings.header_seconds
         if now >= self._headers_due:
             self.transport.close()
             self._headers_due = inf
@@ -170,8 +179,8 @@ class Protocol(StrictProtocol):
         # A page of another origin reads only answers that are marked for it, which is done above the app.
         if b"transfer-encoding" in headers or b"origin" in headers or scope["method"] == "HEAD":
             return False
-        if is_inference(scope["path"]):
-            return False  # its refusals have another shape
+        if is_inference(scope["path"]) or self.flow.write_paused:
+            return False  # its refusals have another shape; and only the app waits for a client that does not read
         size = size_of(scope["query_string"], headers)
         refused: bool = size <= SMALL_BODY and self.app_state["admission"].refuses(scope["path"], size)
         return refused

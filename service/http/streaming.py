@@ -5,6 +5,7 @@ and memory stays flat. A client should read its answer while it sends: the answe
 """
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from math import inf
 from typing import Any
@@ -24,7 +25,7 @@ class StreamedBody:
     """An ASGI wrapper that lets ``app`` read a body of up to ``max_bytes`` while it answers.
 
     ``seconds`` is how long 64 KiB of it may take, not counting the time in which nobody reads. What is wrong with a
-    body is raised out of ``receive`` as a ``RequestError``.
+    body is raised out of ``receive`` as a ``RequestError``. An answer that nobody is there to read is broken off.
     """
 
     def __init__(self, app: ASGI, admission: Admission, *, max_bytes: int, seconds: float) -> None:
@@ -36,7 +37,8 @@ class StreamedBody:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, as ASGI has it."""
         headers = dict(scope["headers"])
-        upload = _Upload(receive, send, most=self._max_bytes, seconds=self._seconds, waits=b"expect" in headers)
+        gone = scope.get("state", {}).get("gone", lambda: False)
+        upload = _Upload(receive, send, gone, most=self._max_bytes, seconds=self._seconds, waits=b"expect" in headers)
         try:
             if self._admission.refuses(scope["path"], 0):
                 raise overloaded()
@@ -44,14 +46,25 @@ class StreamedBody:
             await self._app(scope, upload.receive, upload.send)
         except RequestError as error:
             await answer(error, scope["path"], upload.send)
+        except _GoneError:
+            # The server takes an answer without an end for a bug, unless it knows that the client went away.
+            while (await receive())["type"] != "http.disconnect":
+                pass
+
+
+class _GoneError(Exception):
+    """Nobody is there to read the answer."""
 
 
 class _Upload:
     """One body and its answer. While the body is not whole, the answer closes the connection, and outlasts it."""
 
-    def __init__(self, receive: Receive, send: Send, *, most: int, seconds: float, waits: bool) -> None:
+    def __init__(
+        self, receive: Receive, send: Send, gone: Callable[[], bool], *, most: int, seconds: float, waits: bool
+    ) -> None:
         self._receive = receive
         self._send = send
+        self._gone = gone
         self._most = most
         self._seconds = seconds
         self._left = seconds
@@ -77,7 +90,10 @@ class _Upload:
         return message
 
     async def send(self, message: dict[str, Any]) -> None:
-        """Send the answer; before its end, throw away what is left of the body."""
+        """Send the answer; before its end, throw away what is left of the body. Raises where nobody would read it."""
+        # A small file may inflate to hours of work.
+        if message.get("more_body") and self._gone():
+            raise _GoneError
         if message["type"] == "http.response.start" and not self._over:
             message["headers"] = [*message.get("headers", ()), (b"connection", b"close")]
         elif message["type"] == "http.response.body" and not message.get("more_body") and not self._over:

@@ -7,10 +7,11 @@ Reference: https://www.rfc-editor.org/rfc/rfc9112, sections 3.2, 6 and 9
 
 import asyncio
 from collections.abc import Sequence, Sized
+from typing import Any
 
 import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from service.errors import RequestError
 from service.http.wire import as_http
@@ -18,6 +19,9 @@ from service.http.wire import as_http
 # Bytes of a request's line and headers; also of whatever else is no body: extensions of chunks, trailers.
 MAX_HEAD = 65_536
 MAX_FIELDS = 100
+
+# As many as 64 bits take. Python reads no number of thousands of digits, and those may all be noughts.
+_MAX_DIGITS = 20
 
 # Requests that may wait on a connection for the answers to those before them. Each takes a hundred times the memory of
 # its bytes.
@@ -42,8 +46,16 @@ class StrictProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self.flow = _Flow(transport, self.pipeline)
         self._last_word: bytes | None = None
+        self._answered: RequestResponseCycle | None = None
         # Bytes since the parser last gave something that is used.
         self._unused = 0
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the request that is being answered. uvicorn tells the last one, which may wait behind it."""
+        if self._answered is not None and not self._answered.response_complete:
+            self._answered.disconnected = True
+            self._answered.message_event.set()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Parse; what comes after a refusal is not looked at."""
@@ -74,6 +86,8 @@ class StrictProtocol(HttpToolsProtocol):
         self._unused = 0
         if not self.parser.should_upgrade():
             super().on_message_complete()
+            # uvicorn takes no note of it where the answer came before the body.
+            self.cycle.more_body = False
 
     def on_response_complete(self) -> None:
         """Go on with the next request, or say the last word if it was waiting for this."""
@@ -85,6 +99,12 @@ class StrictProtocol(HttpToolsProtocol):
             if self.pipeline:
                 self._start_asgi_task(*self.pipeline.pop())
             self.flow.resume_reading()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        """Let ``app`` answer, which can ask ``gone`` in the request's state whether anybody still wants it to."""
+        self._answered = cycle
+        cycle.scope["state"]["gone"] = self.transport.is_closing
+        super()._start_asgi_task(cycle, app)
 
     def _parse(self, data: bytes) -> bytes:
         """Feed the parser; return what is left where a request wants to go on in another protocol, which none does."""
@@ -160,6 +180,8 @@ def _check(version: str, url: bytes, headers: Sequence[tuple[bytes, bytes]]) -> 
         raise _too_large()
     if names.count(b"host") != 1 and (version == "1.1" or b"host" in names):
         raise _malformed("there must be exactly one Host header")
+    if [name for name, value in headers if name == b"content-length" and len(value) > _MAX_DIGITS]:
+        raise _malformed(f"its Content-Length has more than {_MAX_DIGITS} digits")
     codings = [value.lower() for name, value in headers if name == b"transfer-encoding"]
     if codings and (codings != [b"chunked"] or version == "1.0"):
         raise _malformed('the only transfer coding is "chunked", once, in HTTP/1.1')

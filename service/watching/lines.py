@@ -69,6 +69,7 @@ class Lines:
             self._stop.wait(_PAUSE_SECONDS)  # lines come in crowds
             self._wake.clear()
             self._flush()
+        self._flush()  # what came while the last of those were written
 
     def _flush(self) -> None:
         waiting = self._waiting
