@@ -38,7 +38,7 @@ RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
 # `docker build --target train-tools` makes the image of the training Job and of the retraining CronJob.
 FROM train-dependencies AS train-tools
 COPY service/__init__.py service/clusters.py service/corpus.py service/cores.py service/locations.py \
-    service/predictions.py service/randomness.py service/
+    service/predictions.py service/processes.py service/randomness.py service/
 COPY service/record/__init__.py service/record/masking.py service/record/records.py service/record/
 COPY service/scoring service/scoring
 COPY train-corpus train-corpus

@@ -1,8 +1,7 @@
 """What the recipe, and what people would build otherwise, say of reviews that they were not fitted on."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from concurrent.futures import Future, as_completed
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +15,7 @@ from tokenising import load_shard
 from tqdm import tqdm
 
 from service.cores import available_cores
+from service.processes import Processes
 from service.scoring.bundle import Trained
 
 FOLDS = 5
@@ -76,10 +76,7 @@ def fit_and_cross_validate(corpus: Corpus, recipe: Recipe, *, seed: int, origina
     fold = np.empty(count, np.int64)
     tasks = 1 + len(splits) * (2 if original else 1)
     number_words(corpus.store, [*corpus.own, *corpus.prior], recipe)
-    # Spawned, not forked: LightGBM's threads do not survive a fork.
-    with ProcessPoolExecutor(
-        min(available_cores(), tasks), get_context("spawn"), _share, (corpus, recipe, seed)
-    ) as pool:
+    with Processes(min(available_cores(), tasks), _share, (corpus, recipe, seed)) as pool:
         whole = pool.submit(_fit_whole)
         placing: dict[Future[Any], Callable[[Any], None]] = {}
         for number, (fitted, held_out) in enumerate(splits):

@@ -1,13 +1,13 @@
 """How the steps of training are spread over processes."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
-from multiprocessing import get_context
+from contextlib import ExitStack, contextmanager
 from time import monotonic
 from typing import Any, Protocol, TypeVar
 
 from tqdm import tqdm
+
+from service.processes import Processes
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -47,21 +47,17 @@ def took(seconds: dict[str, float], what: str) -> Iterator[None]:
 @contextmanager
 def processes(count: int) -> Iterator[Spread]:
     """Give a ``Spread`` over ``count`` processes of this machine; they start when there is more than one item."""
-    # Spawned, not forked: LightGBM's threads do not survive a fork.
-    pool: list[ProcessPoolExecutor] = []
+    with ExitStack() as stack:
+        pool: list[Processes] = []
 
-    def spread(function: Callable[[Item], Answer], items: Sequence[Item], what: str) -> Iterable[Answer]:
-        if count == 1 or len(items) < 2:
-            return _told(map(function, items), len(items), what)
-        if not pool:
-            pool.append(ProcessPoolExecutor(count, get_context("spawn")))
-        return _told(pool[0].map(function, items), len(items), what)
+        def spread(function: Callable[[Item], Answer], items: Sequence[Item], what: str) -> Iterable[Answer]:
+            if count == 1 or len(items) < 2:
+                return _told(map(function, items), len(items), what)
+            if not pool:
+                pool.append(stack.enter_context(Processes(count)))
+            return _told(pool[0].map(function, items), len(items), what)
 
-    try:
         yield spread
-    finally:
-        for each in pool:
-            each.shutdown(cancel_futures=True)
 
 
 def _told(answers: Iterable[Answer], total: int, what: str) -> Iterable[Any]:

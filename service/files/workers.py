@@ -1,10 +1,8 @@
 """Texts scored by several processes at once, in order and with little of them held at a time."""
 
-import multiprocessing
-import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import NamedTuple
 from service.files.errors import FileError
 from service.files.outcomes import Outcome, fault, merged, outcomes
 from service.files.rows import Row
+from service.processes import Processes
 from service.scoring.bundle import load
 from service.scoring.errors import BundleError
 from service.scoring.scorer import Scorer
@@ -39,19 +38,8 @@ def processes(bundle: BundleAt, scorer: Scorer, *, count: int) -> Iterator[Submi
     if count == 1:
         yield here(scorer)
         return
-    # Spawned: LightGBM's threads do not survive a fork.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(count, context) as pool:
-
-        def submit(texts: Sequence[str]) -> "Future[list[Outcome]]":
-            with _interrupts_held_back():  # it may start a process
-                return pool.submit(_outcomes, bundle, texts)
-
-        try:
-            yield submit
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    with Processes(count) as pool:
+        yield lambda texts: pool.submit(_outcomes, bundle, texts)
 
 
 def here(scorer: Scorer) -> Submit:
@@ -89,16 +77,6 @@ def _done(found: list[Outcome]) -> "Future[list[Outcome]]":
     future: Future[list[Outcome]] = Future()
     future.set_result(found)
     return future
-
-
-@contextmanager
-def _interrupts_held_back() -> Iterator[None]:
-    """Let Ctrl-C wait for the end of this. Processes that are started here never hear of it, as they keep the mask."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _outcomes(bundle: BundleAt, texts: Sequence[str]) -> list[Outcome]:
