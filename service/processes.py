@@ -14,7 +14,8 @@ Answer = TypeVar("Answer")
 class Processes(ProcessPoolExecutor):
     """A pool of ``count`` processes, which hear nothing of Ctrl-C: that is for who waits for them to tell.
 
-    Whatever else ends the wait, an error or an interrupt, ends them too; nobody would take what they still compute.
+    Whatever else ends the wait, an error or an interrupt, ends them too; nobody would take what they still compute. What
+    was asked for may not be cancelled one by one (as ``map`` does, given up): the pool cannot be ended then.
     """
 
     def __init__(
@@ -33,7 +34,6 @@ class Processes(ProcessPoolExecutor):
     ) -> bool | None:
         """Wait for what was asked for; after an error end it."""
         if kind:
-            self.shutdown(wait=False, cancel_futures=True)
             for process in active_children():
                 process.terminate()
         return super().__exit__(kind, error, trace)

@@ -3,8 +3,12 @@
 import errno
 import os
 import resource
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +18,7 @@ import pytest
 import train
 from crossvalidation import Validated
 from fsspec import AbstractFileSystem
+from running import ROOT
 from sources import stamp
 from work import UnfinishedError
 
@@ -108,6 +113,30 @@ def test_a_killed_process_ends_training_in_one_line_and_the_finished_steps_are_k
     assert last_line(capsys) == "train.py: one of its processes was killed, most likely for want of memory"
     (work,) = tmp_path.iterdir()
     assert (work / "words.done").exists()
+
+
+def test_an_interrupt_ends_training_in_one_line_with_all_its_processes_and_it_goes_on(
+    tiny_corpus: Path, tmp_path: Path
+) -> None:
+    options = options_for(tiny_corpus, tmp_path / "bundle", "--validation", "folds", "--shard", "100")
+    command = [sys.executable, str(ROOT / "train-corpus" / "train.py"), *options]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True)
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob(".bundle.work-*/*tokens.done")):  # its processes are at work
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert b"Traceback" not in said
+    assert b"finished steps are kept in" in said.splitlines()[-1]
+    with suppress(ProcessLookupError):
+        while True:
+            os.killpg(process.pid, 0)
+            assert time.monotonic() < deadline, "a process is left over"
+            time.sleep(0.05)
+    again = subprocess.run(command, capture_output=True, timeout=60, check=True)
+    assert again.stderr.startswith(b"going on from the steps that are finished")
 
 
 def test_training_does_not_go_on_with_the_words_of_a_dictionary_that_was_replaced(

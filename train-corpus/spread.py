@@ -1,5 +1,6 @@
 """How the steps of training are spread over processes."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from time import monotonic
@@ -55,7 +56,8 @@ def processes(count: int) -> Iterator[Spread]:
                 return _told(map(function, items), len(items), what)
             if not pool:
                 pool.append(stack.enter_context(Processes(count)))
-            return _told(pool[0].map(function, items), len(items), what)
+            asked = deque(pool[0].submit(function, item) for item in items)
+            return _told((asked.popleft().result() for _ in items), len(items), what)
 
         yield spread
 

@@ -142,6 +142,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (CorpusError, BundleError, OSError) as error:
         print(f"train.py: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 

@@ -36,8 +36,8 @@ class UnfinishedError(CorpusError):
 def work_for(options: argparse.Namespace, sources: Sequence[Source], prior: Sequence[Source]) -> Iterator[Store]:
     """Give the store of the training that ``options`` ask for: with what an earlier one, killed, left in it.
 
-    It is removed in the end, unless training may come to one yet: it was killed, ``UnfinishedError``, the cluster
-    failed, or the disk.
+    It is removed in the end, unless training may come to one yet: it was killed or interrupted, it is unfinished in
+    another way, the cluster failed, or the disk.
     """
     key = _key(options, sources, prior)
     root = _root(options, key)
@@ -47,7 +47,7 @@ def work_for(options: argparse.Namespace, sources: Sequence[Source], prior: Sequ
     store.save("begun")
     try:
         yield store
-    except (UnfinishedError, ClusterError, BundleError, OSError):
+    except (UnfinishedError, ClusterError, BundleError, OSError, KeyboardInterrupt):
         print(f"finished steps are kept in {root}", file=sys.stderr)
         raise
     except BrokenProcessPool:
