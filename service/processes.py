@@ -14,8 +14,8 @@ Answer = TypeVar("Answer")
 class Processes(ProcessPoolExecutor):
     """A pool of ``count`` processes, which hear nothing of Ctrl-C: that is for who waits for them to tell.
 
-    Whatever else ends the wait, an error or an interrupt, ends them too; nobody would take what they still compute. What
-    was asked for may not be cancelled one by one (as ``map`` does, given up): the pool cannot be ended then.
+    Whatever else ends the wait, an error or an interrupt, ends them too; nobody would take what they still compute.
+    Futures may not be cancelled one by one, as ``map`` does that is given up: the pool cannot be ended then.
     """
 
     def __init__(
