@@ -10,7 +10,7 @@ announces much and sends it slowly keeps nobody out.
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from service.errors import overloaded
+from service.errors import RequestError, overloaded
 from service.turns import Turns
 
 # Of a review of usual length, in UTF-8: about a hundred characters of three bytes.
@@ -62,14 +62,18 @@ class Admission:
         """Do the first half of ``accept``; return what ``end`` has to be given."""
         work = max(texts, size // BYTES_PER_TEXT)
         if self.pending and not self._admits(work):
-            self.refused += 1
-            raise overloaded()
+            raise self.refusal()
         self.pending += work
         return work
 
     def end(self, work: int) -> None:
         """Do the second half of ``accept``."""
         self.pending -= work
+
+    def refusal(self) -> RequestError:
+        """Return what turns a request away, whatever there is too much of, and count it."""
+        self.refused += 1
+        return overloaded()
 
     def _admits(self, work: int) -> bool:
         if self.turns.waiting >= _FEW and self.turns.expected > self.turns.patience * _SURE:

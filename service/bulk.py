@@ -7,7 +7,7 @@ from typing import NamedTuple
 import falcon
 import falcon.asgi
 
-from service.errors import RequestError, overloaded
+from service.errors import RequestError
 from service.files.errors import FileError
 from service.files.outcomes import Outcome, fault, merged, outcome
 from service.files.pieces import codec_of
@@ -80,7 +80,7 @@ class Files:
 
     async def _score(self, pieces: _Pieces, answer: "_Answer") -> AsyncIterator[bytes]:
         if self._open >= _AT_ONCE:
-            raise overloaded()
+            raise self._admission.refusal()
         self._open += 1
         try:
             with self._admission.accept(_TEXTS, 0):

@@ -411,6 +411,7 @@ def test_of_too_many_files_at_a_time_the_last_is_told_to_come_back(tiny_bundle: 
         response = send(server, TABLE)
         assert refused(response) == (503, "overloaded")
         assert response.headers["Retry-After"] == "1"
+        assert scrape(server)["scorer_shed_total"] == 1
         assert server.client.post("/api/1/scores", json={"texts": "良い"}).status_code == 200
         for connection in held:
             connection.close()

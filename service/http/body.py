@@ -133,7 +133,7 @@ class WholeBody:
                 held += len(piece)
                 self._held += len(piece)
                 if self._held > _HELD * self._max_bytes:
-                    raise overloaded()
+                    raise self._admission.refusal()
         finally:
             self._held -= held
         if size > self._max_bytes:
