@@ -134,6 +134,8 @@ class _Terms:
                 longer.append(number)
             else:
                 self._tokens[run] = number
+        # New numbers, side by side: finding one counts a reference, which costs a forked worker the page that it is on.
+        self._tokens = dict(zip(self._tokens, np.array([*self._tokens.values()], np.int64).tolist(), strict=True))
         # Tokens that are no terms by themselves; mostly there is none.
         self._parts = {token for token, number in self._tokens.items() if number >= self._count}
         # The last entry is found by nothing; it spares asking whether a search ended behind the table.
