@@ -29,20 +29,33 @@ RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     python -m venv /opt/venv \
     && pip install --no-compile --no-deps --require-hashes -r requirements/serving.txt
 
-FROM dependencies AS train-dependencies
+# What installs this project; an image without it keeps no build backend.
+FROM dependencies AS build
+COPY requirements/build.txt requirements/
+RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
+    --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
+    pip install --no-compile --require-hashes -r requirements/build.txt
+
+FROM build AS train-dependencies
 COPY requirements/training.txt requirements/
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
     pip install --no-compile --require-hashes -r requirements/training.txt
 
-# `docker build --target train-tools` makes the image of the training Job and of the retraining CronJob.
+# `docker build --target train-tools` makes the image of the training Job and of the retraining CronJob. It holds what
+# training imports and nothing else, so that a change of the web service does not train the default bundle anew.
 FROM train-dependencies AS train-tools
-COPY service/__init__.py service/clusters.py service/corpus.py service/cores.py service/locations.py \
-    service/predictions.py service/processes.py service/randomness.py service/
-COPY service/record/__init__.py service/record/masking.py service/record/records.py service/record/
-COPY service/scoring service/scoring
+COPY pyproject.toml ./
+COPY service/review_scorer/__init__.py service/review_scorer/
+COPY service/review_scorer/compute service/review_scorer/compute
+COPY service/review_scorer/corpora service/review_scorer/corpora
+COPY service/review_scorer/prediction_log service/review_scorer/prediction_log
+COPY service/review_scorer/scoring service/review_scorer/scoring
+COPY service/review_scorer/tables service/review_scorer/tables
 COPY train-corpus train-corpus
-ENV PYTHONPATH=/app PYTHONDONTWRITEBYTECODE=1
+# The package index alone shows the README.
+RUN touch README.md && pip install --no-deps --no-build-isolation --editable .
+ENV PYTHONDONTWRITEBYTECODE=1
 USER 10001:10001
 CMD ["python", "train-corpus/train.py", "--help"]
 
@@ -53,19 +66,22 @@ RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
     pip install --no-compile --require-hashes -r requirements/distributed.txt
 COPY --from=train-tools /app /app
-# Workers import the steps of training by their names.
-ENV PYTHONPATH=/app:/app/train-corpus PYTHONDONTWRITEBYTECODE=1
+RUN pip install --no-deps --no-build-isolation --editable .
+ENV PYTHONDONTWRITEBYTECODE=1
 USER 10001:10001
 CMD ["python", "train-corpus/train.py", "--help"]
 
 # `docker build --target stress-tools` makes the image of the stress Job.
-FROM dependencies AS stress-tools
+FROM build AS stress-tools
 COPY requirements/stress.txt requirements/
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
     pip install --no-compile --require-hashes -r requirements/stress.txt
+COPY pyproject.toml ./
+COPY service/review_scorer/__init__.py service/review_scorer/
 COPY train-corpus/reviews.csv train-corpus/reviews.csv
 COPY stress stress
+RUN touch README.md && pip install --no-deps --no-build-isolation --editable .
 ENV PYTHONDONTWRITEBYTECODE=1
 USER 10001:10001
 ENTRYPOINT ["python", "stress/stress-testing.py"]
@@ -91,6 +107,15 @@ RUN pip uninstall -q -y setuptools \
     && find /opt/venv -path '*/swagger_ui_bundle/vendor/*' -type f \
         ! -name swagger-ui.css ! -name swagger-ui-bundle.js -delete
 
+# The service as a package, without the parts that only the command line and training use.
+FROM build AS application
+COPY pyproject.toml ./
+COPY service/review_scorer service/review_scorer
+RUN rm -r service/review_scorer/batch service/review_scorer/corpora \
+        service/review_scorer/compute/dask_client.py service/review_scorer/compute/processes.py \
+    && touch README.md \
+    && pip install --no-deps --no-build-isolation --no-compile --prefix=/opt/venv --root=/installed .
+
 FROM system AS serve
 WORKDIR /app
 ENV PATH=/opt/venv/bin:$PATH \
@@ -102,9 +127,10 @@ ENV PATH=/opt/venv/bin:$PATH \
 COPY --from=slim /opt/venv /opt/venv
 COPY --from=bundle --chown=0:0 /tmp/bundle bundle
 COPY LICENSE ./
-COPY service service
+COPY service/gunicorn.conf.py service/
+COPY --from=application /installed/opt/venv /opt/venv
 # Compiled are the modules that serving imports, and this once proves that the bundle loads with what is in the image.
-RUN python -c "from service.app import get_app; import service.http.worker, service.healthcheck, service.record.streams, gunicorn.app.wsgiapp; get_app()"
+RUN python -c "from review_scorer.app import get_app; import review_scorer.server.worker, review_scorer.healthcheck, review_scorer.prediction_log.redis_stream, gunicorn.app.wsgiapp; get_app()"
 ARG VERSION=unknown
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="lightgbm-clf" \
@@ -114,5 +140,5 @@ LABEL org.opencontainers.image.title="lightgbm-clf" \
       org.opencontainers.image.revision="${REVISION}"
 USER 10001:10001
 EXPOSE 4567
-HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 CMD ["python", "-m", "service.healthcheck"]
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 CMD ["python", "-m", "review_scorer.healthcheck"]
 ENTRYPOINT ["gunicorn", "-c", "service/gunicorn.conf.py"]

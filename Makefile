@@ -11,7 +11,9 @@ GROUP ?= $(if $(filter train-corpus/reviews.csv,$(CORPUS)),domain)
 
 VENV := .venv
 BIN := $(VENV)/bin
-LOCKS := serving training distributed stress development
+LOCK = --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
+    --quiet $(LOCK_ARGS)
+LOCKS := serving build training distributed stress development
 # One stamp a stage of the environment: serving does not wait for what only tests need.
 RUN_ENV := $(VENV)/.run
 TEST_ENV := $(VENV)/.test
@@ -39,7 +41,7 @@ evaluate: $(RUN_ENV) ## measure BUNDLE on CORPUS
 	$(BIN)/python train-corpus/evaluate.py --corpus $(CORPUS) --bundle $(BUNDLE) $(ARGS)
 
 score: $(RUN_ENV) build/bundle/manifest.json ## score FILES with BUNDLE, on all cores (ARGS="--out DIR")
-	$(BIN)/python -m service.score $(FILES) --bundle $(BUNDLE) $(ARGS)
+	$(BIN)/python -m review_scorer.batch.score $(FILES) --bundle $(BUNDLE) $(ARGS)
 
 compare: $(RUN_ENV) ## compare the bundle B with A on CORPUS
 	$(BIN)/python train-corpus/compare.py $(A) $(B) --corpus $(CORPUS) $(if $(GROUP),--group-column $(GROUP)) $(ARGS)
@@ -60,24 +62,24 @@ stress: $(TEST_ENV) ## put load on URL (ARGS="--rate 200 --html load.html"; ARGS
 	$(BIN)/python stress/stress-testing.py $(URL) $(ARGS)
 
 obvious: $(TEST_ENV) ## serve the same kind of model the obvious way on 127.0.0.1:4568, to compare with
-	$(BIN)/python stress/obvious_server.py --corpus $(CORPUS) --port 4568 --model build/obvious
+	$(BIN)/python -m tools.bench.baseline_server --corpus $(CORPUS) --port 4568 --model build/obvious
 
 bench: $(TEST_ENV) build/bundle/manifest.json ## measure BUNDLE beside the obvious way on texts of CORPUS (ARGS=--help says what there is)
-	PYTHONPATH=.:tests:stress $(BIN)/python tests/bench/bench.py --bundle $(BUNDLE) --corpus $(CORPUS) $(ARGS)
+	$(BIN)/python -m tools.bench.bench --bundle $(BUNDLE) --corpus $(CORPUS) $(ARGS)
 
 bench-scale: $(TEST_ENV) build/bundle/manifest.json ## measure how training and scoring grow with their rows (ARGS="--rows 10000 100000 1000000 --ways one two --only score")
-	$(BIN)/python tests/bench/scale.py --bundle $(BUNDLE) $(ARGS)
+	$(BIN)/python -m tools.bench.scale --bundle $(BUNDLE) $(ARGS)
 
 test-container: $(TEST_ENV) ## build the image and test it as it will run (uses the Docker it finds, else starts one)
 	@PYTHON=$(PYTHON) requirements/system.sh install container
-	$(BIN)/pytest --timeout 1200 tests/container/check_container.py $(ARGS)
+	$(BIN)/pytest --timeout 1200 tools/container/check_container.py $(ARGS)
 
 chaos: $(TEST_ENV) build/bundle/manifest.json ## show that it stays up: overload, slow clients, deploys, faults (ARGS="--only overload --quick")
 	@PYTHON=$(PYTHON) requirements/system.sh install chaos
-	PYTHONPATH=tests:stress $(BIN)/python tests/chaos/chaos.py --bundle $(BUNDLE) $(ARGS)
+	$(BIN)/python -m tools.chaos.chaos --bundle $(BUNDLE) $(ARGS)
 
 fuzz: $(TEST_ENV) build/bundle/manifest.json ## feed the service with what nobody should send for MINUTES (ARGS="--seed 1" for the same again)
-	PYTHONPATH=.:tests $(BIN)/python tests/fuzz/fuzz.py --bundle $(BUNDLE) --minutes $(MINUTES) $(ARGS)
+	$(BIN)/python -m tools.fuzz.fuzz --bundle $(BUNDLE) --minutes $(MINUTES) $(ARGS)
 
 sbom: $(TEST_ENV) ## write what the image is made of to build/sbom.json (CycloneDX); with all of Debian's packages once there is an image
 	@mkdir -p build
@@ -90,7 +92,7 @@ audit: $(TEST_ENV) ## look for known vulnerabilities in requirements/*.txt: exit
 	@$(BIN)/python requirements/audit.py $(LOCKS:%=requirements/%.txt) $(if $(ARGS),-- $(ARGS))
 
 test-cluster: $(TEST_ENV) ## test the manifests on the cluster of KUBECONFIG (CLUSTER_IMAGE= names an image that it can pull)
-	KUBECONFIG=$(KUBECONFIG) IMAGE=$(CLUSTER_IMAGE) PYTHONPATH=.:tests:stress $(BIN)/python tests/cluster/check_cluster.py
+	KUBECONFIG=$(KUBECONFIG) IMAGE=$(CLUSTER_IMAGE) $(BIN)/python -m tools.k8s.check_cluster
 
 image: ## build the image lightgbm-clf:TAG; with BUNDLE=DIR around a bundle of your own
 	$(if $(OWN_BUNDLE),rm -rf build/image-bundle && mkdir -p build && cp -rL $(OWN_BUNDLE) build/image-bundle)
@@ -121,10 +123,10 @@ system: ## install the system packages of requirements/system.txt (Debian, as ro
 
 # Serving calls LightGBM's C library and reads Swagger UI's files: what only their Python packages need stays out, half of it all.
 lock: $(TEST_ENV) ## write requirements/*.txt anew from pyproject.toml
-	@for name in $(LOCKS); do \
+	@$(BIN)/uv pip compile --group build $(LOCK) -o requirements/build.txt
+	@for name in $(filter-out build,$(LOCKS)); do \
 	    extra=$$([ $$name = serving ] && echo "--no-emit-package scipy --no-emit-package narwhals --no-emit-package jinja2 --no-emit-package markupsafe" || echo "--extra $$name"); \
-	    $(BIN)/uv pip compile pyproject.toml $$extra --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	        --no-emit-find-links --no-header --no-annotate --quiet $(LOCK_ARGS) -o requirements/$$name.txt || exit; \
+	    $(BIN)/uv pip compile pyproject.toml $$extra $(LOCK) -o requirements/$$name.txt || exit; \
 	done
 
 clean: ## remove the environment and everything built
@@ -139,8 +141,8 @@ $(VENV)/bin/python:
 	@PYTHON=$(PYTHON) requirements/system.sh install run
 	$(PYTHON) -m venv $(VENV)
 
-$(RUN_ENV): requirements/serving.txt requirements/training.txt pyproject.toml | $(VENV)/bin/python
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/serving.txt -r requirements/training.txt
+$(RUN_ENV): requirements/serving.txt requirements/build.txt requirements/training.txt pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/serving.txt -r requirements/build.txt -r requirements/training.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 

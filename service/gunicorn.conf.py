@@ -10,15 +10,12 @@ from typing import Any
 # Before LightGBM is loaded: its threads do not survive the fork into workers.
 os.environ["OMP_NUM_THREADS"] = "1"
 
-from service.changing import shared_change
-from service.draining import drain_on_term, shared_drain
-from service.listening import refused
-from service.reloading import reload_on_hup
-from service.settings import SettingsError, read_settings, worker_count
-from service.watching.lines import shared_lines
-from service.watching.logs import configuration
-from service.watching.tallies import shared_tallies
-from service.watching.workers import counted, forget_worker, take_row
+from review_scorer.server.lifecycle import drain_on_term, port_in_use_reason, reload_on_hup, shared_drain, shared_reload
+from review_scorer.settings import SettingsError, read_settings, worker_count
+from review_scorer.telemetry.gunicorn_hooks import counted, forget_worker, take_row
+from review_scorer.telemetry.log_writer import shared_lines
+from review_scorer.telemetry.request_log import configuration
+from review_scorer.telemetry.shared_counters import shared_tallies
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 
@@ -42,10 +39,10 @@ except SettingsError as error:
 
 _SHARED_MEMORY = "/dev/shm"  # noqa: S108
 
-wsgi_app = "service.app:get_app()"
+wsgi_app = "review_scorer.app:get_app()"
 bind = f"[{_settings.host}]:{_settings.port}" if ":" in _settings.host else f"{_settings.host}:{_settings.port}"
 workers = worker_count(_settings)
-worker_class = "service.http.worker.Worker"
+worker_class = "review_scorer.server.worker.Worker"
 # The bundle is read and verified once, before the fork; the workers share its memory.
 preload_app = True
 keepalive = _settings.keepalive_seconds
@@ -60,16 +57,16 @@ logconfig_dict = configuration(_settings.log)
 
 def on_starting(_server: object) -> None:
     """End the start with one line when the port is taken; gunicorn calls this before it listens, and never again."""
-    if reason := refused(_settings.host, _settings.port):
+    if reason := port_in_use_reason(_settings.host, _settings.port):
         sys.exit(f"review-scorer: {reason}")
 
 
 def when_ready(server: object) -> None:
     """Leave slowly and reload carefully when told to; gunicorn calls this in the master, before the first fork."""
-    from service.app import read_app  # noqa: PLC0415 - it was loaded by now, and not for those who only ask for settings
+    from review_scorer.app import read_app  # noqa: PLC0415 - it was loaded by now, and not for those who only ask for settings
 
     drain_on_term(server, shared_drain(), _settings.drain_seconds)
-    reload_on_hup(server, counted(read_app), shared_change())
+    reload_on_hup(server, counted(read_app), shared_reload())
 
 
 # Each worker counts into a row of its own, chosen by the master.

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import train
-from running import ROOT, Server, serving
+
+from review_training.runs import train
+from tests.support.running import ROOT, Server, serving
 
 REVIEWS = ROOT / "train-corpus" / "reviews.csv"
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from service.cores import available_cores
-from service.settings import Settings, SettingsError, read_settings, worker_count
+from review_scorer.compute.cores import available_cores
+from review_scorer.settings import Settings, SettingsError, read_settings, worker_count
 
 
 def test_without_variables_the_defaults_hold() -> None:

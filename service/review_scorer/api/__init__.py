@@ -1,0 +1,1 @@
+"""HTTP resources: one module per resource, and what they share (schemas, parsing, errors)."""

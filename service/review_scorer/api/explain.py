@@ -1,0 +1,58 @@
+"""What made a score, word by word."""
+
+from collections.abc import Sequence
+
+import falcon
+import falcon.asgi
+import msgspec
+
+from review_scorer.api.parsing import ExplainRequest, check_count, decode
+from review_scorer.api.schemas import ExplanationsAnswer
+from review_scorer.capacity.admission import Admission
+from review_scorer.scoring.explanation import Explanation, explain
+from review_scorer.scoring.scorer import Scorer
+from review_scorer.telemetry.middleware import Watch
+
+_decoder = msgspec.json.Decoder(ExplainRequest)
+_encode = msgspec.json.Encoder().encode
+
+
+# Explaining a text takes about as long as scoring this many.
+_COST = 10
+
+
+class Explanations:
+    """What made the stars of one text or many, asked for by ``POST`` with JSON."""
+
+    def __init__(self, scorer: Scorer, admission: Admission, watch: Watch, *, max_texts: int) -> None:
+        self._scorer = scorer
+        self._admission = admission
+        self._watch = watch
+        self._max_texts = max_texts
+
+    async def on_post(self, request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
+        """``{"texts": "…"}`` → ``{"score", "base", "rest", "spans": […], "sentences": […]}``.
+
+        A list is answered ``{"explanations": […]}``. Offsets count Unicode code points of the text as it was sent.
+        """
+        body = await request.stream.read()
+        texts = decode(body, _decoder).texts
+        if isinstance(texts, str):
+            self._scorer.check(texts)
+            with self._admission.accept(_COST, len(body)):
+                response.data = _encode((await self._explain([texts]))[0])
+        else:
+            check_count(texts, most=self._max_texts, done="explained")
+            self._scorer.check_all(texts)
+            with self._admission.accept(_COST * len(texts), len(body)):
+                response.data = _encode(ExplanationsAnswer(await self._explain(texts)))
+        response.content_type = falcon.MEDIA_JSON
+
+    async def _explain(self, texts: list[str]) -> list[Explanation]:
+        """Return the explanations of ``texts``, each in a turn of its own."""
+        explanations = await self._admission.turns.take(self._explain_each, texts, at_once=1)
+        self._watch.note(texts)
+        return explanations
+
+    def _explain_each(self, texts: Sequence[str]) -> list[Explanation]:
+        return [explain(self._scorer, text) for text in texts]

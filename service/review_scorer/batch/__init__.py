@@ -1,0 +1,1 @@
+"""Scores whole files, on one machine or on a Dask cluster."""

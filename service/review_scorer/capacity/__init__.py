@@ -1,0 +1,1 @@
+"""Limits the work that one worker accepts, and queues it."""

@@ -1,0 +1,1 @@
+"""CPU cores, worker processes and Dask clusters."""

@@ -1,0 +1,1 @@
+"""Reads rated reviews from files, directories and URLs."""

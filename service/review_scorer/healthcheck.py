@@ -1,0 +1,24 @@
+"""For containers: exit 0 when the service in this container is ready, else 1 with the reason."""
+
+import os
+import sys
+from http.client import HTTPConnection, HTTPException
+
+from review_scorer.settings import read_settings
+
+
+def main() -> int:
+    """Ask the service for its readiness; return the exit status."""
+    connection = HTTPConnection("127.0.0.1", read_settings(os.environ).port, timeout=2)
+    try:
+        connection.request("GET", "/readyz")
+        response = connection.getresponse()
+    except (OSError, HTTPException) as error:
+        print(f"no answer: {error}")
+        return 1
+    print(response.read().decode(errors="replace"))
+    return 0 if response.status == 200 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,166 @@
+"""Text to stars: the whole chain behind two methods."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from review_scorer.scoring import text as text_rules
+from review_scorer.scoring.booster import Booster
+from review_scorer.scoring.errors import TextError
+from review_scorer.scoring.intervals import Certainty
+from review_scorer.scoring.tokens import Tokenizer
+from review_scorer.scoring.vectors import Rows, Vectorizer
+
+LOWEST, HIGHEST = 1.0, 5.0
+
+
+class Model:
+    """From a TF-IDF row to stars: a linear base, and LightGBM's trees boosting what the base leaves over.
+
+    ``coefficients`` is float64, one a column. The trees see the first ``booster.width - 1`` columns, which are those of
+    the most frequent terms, and in their last column what the base says. The sum is clipped to 1–5 stars.
+    """
+
+    def __init__(self, coefficients: NDArray[np.float64], intercept: float, booster: Booster) -> None:
+        self.coefficients = coefficients
+        self.intercept = intercept
+        self.booster = booster
+
+    def predict(self, rows: Rows) -> NDArray[np.float64]:
+        """Return the stars of each row, shape ``(n,)``, 1–5."""
+        base = predict_base(rows, self.coefficients, self.intercept)
+        stars = np.add(base, self.booster.predict(boosted_rows(rows, base, self.booster.width)))
+        clipped: NDArray[np.float64] = np.clip(stars, LOWEST, HIGHEST)
+        return clipped
+
+    def predict_one(self, columns: NDArray[np.int64], values: NDArray[np.float64]) -> float:
+        """Return the stars of one row, to the last bit what ``predict`` returns for it."""
+        # cumsum adds in the order of the columns, as predict_base does.
+        linear = float((self.coefficients[columns] * values).cumsum()[-1]) if len(columns) else 0.0
+        base = linear + self.intercept
+        seen = int(columns.searchsorted(self.booster.width - 1))
+        stars = base + self.booster.predict_one(columns[:seen], values[:seen], last=base)
+        return min(max(stars, LOWEST), HIGHEST)
+
+
+def predict_base(rows: Rows, coefficients: NDArray[np.float64], intercept: float) -> NDArray[np.float64]:
+    """Return the linear base's stars of each row, shape ``(n,)``, not clipped."""
+    count = len(rows.indptr) - 1
+    owner = np.repeat(np.arange(count), np.diff(rows.indptr))
+    # bincount adds in the order of the columns, as predict_one does: the sums are equal to the last bit.
+    linear = np.bincount(owner, coefficients[rows.indices] * rows.values, minlength=count)
+    sums: NDArray[np.float64] = np.asarray(linear + intercept, np.float64)
+    return sums
+
+
+def boosted_rows(rows: Rows, base: NDArray[np.float64], width: int) -> Rows:
+    """Return the rows that the trees see: the first ``width - 1`` columns of ``rows``, then ``base`` in the last."""
+    last = width - 1
+    count = len(rows.indptr) - 1
+    owner = np.repeat(np.arange(count), np.diff(rows.indptr))
+    seen = rows.indices < last
+    lengths = np.bincount(owner[seen], minlength=count) + 1
+    indptr = np.concatenate(([0], np.cumsum(lengths))).astype(np.int32)
+    ends = indptr[1:] - 1
+    terms = np.ones(indptr[-1], bool)
+    terms[ends] = False
+    indices, values = np.full(indptr[-1], last, np.int32), np.empty(indptr[-1])
+    indices[terms], values[terms] = rows.indices[seen], rows.values[seen]
+    values[ends] = base
+    return Rows(indptr, indices, values)
+
+
+class Detail(NamedTuple):
+    """A score, and how far to trust it.
+
+    ``interval`` are the ends of what holds the true stars of four reviews in five; ``known`` is the share of the text's
+    ``tokens``, of which it has so many, that the vocabulary knows, 0–1: a score of unknown words says nothing.
+    """
+
+    score: float
+    interval: tuple[float, float]
+    known: float
+    tokens: int
+
+
+class Scorer:
+    """Scores Japanese reviews. Deterministic; not for use by two threads at once.
+
+    ``max_chars`` bounds the length of one text, in Unicode code points.
+    """
+
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        vectorizer: Vectorizer,
+        model: Model,
+        certainty: Certainty,
+        *,
+        max_chars: int = 10_000,
+    ) -> None:
+        self.max_chars = max_chars
+        self.tokenizer = tokenizer
+        self.vectorizer = vectorizer
+        self.model = model
+        self._certainty = certainty
+
+    def score(self, text: str) -> float:
+        """Return the stars of ``text``, 1–5. Raises ``TextError`` for a text that cannot be scored."""
+        self.check(text)
+        return self.model.predict_one(*self.vectorizer.transform_one(self._tokens(text)))
+
+    def detail(self, text: str) -> Detail:
+        """Return the stars of ``text`` with how sure they are. Raises ``TextError`` as ``score`` does."""
+        self.check(text)
+        tokens = self._tokens(text)
+        score = self.model.predict_one(*self.vectorizer.transform_one(tokens))
+        return self._with_detail(score, tokens)
+
+    def known_share(self, text: str) -> float:
+        """Return the share of the text's words, 0–1, that the vocabulary knows; 0 where there are none."""
+        return self.vectorizer.known_share(self._tokens(text))
+
+    def score_many(self, texts: Sequence[str]) -> list[float]:
+        """Return the stars of each text, equal to the last bit to what ``score`` returns for it.
+
+        Raises ``TextError`` with the ``index`` of the first text that cannot be scored, before any is.
+        """
+        self.check_all(texts)
+        if len(texts) == 1:
+            return [self.score(texts[0])]  # what a list costs pays from two texts on
+        stars: list[float] = self.model.predict(self.vectorizer.transform(map(self._tokens, texts))).tolist()
+        return stars
+
+    def detail_many(self, texts: Sequence[str]) -> list[Detail]:
+        """Return for each text what ``detail`` returns for it; raises as ``score_many`` does."""
+        self.check_all(texts)
+        if len(texts) == 1:
+            return [self.detail(texts[0])]
+        tokens = [self._tokens(text) for text in texts]
+        stars = self.model.predict(self.vectorizer.transform(tokens)).tolist()
+        return [self._with_detail(score, each) for score, each in zip(stars, tokens, strict=True)]
+
+    def interval(self, score: float) -> tuple[float, float]:
+        """Return the ends, 1–5, of what holds the true stars of four reviews in five that have this score."""
+        return self._certainty.interval(score)
+
+    def check(self, text: str) -> None:
+        """Raise ``TextError`` if ``text`` cannot be scored."""
+        text_rules.check(text, max_chars=self.max_chars)
+
+    def check_all(self, texts: Sequence[str]) -> None:
+        """Raise ``TextError`` with the ``index`` of the first text that cannot be scored."""
+        for index, text in enumerate(texts):
+            try:
+                self.check(text)
+            except TextError as error:
+                error.index = index
+                raise
+
+    def _tokens(self, text: str) -> list[str]:
+        return self.tokenizer(text_rules.normalise(text))
+
+    def _with_detail(self, score: float, tokens: Sequence[str]) -> Detail:
+        return Detail(score, self.interval(score), self.vectorizer.known_share(tokens), len(tokens))

@@ -1,0 +1,1 @@
+"""Watches the Deployment and its HorizontalPodAutoscaler during a run."""

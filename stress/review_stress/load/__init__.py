@@ -1,0 +1,1 @@
+"""Generates the load: profiles, request bodies, and the processes that send them."""

@@ -1,0 +1,1 @@
+"""Shows and writes results: live view, summary, JSON and HTML reports, merged reports."""

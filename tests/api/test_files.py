@@ -1,0 +1,519 @@
+"""Files over HTTP: each row comes back with its score, whatever else is wrong with the file."""
+
+import csv
+import gzip
+import io
+import json
+import select
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from review_scorer.scoring.bundle import load
+from review_scorer.tables.columns import Columns
+from review_scorer.tables.errors import FileError
+from review_scorer.tables.reader import DELIMITERS, Reader
+from review_scorer.tables.rows import LONGEST_ROW, Row
+from tests.support.running import Server, peak_memory, serving
+from tests.support.scraping import scrape
+
+PATH = "/api/1/files"
+ADDED = ["score", "interval_low", "interval_high", "error"]
+CSV = {"Content-Type": "text/csv"}
+TABLE = 'id,texts\r\n1,良い宿\r\n2,""\r\n3,"一行目、\n「二行目」と""引用""、最後,終"\r\n4,すぐ壊れた\r\n'
+TEXTS = ["良い宿", "", '一行目、\n「二行目」と"引用"、最後,終', "すぐ壊れた"]
+MILLION = "良" * 1_000_000
+
+
+def send(
+    server: Server, content: bytes | str, *, headers: dict[str, str] | None = None, **query: str
+) -> httpx.Response:
+    body = content.encode() if isinstance(content, str) else content
+    return server.client.post(PATH, content=body, headers=headers or {}, params=query)
+
+
+def rows_of(response: httpx.Response, *, encoding: str = "utf-8", delimiter: str = ",") -> list[dict[str, Any]]:
+    assert response.status_code == 200, response.text
+    return list(csv.DictReader(io.StringIO(response.content.decode(encoding), newline=""), delimiter=delimiter))
+
+
+def refused(response: httpx.Response) -> tuple[int, str]:
+    return response.status_code, response.json()["error"]["code"]
+
+
+@pytest.fixture(scope="module")
+def scores(tiny_bundle: Path) -> dict[str, float]:
+    texts = [text for text in TEXTS if text]
+    return dict(zip(texts, load(tiny_bundle).scorer.score_many(texts), strict=True))
+
+
+@pytest.fixture(scope="module")
+def brisk(tiny_bundle: Path) -> Iterator[Server]:
+    """A server of little patience and for small files, with one worker."""
+    settings = {"HEADER_SECONDS": "0.5", "BODY_SECONDS": "0.5", "ANSWER_SECONDS": "0.5", "MAX_FILE_BYTES": "1000000"}
+    with serving(tiny_bundle, WORKERS="1", **settings) as server:
+        yield server
+
+
+# What comes back.
+
+
+def test_each_row_comes_back_with_its_score_and_interval(server: Server, scores: dict[str, float]) -> None:
+    response = send(server, TABLE, headers=CSV)
+    rows = rows_of(response)
+    assert response.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert list(rows[0]) == ["id", "texts", *ADDED]
+    assert [row["id"] for row in rows] == ["1", "2", "3", "4"]
+    assert [row["texts"] for row in rows] == TEXTS
+    for row in rows:
+        if row["texts"]:
+            assert float(row["score"]) == pytest.approx(scores[row["texts"]], abs=1e-9, rel=0)
+            assert 1 <= float(row["interval_low"]) <= float(row["score"]) <= float(row["interval_high"]) <= 5
+            assert row["error"] == ""
+
+
+def test_a_score_of_a_file_is_the_score_of_a_single_review(server: Server) -> None:
+    answer = server.client.post("/api/1/scores", json={"texts": TEXTS[0], "detail": True}).json()
+    (row, *_) = rows_of(send(server, TABLE))
+    assert float(row["score"]) == pytest.approx(answer["score"], abs=1e-9, rel=0)
+    assert [float(row["interval_low"]), float(row["interval_high"])] == pytest.approx(answer["interval"], abs=1e-9)
+
+
+def test_a_bad_row_keeps_its_place_and_says_why(server: Server) -> None:
+    table = f"texts,x\n良い,1\n,2\n良い,3,4\n{MILLION},5\n良\0い,6\n7\n良い,8\n"
+    rows = rows_of(send(server, table, headers=CSV))
+    codes = [row["error"].partition(":")[0] for row in rows]
+    assert codes == ["", "text_empty", "row_cells", "text_too_long", "text_nul", "", ""]
+    assert rows[3]["texts"] == MILLION
+    assert "1,000,000 characters; at most 10,000" in rows[3]["error"]
+    for row, code in zip(rows, codes, strict=True):
+        assert bool(row["score"]) == (not code)
+
+
+def test_json_lines_come_back_with_all_their_members(server: Server) -> None:
+    lines = ['{"text": "良い", "n": {"a": [1, null]}, "x": "\\ud800"}', "[5]", "{", '{"text": 5}', '{"y": 1}', ""]
+    response = send(server, "\n".join(lines))
+    assert response.headers["Content-Type"] == "application/jsonl"
+    rows = [json.loads(line) for line in response.text.splitlines()]
+    assert {name: rows[0][name] for name in ("text", "n", "x")} == json.loads(lines[0])
+    assert rows[0]["error"] is None
+    assert [row["error"].partition(":")[0] for row in rows[1:]] == [
+        "row_not_json",
+        "row_not_json",
+        "text_type",
+        "text_column_missing",
+    ]
+    assert all(list(row)[-4:] == ADDED for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "delimiter"),
+    [
+        (TABLE.encode(), {"Content-Type": "application/x-www-form-urlencoded"}, ","),
+        (TABLE.replace(",", "\t").encode(), {"Content-Type": "text/tab-separated-values"}, "\t"),
+        ("id\ttexts\n1\t良い宿\n".encode(), {}, "\t"),
+        (gzip.compress(TABLE.encode()), {"Content-Type": "application/gzip"}, ","),
+        (gzip.compress(TABLE.encode()), {**CSV, "Content-Encoding": "gzip"}, ","),
+        (gzip.compress(TABLE[:30].encode()) + gzip.compress(TABLE[30:].encode()) + b"\0\0", {}, ","),
+        (b"\xef\xbb\xbf" + TABLE.encode(), CSV, ","),
+        (TABLE.replace("\r\n", "\r").encode(), CSV, ","),
+    ],
+    ids=["curl", "tsv", "tabs", "gzip", "encoded", "members", "marked", "old"],
+)
+def test_files_are_read_as_people_send_them(
+    server: Server, scores: dict[str, float], content: bytes, headers: dict[str, str], delimiter: str
+) -> None:
+    response = send(server, content, headers=headers)
+    first = rows_of(response, encoding="utf-8-sig", delimiter=delimiter)[0]
+    assert float(first["score"]) == pytest.approx(scores["良い宿"], abs=1e-9, rel=0)
+    assert response.content.startswith(b"\xef\xbb\xbf") == content.startswith(b"\xef\xbb\xbf")
+
+
+@pytest.mark.parametrize(
+    ("name", "media", "content"),
+    [
+        ("reviews.csv", "application/vnd.ms-excel", TABLE.encode()),
+        ("reviews.csv.gz", "application/gzip", gzip.compress(TABLE.encode())),
+        ("reviews.dat", "text/csv", TABLE.encode()),
+    ],
+)
+def test_the_first_file_of_a_form_is_scored(server: Server, name: str, media: str, content: bytes) -> None:
+    response = server.client.post(PATH, files={"upload": (name, content, media)}, data={"note": "先"})
+    assert [row["texts"] for row in rows_of(response)] == TEXTS
+
+
+def test_a_media_type_may_be_written_in_capitals(server: Server) -> None:
+    response = send(server, TABLE, headers={"Content-Type": "Text/CSV; Charset=UTF-8"})
+    assert [row["texts"] for row in rows_of(response)] == TEXTS
+
+
+def test_what_comes_back_is_json_though_numbers_of_the_file_are_none(server: Server) -> None:
+    response = send(server, '{"texts": "良い", "x": [1e999, NaN, 1.5]}\n{"texts": "良い", "x": "\\ud800"}\n')
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is not JSON")
+
+    rows = [json.loads(line, parse_constant=refuse) for line in response.text.splitlines()]
+    assert [row["x"] for row in rows] == [[None, None, 1.5], "\ud800"]
+
+
+def test_a_file_in_shift_jis_comes_back_in_shift_jis(server: Server) -> None:
+    content = TABLE.encode("cp932")
+    for response in (
+        send(server, content, headers={"Content-Type": "text/csv; charset=Shift_JIS"}),
+        send(server, content, charset="cp932"),
+    ):
+        assert response.headers["Content-Type"] == "text/csv; charset=shift_jis"
+        assert [row["texts"] for row in rows_of(response, encoding="cp932")] == TEXTS
+
+
+@pytest.mark.parametrize("name", ["texts", "Review", " 本文 ", "ＴＥＸＴ"])
+def test_the_text_is_found_by_its_usual_names(server: Server, name: str) -> None:
+    assert rows_of(send(server, f"id,{name}\n1,良い\n"))[0]["score"]
+
+
+def test_a_column_without_a_name_is_not_the_text(server: Server, scores: dict[str, float]) -> None:
+    (row,) = rows_of(send(server, ",texts\r\n0,良い宿\r\n", headers=CSV))
+    assert float(row["score"]) == scores["良い宿"]
+
+
+def test_the_text_is_found_by_the_name_that_is_asked_for(server: Server) -> None:
+    rows = rows_of(send(server, "texts,言葉\n,良い\n", text="言葉"))
+    assert rows[0]["score"]
+
+
+def test_a_column_that_is_called_score_already_is_not_overwritten(server: Server) -> None:
+    table = "texts,score\n良い,4\n"
+    assert refused(send(server, table)) == (400, "column_taken")
+    (row,) = rows_of(send(server, table, prefix="predicted_"))
+    assert row["score"] == "4"
+    assert float(row["predicted_score"]) > 1
+
+
+def test_a_file_without_rows_is_a_header_with_more_columns(server: Server) -> None:
+    assert send(server, "id,texts\n").text == "id,texts,score,interval_low,interval_high,error\r\n"
+
+
+# What is wrong with the whole file.
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "answer", "words"),
+    [
+        (b"", CSV, (400, "file_empty"), "the file is empty"),
+        (b"\n\n", {}, (400, "file_empty"), "the file is empty"),
+        (b"id,stars\n1,5\n", CSV, (400, "text_column_missing"), "it has id, stars"),
+        (TABLE.encode("cp932"), CSV, (400, "file_encoding"), "byte 13 of the file is not utf-8"),
+        (gzip.compress(TABLE.encode())[:12], CSV, (400, "file_gzip"), "cut off"),
+        (b"\x1f\x8b" + b"x" * 50, CSV, (400, "file_gzip"), "damaged"),
+        (b"%PDF", {"Content-Type": "application/pdf"}, (415, "file_type"), "text/csv"),
+        (TABLE.encode(), {"Content-Type": "text/csv; charset=klingon"}, (415, "charset_unknown"), "'klingon'"),
+        (b"--x\r\n", {"Content-Type": "multipart/form-data; boundary=x"}, (400, "form_invalid"), "damaged"),
+        (b"x", {"Content-Type": "multipart/form-data"}, (400, "form_invalid"), "damaged"),
+        (
+            "--x\r\nContent-Disposition: form-data; name=file; filename=レビュー.csv\r\n\r\n".encode("cp932"),
+            {"Content-Type": "multipart/form-data; boundary=x"},
+            (400, "form_invalid"),
+            "not UTF-8",
+        ),
+        (b"--x--\r\n", {"Content-Type": "multipart/form-data; boundary=x"}, (400, "form_invalid"), "no file"),
+        (b'texts\n"' + b"x" * (LONGEST_ROW + 1), CSV, (413, "row_too_long"), "quote"),
+        (b'{"texts": "' + b"x" * (LONGEST_ROW + 1), {}, (413, "row_too_long"), "a line of its own"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused_with_a_reason(
+    server: Server, content: bytes, headers: dict[str, str], answer: tuple[int, str], words: str
+) -> None:
+    response = send(server, content, headers=headers)
+    assert refused(response) == answer
+    assert words in response.json()["error"]["reason"]
+
+
+@pytest.mark.parametrize("size", [50, 50_000])
+@pytest.mark.parametrize("fault", ["file_gzip", "file_encoding", "row_too_long", "form_invalid", "row_unclosed"])
+def test_what_goes_wrong_after_the_first_rows_is_said_in_the_last_line(server: Server, fault: str, size: int) -> None:
+    table = "texts\n" + "良い宿\n" * size
+    headers = dict(CSV)
+    match fault:
+        case "file_gzip":
+            content = gzip.compress(table.encode(), 0)[:-20]
+        case "file_encoding":
+            content = table.encode() + ("すぐ壊れた\n" * size).encode("cp932")
+        case "row_too_long":
+            content = (table + '"' + "x" * (LONGEST_ROW + 1)).encode()
+        case "row_unclosed":
+            content = (table + '"すぐ壊れた\n良い\n').encode()
+        case _:
+            headers["Content-Type"] = "multipart/form-data; boundary=x"
+            content = b'--x\r\nContent-Disposition: form-data; name="file"\r\n\r\n' + table.encode()
+    *rows, last = rows_of(send(server, content, headers=headers))
+    assert len(rows) >= size - 10
+    assert all(row["score"] and not row["error"] for row in rows)
+    assert last["score"] == ""
+    assert last["error"].startswith(f"{fault}: ")
+
+
+def test_the_last_line_of_json_lines_is_an_object_with_an_error(server: Server) -> None:
+    content = gzip.compress(('{"text": "良い"}\n' * 500).encode(), 0)[:-100]
+    *rows, last = [json.loads(line) for line in send(server, content).text.splitlines()]
+    assert len(rows) > 400
+    assert last == {"error": last["error"]}
+    assert last["error"].startswith("file_gzip: ")
+
+
+def test_what_inflates_beyond_the_limit_is_stopped_there(brisk: Server) -> None:
+    bomb = gzip.compress("texts\n良い\n".encode() + b" " * 50_000_000)
+    assert len(bomb) < 100_000
+    (first, last) = rows_of(send(brisk, bomb))
+    assert first["score"]
+    assert last["error"].startswith(("file_too_large: the file has over 1,000,000 bytes", "row_too_long: "))
+
+
+def test_a_file_over_the_limit_is_refused_before_it_is_read(brisk: Server) -> None:
+    assert refused(send(brisk, "texts\n" + "良い\n" * 200_000)) == (413, "file_too_large")
+
+
+def test_a_file_of_unsaid_length_is_stopped_at_the_limit(brisk: Server) -> None:
+    pieces = (("texts\n" if not number else f"{'良' * 1_000}\n" * 30).encode() for number in range(13))
+    response = brisk.client.post(PATH, content=pieces)
+    *_, last = rows_of(response)
+    assert last["error"].startswith("file_too_large: ")
+
+
+# As it streams.
+
+
+def head(length: int) -> bytes:
+    return f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\nContent-Length: {length}\r\n\r\n".encode()
+
+
+def read_all(connection: socket.socket) -> bytes:
+    received = b""
+    with suppress(ConnectionResetError):
+        while piece := connection.recv(1_048_576):
+            received += piece
+    return received
+
+
+def send_for_ever(connection: socket.socket, request: bytes) -> None:
+    while True:
+        connection.sendall(request)
+
+
+def test_the_first_rows_come_back_before_the_last_are_sent(server: Server) -> None:
+    with closing(socket.create_connection(server.address, timeout=10)) as connection:
+        first, rest = "texts\r\n良い\r\nもう一つ\r\n".encode(), "最後\r\n".encode()
+        connection.sendall(head(len(first) + len(rest)) + first)
+        answer = b""
+        while b"\xe4\xb8\x80\xe3\x81\xa4," not in answer:
+            answer += connection.recv(65_536)
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        connection.sendall(rest)
+        assert "最後,".encode() in read_all(connection)
+
+
+def test_an_upload_that_stalls_ends_with_a_line_that_says_so(brisk: Server) -> None:
+    with closing(socket.create_connection(brisk.address, timeout=10)) as connection:
+        started = time.monotonic()
+        connection.sendall(head(100_000) + "texts\r\n良い\r\n".encode())
+        answer = read_all(connection)
+        assert 0.3 < time.monotonic() - started < 3
+        assert b"body_timeout: the body brought less than 65,536 bytes in 0.5 s" in answer
+        assert answer.endswith(b"0\r\n\r\n")
+
+
+def test_an_upload_that_drips_is_cut_off_too(brisk: Server) -> None:
+    with ExitStack() as stack:
+        dripping = {stack.enter_context(socket.create_connection(brisk.address, timeout=10)): b"" for _ in range(4)}
+        for connection in dripping:
+            connection.sendall(head(100_000) + "texts\r\n良い\r\n".encode())
+        started = time.monotonic()
+        open_ones = list(dripping)
+        while open_ones:
+            assert time.monotonic() - started < 5
+            time.sleep(0.05)
+            for connection in select.select(open_ones, [], [], 0)[0]:
+                piece = connection.recv(9_999)
+                dripping[connection] += piece
+                if not piece:
+                    open_ones.remove(connection)
+            for connection in open_ones:
+                with suppress(BrokenPipeError, ConnectionResetError):
+                    connection.sendall(b"x\n")
+    for answer in dripping.values():
+        assert b"body_timeout" in answer
+
+
+def test_an_upload_that_moves_may_take_longer_than_the_deadlines(brisk: Server) -> None:
+    piece = ("良い" + "宿" * 500 + "\r\n").encode() * 44
+    assert len(piece) > 65_536
+    with closing(socket.create_connection(brisk.address, timeout=10)) as connection:
+        start = b"texts\r\n"
+        connection.sendall(head(len(start) + 8 * len(piece)) + start)
+        # Together more than the half second that each piece has; a busy machine may pause for most of that in between.
+        for _ in range(8):
+            time.sleep(0.08)
+            connection.sendall(piece)
+        answer = read_all(connection)
+        assert answer.count("良い".encode()) == 8 * 44
+        assert b"body_timeout" not in answer
+
+
+def test_who_never_reads_the_answer_is_cut_off(brisk: Server) -> None:
+    with closing(socket.socket()) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        connection.settimeout(10)
+        connection.connect(brisk.address)
+        body = ("texts\r\n" + "良い\r\n" * 100_000).encode()
+        started = time.monotonic()
+        # Nothing is read, so in the end nothing more can be sent; were it never cut off, sending would time out.
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):
+            send_for_ever(connection, head(len(body)) + body)
+        assert time.monotonic() - started < 9
+
+
+def test_a_client_that_goes_away_leaves_a_place_for_the_next(brisk: Server) -> None:
+    for _ in range(8):
+        with closing(socket.create_connection(brisk.address, timeout=10)) as connection:
+            connection.sendall(head(900_000) + "texts\r\n良い\r\n".encode() * 100)
+    deadline = time.monotonic() + 5
+    while send(brisk, TABLE).status_code != 200:
+        assert time.monotonic() < deadline
+
+
+@pytest.mark.parametrize(
+    ("missing", "behind"),
+    [(0, b""), (10, b""), (0, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")],
+    ids=["whole", "in part", "with a request behind it"],
+)
+def test_nothing_is_scored_for_a_client_that_went_away(server: Server, missing: int, behind: bytes) -> None:
+    body = gzip.compress(b"texts\n" + b"a good\n" * 3_000_000)
+    with closing(socket.create_connection(server.address, timeout=10)) as connection:
+        connection.sendall(head(len(body)) + body[: len(body) - missing] + behind)
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 200 ")
+    deadline = time.monotonic() + 5
+    while scrape(server)["scorer_in_flight"] > 1:  # that of asking
+        assert time.monotonic() < deadline
+
+
+def test_of_too_many_files_at_a_time_the_last_is_told_to_come_back(tiny_bundle: Path) -> None:
+    with serving(tiny_bundle, WORKERS="1", BODY_SECONDS="20") as server:
+        held = [socket.create_connection(server.address, timeout=10) for _ in range(4)]
+        for connection in held:
+            connection.sendall(head(900_000) + "texts\r\n良い\r\n".encode())
+            assert connection.recv(65_536).startswith(b"HTTP/1.1 200 ")
+        response = send(server, TABLE)
+        assert refused(response) == (503, "overloaded")
+        assert response.headers["Retry-After"] == "1"
+        assert scrape(server)["scorer_shed_total"] == 1
+        assert server.client.post("/api/1/scores", json={"texts": "良い"}).status_code == 200
+        for connection in held:
+            connection.close()
+
+
+def test_a_file_of_200_megabytes_grows_the_worker_by_no_more_than_64(tiny_bundle: Path) -> None:
+    """Full of empty texts for the most part: reading and writing is what could hold memory, and this is quick."""
+    block = (",".join(["x" * 1_000] * 20) + ",\r\n").encode() * 50 + (",".join(["y"] * 20) + ",良い\r\n").encode()
+    names = ",".join(f"c{number}" for number in range(20)).encode() + b",texts\r\n"
+    count = 200_000_000 // len(block)
+    with serving(tiny_bundle, WORKERS="1") as server:
+        send(server, TABLE)
+        (worker,) = server.workers()
+        before = peak_memory(worker)
+        with closing(socket.create_connection(server.address, timeout=60)) as connection:
+
+            def upload() -> None:
+                connection.sendall(head(len(names) + count * len(block)) + names)
+                for _ in range(count):
+                    connection.sendall(block)
+
+            sender = threading.Thread(target=upload)
+            sender.start()
+            size, lines, tail = 0, 0, b""
+            while piece := connection.recv(1_048_576):
+                size += len(piece)
+                lines += piece.count(b"\r\n")
+                tail = (tail + piece)[-100:]
+            sender.join()
+        assert size > 200_000_000
+        assert lines > 51 * count
+        assert tail.endswith(b"0\r\n\r\n")
+        assert peak_memory(worker) - before < 64 * 2**20
+
+
+# However it arrives.
+
+
+@pytest.mark.parametrize("size", [1, 7, 64, 1_000_000])
+@pytest.mark.parametrize("kind", ["csv", "gzip", "jsonl"])
+def test_rows_do_not_depend_on_the_pieces_they_come_in(kind: str, size: int) -> None:
+    lines = [json.dumps({"texts": text}, ensure_ascii=False) for text in TEXTS]
+    content = {"csv": TABLE, "gzip": TABLE, "jsonl": "\r\n".join(lines)}[kind].encode()
+    content = gzip.compress(content) if kind == "gzip" else content
+    reader = Reader(Columns(), most=10_000)
+    rows = [row for at in range(0, len(content), size) for row in reader.feed(content[at : at + size])]
+    rows += reader.end()
+    assert [row.text for row in rows] == TEXTS
+    assert [row.number for row in rows] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 1_000])
+def test_lines_may_end_as_they_did_on_old_macs(size: int) -> None:
+    assert [row.values for row in read_by(size, b"texts,b\ra,1\rb,2")] == [["a", "1"], ["b", "2"]]
+
+
+@pytest.mark.parametrize("size", [1, 3, 1_000])
+@pytest.mark.parametrize("kind", ["csv", "tsv"])
+@pytest.mark.parametrize("row", ['a,"b\nc', '"a"x,"b\nc', '"a"x,"'])
+def test_a_quote_that_is_never_closed_is_said_of_its_row(row: str, kind: str, size: int) -> None:
+    content = f"texts,b\nw,x\n{row}".replace(",", DELIMITERS[kind]).encode()
+    errors = [row.error.partition(":")[0] for row in read_by(size, content, kind=kind)]
+    assert errors == ["", "row_unclosed"]
+
+
+@pytest.mark.parametrize("size", [1, 2, 1_000])
+def test_only_what_stands_at_the_very_head_is_a_byte_order_mark(size: int) -> None:
+    assert [row.names for row in read_by(size, "a\ufeff,texts\n1,良い\n".encode())] == [["a\ufeff", "texts"]]
+
+
+@pytest.mark.parametrize("ending", ["", "\n", "\r\n"])
+def test_a_quote_that_is_closed_at_the_very_end_is_no_fault(ending: str) -> None:
+    content = f'texts\n"a\n""b"""{ending}'.encode()
+    assert [(row.text, row.error) for row in read_by(3, content)] == [('a\n"b"', "")]
+
+
+def test_a_tsv_whose_first_column_has_no_name_is_known_as_one() -> None:
+    assert [row.text for row in read_by(1_000, "\ttexts\n0\t良い\n".encode())] == ["良い"]
+
+
+def test_a_long_quoted_cell_of_many_lines_is_read_in_reasonable_time() -> None:
+    cell = "行\n" * 900_000
+    content = f'texts\n"{cell}"\n良い\n'.encode()
+    reader = Reader(Columns(), most=10_000_000)
+    started = time.monotonic()
+    rows = [row for at in range(0, len(content), 32_768) for row in reader.feed(content[at : at + 32_768])]
+    rows += reader.end()
+    assert [len(row.text) for row in rows] == [len(cell), 2]
+    assert time.monotonic() - started < 10
+
+
+def read_by(size: int, content: bytes, *, kind: str = "") -> list[Row]:
+    """Read a file that comes in pieces of ``size`` bytes."""
+    reader = Reader(Columns(), kind=kind, most=10_000_000)
+    rows = [row for at in range(0, len(content), size) for row in reader.feed(content[at : at + size])]
+    return [*rows, *reader.end()]
+
+
+def test_a_fault_comes_after_the_rows_before_it() -> None:
+    reader = Reader(Columns(), most=10_000)
+    rows = reader.feed("texts\n良い\n".encode() + b"ab\xff")
+    assert next(rows).text == "良い"
+    with pytest.raises(FileError, match="byte 16 "):
+        next(rows)

@@ -1,0 +1,209 @@
+"""A second bundle scores along, and no answer waits for it."""
+
+import asyncio
+import json
+import shutil
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from review_scorer.capacity.queue import Turns
+from review_scorer.prediction_log.prediction_ids import Prediction, new_id
+from review_scorer.prediction_log.shadow import Shadow
+from review_scorer.scoring.bundle import load
+from review_scorer.scoring.scorer import Scorer
+from tests.support.crowd import crowd
+from tests.support.redis_server import RedisServer, redis_server
+from tests.support.running import free_port, gunicorn, serving, wait_for_workers
+from tests.support.scraping import scrape, wait_for_refusal
+
+SCORES = "/api/1/scores"
+TEXTS = ["部屋は狭いけれど朝食が美味しかった。", "良い宿", "とても悪い"]
+SINGLE = json.dumps({"texts": TEXTS[0]}).encode()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[RedisServer]:
+    """A Redis with nothing in it."""
+    (tmp_path / "redis").mkdir()
+    with redis_server(tmp_path / "redis") as server:
+        yield server
+
+
+def shifted(bundle: Path, copy: Path, by: float) -> Path:
+    """A copy of the bundle whose linear base gives so many stars more."""
+    shutil.copytree(bundle, copy)
+    scorer = load(copy).scorer
+    scorer.model.intercept += by
+    manifest = json.loads((copy / "manifest.json").read_text())
+    manifest["intercept"] += by
+    manifest["probe"]["score"] = scorer.score(manifest["probe"]["text"])
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    return copy
+
+
+@pytest.fixture
+def other(tiny_bundle: Path, tmp_path: Path) -> Path:
+    """Another bundle than the one that answers."""
+    return shifted(tiny_bundle, tmp_path / "other", 0.5)
+
+
+def shadows(store: RedisServer, count: int) -> dict[str, float]:
+    """What the second bundle gave each prediction, of ``count`` that are recorded."""
+    return {entry["id"]: float(entry["shadow"]) for entry in store.wait_for(count) if "shadow" in entry}
+
+
+def test_both_scores_are_recorded_and_the_first_bundle_answers(
+    store: RedisServer, tiny_bundle: Path, other: Path
+) -> None:
+    with serving(tiny_bundle, REDIS_URL=store.url, SHADOW_BUNDLE=str(other), SHADOW_SHARE="1") as server:
+        answer = server.client.post(SCORES, json={"texts": TEXTS})
+        recorded = shadows(store, 3)
+        facts = server.client.get("/version").json()
+        seen = scrape(server)
+    assert answer.json()["scores"] == load(tiny_bundle).scorer.score_many(TEXTS)
+    assert list(recorded.values()) == load(other).scorer.score_many(TEXTS) != answer.json()["scores"]
+    (bundles,) = {(entry["bundle"], entry["shadow_bundle"]) for entry in store.entries()}
+    assert bundles == (load(tiny_bundle).digest[:12], load(other).digest[:12])
+    assert (seen["scorer_shadow_scored_total"], seen["scorer_shadow_dropped_total"]) == (3, 0)
+    assert facts["shadow"]["digest"] == load(other).digest
+
+
+def test_a_share_of_the_predictions_is_chosen_and_all_are_recorded(
+    store: RedisServer, tiny_bundle: Path, other: Path
+) -> None:
+    with serving(tiny_bundle, REDIS_URL=store.url, SHADOW_BUNDLE=str(other), SHADOW_SHARE="0.25") as server:
+        for _ in range(20):
+            server.client.post(SCORES, json={"texts": TEXTS[1:2] * 50})
+            time.sleep(0.02)
+        chosen = len(shadows(store, 1_000))
+    # Of a thousand, 250 on average; fewer than 150 or more than 350 once in 10¹² runs.
+    assert 150 < chosen < 350
+    assert len({entry["id"] for entry in store.entries()}) == 1_000
+
+
+def test_a_hup_takes_up_another_shadow_and_a_broken_one_is_refused_by_name(
+    store: RedisServer, tiny_bundle: Path, other: Path
+) -> None:
+    settings = {"REDIS_URL": store.url, "SHADOW_BUNDLE": str(other), "SHADOW_SHARE": "1", "LOG": "off"}
+    with serving(tiny_bundle, **settings) as server:
+        with crowd(server, [SINGLE], clients=2) as met:
+            old = wait_for_workers(server)
+            shutil.rmtree(other)
+            third = shifted(tiny_bundle, other, -0.5)
+            server.process.send_signal(signal.SIGHUP)
+            now = wait_for_workers(server, without=old)
+            (third / "booster.txt").write_text("tree")
+            server.process.send_signal(signal.SIGHUP)
+            wait_for_refusal(server)
+            assert wait_for_workers(server) == now
+        server.client.close()
+        server.process.terminate()
+        output = server.process.communicate(timeout=30)[0]
+    assert met.failures == []
+    assert set(met.answers) == {200}
+    assert len({entry["shadow_bundle"] for entry in store.entries() if "shadow" in entry}) == 2
+    assert {entry["id"] for entry in store.entries()} == set(met.ids)
+    assert f"{other / 'booster.txt'} is not the file that was trained" in output
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"SHADOW_BUNDLE": "build/other"}, "SCORER_SHADOW_BUNDLE: nothing is recorded without SCORER_REDIS_URL"),
+        ({"SHADOW_BUNDLE": "/nowhere", "REDIS_URL": "redis://127.0.0.1:1"}, "no bundle at /nowhere"),
+    ],
+)
+def test_a_shadow_that_cannot_be_stops_the_start_in_one_line(
+    tiny_bundle: Path, settings: dict[str, str], said: str
+) -> None:
+    process = gunicorn(tiny_bundle, PORT=str(free_port()), **settings)
+    output = process.communicate(timeout=20)[0]
+    assert process.returncode != 0
+    (line,) = [line for line in output.splitlines() if "[INFO]" not in line]
+    assert line.startswith("review-scorer: ")
+    assert said in line
+
+
+@pytest.fixture(scope="module")
+def scorer(tiny_bundle: Path) -> Scorer:
+    return load(tiny_bundle).scorer
+
+
+class Watched:
+    """A scorer that notes how many waited for their turn each time."""
+
+    def __init__(self, scorer: Scorer, turns: Turns) -> None:
+        self.waiting: list[int] = []
+        self._scorer = scorer
+        self._turns = turns
+
+    def score(self, text: str) -> float:
+        self.waiting.append(self._turns.waiting)
+        return self._scorer.score(text)
+
+
+def predictions(count: int) -> list[Prediction]:
+    return [Prediction(new_id(), "良い宿", 4.0) for _ in range(count)]
+
+
+def run(shadow: Shadow, turns: Turns, *, add: int, busy_seconds: float, then_seconds: float = 0.3) -> None:
+    """Add predictions while every turn is taken for so long, and wait a little."""
+
+    def compute(texts: Sequence[str]) -> Sequence[str]:
+        time.sleep(0.005)
+        return texts
+
+    async def scene() -> None:
+        await shadow.process_startup({}, {})
+        shadow.add(predictions(add))
+        until = time.monotonic() + busy_seconds
+        waiting: list[asyncio.Task[object]] = []
+        while time.monotonic() < until:
+            waiting = [each for each in waiting if not each.done()]
+            waiting += [asyncio.create_task(turns.take(compute, ["良い"], at_once=1)) for _ in range(8 - len(waiting))]
+            await asyncio.sleep(0)
+        await asyncio.gather(*waiting)
+        await asyncio.sleep(then_seconds)
+        await shadow.process_shutdown({}, {})
+
+    asyncio.run(scene())
+
+
+def test_the_shadow_scores_only_while_nobody_waits_for_a_turn(scorer: Scorer) -> None:
+    turns = Turns(patience=60)
+    kept: list[Prediction] = []
+    watched = Watched(scorer, turns)
+    shadow = Shadow(watched, turns, share=1, keep=kept.extend)  # type: ignore[arg-type]
+    run(shadow, turns, add=20, busy_seconds=0.3)
+    assert watched.waiting == [0] * 20
+    assert [each.shadow for each in kept] == [scorer.score("良い宿")] * 20
+    assert (shadow.scored, shadow.dropped) == (20, 0)
+
+
+def test_a_service_that_stays_busy_records_without_the_shadow(scorer: Scorer) -> None:
+    turns = Turns(patience=60)
+    kept: list[Prediction] = []
+    shadow = Shadow(scorer, turns, share=1, keep=kept.extend)
+    run(shadow, turns, add=300, busy_seconds=1.2)
+    assert len(kept) == 300
+    assert {each.shadow for each in kept} == {None}
+    assert (shadow.scored, shadow.dropped) == (0, 300)
+
+
+def test_a_shadow_that_fails_rests_and_costs_nothing_but_its_own_scores(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken:
+        def score(self, _text: str) -> float:
+            raise ZeroDivisionError
+
+    turns = Turns(patience=60)
+    kept: list[Prediction] = []
+    shadow = Shadow(Broken(), turns, share=1, keep=kept.extend)  # type: ignore[arg-type]
+    run(shadow, turns, add=3, busy_seconds=0)
+    shadow.add(predictions(1))
+    assert len(kept) == 4
+    assert {each.shadow for each in kept} == {None}
+    assert "the shadow failed and rests" in caplog.text

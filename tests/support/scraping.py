@@ -1,0 +1,26 @@
+"""What a running service exposes for Prometheus."""
+
+import time
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.support.running import Server
+
+
+def scrape(server: Server) -> dict[str, float]:
+    """The samples as ``name{label=value}``, labels in order of their names."""
+    samples = {}
+    for family in text_string_to_metric_families(httpx.get(f"{server.url}/metrics").text):
+        for sample in family.samples:
+            labels = ",".join(f"{name}={value}" for name, value in sorted(sample.labels.items()))
+            samples[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
+    return samples
+
+
+def wait_for_refusal(server: Server, *, seconds: float = 20) -> None:
+    """Wait until a bundle was refused on HUP, however busy this machine is."""
+    deadline = time.monotonic() + seconds
+    while not scrape(server).get("scorer_bundle_refusals_total"):
+        assert time.monotonic() < deadline, "no bundle was refused in time"
+        time.sleep(0.05)

@@ -1,0 +1,47 @@
+"""The benchmark of growth, on little: each way is measured, on the same files, and drawn as it was measured."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tools.bench import scale, synthetic
+from tools.bench.process_tree import Cost
+
+
+def test_each_way_scores_the_same_files_and_the_report_holds_them_all(
+    tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(scale, "ROOT", tmp_path)
+    out = tmp_path / "scale.json"
+    options = ["--rows", "400", "--only", "score", "--bundle", str(tiny_bundle), "--out", str(out)]
+    for ways in (["one"], ["two", "dask-two"]):
+        assert scale.main([*options, "--ways", *ways]) == 0
+    assert len(list((tmp_path / "build" / "synthetic-400").iterdir())) == scale.FILES
+    runs = json.loads(out.read_text())["runs"]
+    assert [run["way"] for run in runs] == ["one", "two", "dask-two"], "an earlier report's other ways stay"
+    for run in runs:
+        assert run["peak"] >= run["peak_anonymous"] > 20
+        assert 0 < run["steps"]["score"] < run["seconds"]
+        assert run["rows_a_second"]["score"] == pytest.approx(400 / run["steps"]["score"], rel=0.01)
+    drawn = [float(value) for value in re.findall(r'data-value="([^"]+)"', out.with_suffix(".html").read_text())]
+    assert drawn == pytest.approx([run[measure] for measure in ("seconds", "peak") for run in runs], rel=1e-4)
+    assert "| score | 400 | dask-two |" in capsys.readouterr().out
+
+
+def test_the_speed_up_is_told_for_each_step_of_both() -> None:
+    cost = Cost(1, 1, 1)
+    runs = [
+        scale.Run(10, "dask-one", "train", cost, {"tokenise": 3.0, "base": 1.0}),
+        scale.Run(10, "dask-two", "train", cost, {"tokenise": 1.5}),
+        scale.Run(10, "one", "train", cost, {"tokenise": 3.0}),
+    ]
+    assert scale.speedups(runs) == ["dask-two / dask-one: tokenise 2.00"]
+
+
+def test_the_same_seed_makes_up_the_same_reviews_of_about_120_characters() -> None:
+    made = list(synthetic.reviews(500, seed=4))
+    assert made == list(synthetic.reviews(500, seed=4))
+    assert made != list(synthetic.reviews(500, seed=5))
+    assert 120 <= sum(len(text) for _, text, _ in made) / 500 < 135

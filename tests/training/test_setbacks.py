@@ -1,0 +1,209 @@
+"""Whatever hinders training is told in one line, and costs none of the steps that were finished."""
+
+import errno
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+
+import fsspec
+import pytest
+from fsspec import AbstractFileSystem
+
+from review_scorer.scoring import bundle
+from review_training.corpus.sources import stamp
+from review_training.evaluation import cross_validation
+from review_training.evaluation.cross_validation import Validated
+from review_training.runs import train
+from review_training.runs.workdir import UnfinishedError
+from tests.support.running import ROOT
+
+QUICK = ["--no-prior", "--no-original"]
+
+
+@contextmanager
+def files_no_larger_than(most: int) -> Iterator[None]:
+    """Let the system refuse to write more into a file, as a full disk does."""
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, usual[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+
+
+def options_for(corpus: Path, path: Path, *more: str) -> list[str]:
+    return ["--corpus", str(corpus), "--bundle", str(path), *QUICK, "--validation", "part", *more]
+
+
+def last_line(capsys: pytest.CaptureFixture[str]) -> str:
+    return capsys.readouterr().err.splitlines()[-1]
+
+
+def names(directory: Path) -> list[str]:
+    return sorted(each.name for each in directory.iterdir())
+
+
+def test_a_second_training_of_the_same_bundle_does_not_disturb_the_first(
+    tiny_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real, statuses = train.fit_and_validate, []
+
+    def train_meanwhile(*arguments: object) -> Validated:
+        for more in ([], ["--seed", "2"], ["--work", str(tmp_path / "work")]):
+            statuses.append(train.main(options_for(tiny_corpus, tmp_path / "bundle", *more)))
+            assert "another training" in last_line(capsys)
+        return real(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(train, "fit_and_validate", train_meanwhile)
+    assert train.main(options_for(tiny_corpus, tmp_path / "bundle")) == 0
+    assert statuses == [1, 1, 1]
+    assert names(tmp_path) == ["bundle"]
+
+
+def test_a_training_that_was_killed_keeps_nobody_away(tiny_corpus: Path, tmp_path: Path) -> None:
+    (tmp_path / ".bundle.lock").touch()
+    assert train.main(options_for(tiny_corpus, tmp_path / "bundle")) == 0
+    assert names(tmp_path) == ["bundle"]
+
+
+def test_a_full_disk_ends_training_in_one_line_and_it_goes_on_when_there_is_room(
+    tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with files_no_larger_than(50_000):
+        assert train.main(options_for(tiny_corpus, tmp_path / "bundle")) == 1
+    assert os.strerror(errno.EFBIG) in last_line(capsys)
+    (work,) = tmp_path.iterdir()
+    assert not [file for file in work.rglob("*") if file.name.startswith(".")]  # nothing half-written
+    assert train.main(options_for(tiny_corpus, tmp_path / "bundle")) == 0
+    assert "going on from the steps that are finished" in capsys.readouterr().err
+    assert names(tmp_path) == ["bundle"]
+
+
+def test_a_bundle_that_does_not_fit_on_the_disk_costs_no_step(
+    tiny_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = bundle.write
+
+    def write(*arguments: object, **options: object) -> None:
+        with files_no_larger_than(10_000):
+            real(*arguments, **options)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "write", write)
+        assert train.main(options_for(tiny_corpus, tmp_path / "bundle")) == 1
+    assert last_line(capsys) == f"train.py: cannot write the bundle {tmp_path / 'bundle'}: {os.strerror(errno.EFBIG)}"
+    (work,) = tmp_path.iterdir()  # and no half of a bundle
+    assert (work / "whole" / "booster.done").exists()
+    assert train.main(options_for(tiny_corpus, tmp_path / "bundle")) == 0
+    assert names(tmp_path) == ["bundle"]
+
+
+def test_a_killed_process_ends_training_in_one_line_and_the_finished_steps_are_kept(
+    tiny_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cross_validation, "_fit_whole", partial(os._exit, 1))
+    assert train.main(["--corpus", str(tiny_corpus), "--bundle", str(tmp_path / "bundle"), *QUICK]) == 1
+    assert last_line(capsys) == "train.py: one of its processes was killed, most likely for want of memory"
+    (work,) = tmp_path.iterdir()
+    assert (work / "words.done").exists()
+
+
+def test_an_interrupt_ends_training_in_one_line_with_all_its_processes_and_it_goes_on(
+    tiny_corpus: Path, tmp_path: Path
+) -> None:
+    options = options_for(tiny_corpus, tmp_path / "bundle", "--validation", "folds", "--shard", "100")
+    command = [sys.executable, str(ROOT / "train-corpus" / "train.py"), *options]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True)
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob(".bundle.work-*/*tokens.done")):  # its processes are at work
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert b"Traceback" not in said
+    assert b"finished steps are kept in" in said.splitlines()[-1]
+    with suppress(ProcessLookupError):
+        while True:
+            os.killpg(process.pid, 0)
+            assert time.monotonic() < deadline, "a process is left over"
+            time.sleep(0.05)
+    again = subprocess.run(command, capture_output=True, timeout=60, check=True)
+    assert again.stderr.startswith(b"going on from the steps that are finished")
+
+
+def test_training_does_not_go_on_with_the_words_of_a_dictionary_that_was_replaced(
+    tiny_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(*_: object) -> Validated:
+        raise UnfinishedError("stopped")
+
+    words = tmp_path / "words.dic"
+    monkeypatch.setattr("tokenising.Tokenizer", lambda *_, **__: str.split)  # what it holds does not matter here
+    monkeypatch.setattr(train, "fit_and_validate", stop)
+    options = options_for(tiny_corpus, tmp_path / "bundle", "--user-dictionary", str(words))
+    for content, goes_on in (("one", False), ("one", True), ("another", False)):
+        if not goes_on:
+            words.write_text(content)
+        assert train.main(options) == 1
+        assert ("going on" in capsys.readouterr().err) is goes_on
+
+
+@pytest.mark.parametrize("key", ["etag", "ETag", "mtime", "LastModified"])
+def test_an_object_that_was_replaced_by_one_of_the_same_size_is_another(key: str) -> None:
+    class Bucket(AbstractFileSystem):  # type: ignore[misc]
+        protocol = "bucket"
+        state = "first"
+
+        def info(self, path: str, **_: object) -> dict[str, object]:
+            return {"name": path, "size": 9, "type": "file", key: self.state}
+
+    fsspec.register_implementation("bucket", Bucket, clobber=True)
+    before = stamp("bucket://reviews.csv")
+    assert stamp("bucket://reviews.csv") == before
+    Bucket.state = "second"
+    assert stamp("bucket://reviews.csv") != before
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--user-dictionary", "none.dic"], "MeCab cannot use the dictionary"),
+        (["--rejects", "{corpus}/rejects.csv"], "File exists"),
+        (["--work", "{corpus}/work"], "Not a directory"),
+        (["--bundle", "{corpus}/bundle"], "File exists"),
+    ],
+)
+def test_a_place_that_is_none_is_told_in_one_line(
+    more: list[str], message: str, tmp_path: Path, tiny_corpus: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    corpus = tmp_path / "corpus.csv"
+    corpus.write_text(tiny_corpus.read_text(encoding="utf-8") + "x,星が読めない\n", encoding="utf-8")
+    assert train.main(options_for(corpus, tmp_path / "bundle", *(each.format(corpus=corpus) for each in more))) == 1
+    assert message in last_line(capsys)
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_a_prior_that_is_not_there_is_told_in_one_line(
+    tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--corpus", str(tiny_corpus), "--bundle", str(tmp_path / "bundle"), "--prior", "none.csv"]
+    assert train.main(arguments) == 1
+    assert last_line(capsys).startswith("train.py: cannot read none.csv")
+
+
+@pytest.mark.parametrize(("option", "value"), [("--shard", "0"), ("--shard", "-1"), ("--seed", "-1"), ("--seed", "x")])
+def test_a_number_that_cannot_be_is_refused_by_its_option(
+    option: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        train.main(["--corpus", "x.csv", "--bundle", "b", option, value])
+    assert ended.value.code == 2
+    assert f"{option}: '{value}' is not a whole number" in last_line(capsys)

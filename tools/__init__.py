@@ -1,0 +1,1 @@
+"""Programs for developers: benchmarks, chaos and fuzz tests, tests of the image and of a cluster."""

@@ -1,0 +1,1 @@
+"""Benchmarks: the service beside the obvious ways to serve the same model."""

@@ -1,0 +1,116 @@
+"""The model served the way most people would: what the real service is compared with.
+
+    python tools/bench/baseline_server.py --corpus train-corpus/reviews.csv --port 4568 --model build/obvious
+
+One request at a time through http.server, MeCab, scikit-learn and LightGBM, by the original's recipe. As there, nothing
+keeps a score between 1 and 5: the stress tool counts the few that stray as wrong.
+"""
+
+import argparse
+import csv
+import json
+import sys
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import ipadic
+import lightgbm
+import MeCab
+import numpy as np
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.pipeline import FeatureUnion
+
+PARAMETERS = {
+    "objective": "regression",
+    "metric": "rmse",
+    "num_leaves": 270,
+    "feature_fraction": 0.5,
+    "bagging_fraction": 0.75,
+    "bagging_freq": 2,
+    "learning_rate": 0.016,
+    "verbose": -1,
+}
+ROUNDS = 450
+
+
+def union(**more: Any) -> FeatureUnion:
+    """Return the vectoriser of the recipe; ``more`` may bring a vocabulary that is known."""
+    tfidf = TfidfVectorizer(
+        ngram_range=(1, 2),
+        max_features=10_000,
+        token_pattern=r"\w{1,}",  # noqa: S106
+        sublinear_tf=True,
+        dtype=np.float32,
+        norm="l2",
+        smooth_idf=False,
+        **more,
+    )
+    return FeatureUnion([("texts", tfidf)])
+
+
+def train(corpus: Path, model: Path, tagger: Any, rounds: int) -> None:
+    """Fit on every review of a CSV with ``points`` and ``texts``, and keep arrays and LightGBM's text in ``model``."""
+    with corpus.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    print(f"training on {len(rows):,} reviews, {rounds} rounds", flush=True)
+    vectorizer = union()
+    matrix = vectorizer.fit_transform([tagger.parse(row["texts"]).strip() for row in rows])
+    stars = np.array([float(row["points"]) for row in rows])
+    booster = lightgbm.train(PARAMETERS, lightgbm.Dataset(matrix, stars), num_boost_round=rounds)
+    tfidf = vectorizer.transformer_list[0][1]
+    model.mkdir(parents=True, exist_ok=True)
+    np.savez(model / "vectorizer.npz", words=tfidf.get_feature_names_out().astype(str), idf=tfidf.idf_)
+    booster.save_model(model / "lightgbm.txt")
+
+
+def load(model: Path) -> tuple[FeatureUnion, lightgbm.Booster]:
+    """Return what ``train`` kept."""
+    with np.load(model / "vectorizer.npz") as arrays:
+        vectorizer = union(vocabulary=arrays["words"].tolist())
+        vectorizer.transformer_list[0][1].idf_ = arrays["idf"]
+    return vectorizer, lightgbm.Booster(model_file=model / "lightgbm.txt")
+
+
+def handler(vectorizer: FeatureUnion, booster: lightgbm.Booster, tagger: Any) -> type[BaseHTTPRequestHandler]:
+    """Return the class that answers requests."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            """Score one review."""
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            score = booster.predict(vectorizer.transform([tagger.parse(body["texts"]).strip()]))[0]
+            answer = json.dumps({"score": float(score)}).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            # wrk opens a second connection, and drops it, for each answer whose end is the connection's.
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+    return Handler
+
+
+def main() -> int:
+    """Train unless there is a model, then serve until interrupted."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--corpus", type=Path, metavar="F", help="CSV with points and texts, to train on")
+    parser.add_argument("--port", type=int, default=4568, metavar="N", help="of 127.0.0.1 (default: %(default)s)")
+    parser.add_argument("--model", type=Path, default=Path("build/obvious"), metavar="DIR", help="default: %(default)s")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, metavar="N", help="default: %(default)s")
+    options = parser.parse_args()
+    tagger = MeCab.Tagger(f"-Owakati {ipadic.MECAB_ARGS}")
+    if not (options.model / "lightgbm.txt").exists():
+        if not options.corpus:
+            parser.error(f"there is no model in {options.model}; --corpus says what to train on")
+        train(options.corpus, options.model, tagger, options.rounds)
+    server = HTTPServer(("127.0.0.1", options.port), handler(*load(options.model), tagger))
+    print(f"serving on 127.0.0.1:{options.port}", flush=True)
+    with suppress(KeyboardInterrupt):
+        server.serve_forever()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Overload, slow clients, deploys and faults, shown on the real service."""

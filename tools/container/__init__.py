@@ -1,0 +1,1 @@
+"""Builds the image and tests it as it will run."""

@@ -1,0 +1,1 @@
+"""Tests the manifests on a real cluster."""

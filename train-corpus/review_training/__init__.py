@@ -1,0 +1,1 @@
+"""Trains, evaluates and exports the bundles that review_scorer serves."""

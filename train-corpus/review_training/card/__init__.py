@@ -1,0 +1,1 @@
+"""Writes the model card of a bundle."""

@@ -1,0 +1,1 @@
+"""Measures models: cross-validation, rating metrics, intervals, comparisons."""

@@ -1,0 +1,1 @@
+"""Exports a bundle to other formats."""

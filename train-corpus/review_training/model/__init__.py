@@ -1,0 +1,1 @@
+"""Fits the parts of a model: vocabulary, TF-IDF, linear base, trees."""

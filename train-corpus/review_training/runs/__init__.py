@@ -1,0 +1,1 @@
+"""Runs a training: options, work directory, lock, steps on one machine or on Dask."""

@@ -1,0 +1,1 @@
+"""Stores the arrays of a training, and maps functions over its shards."""
