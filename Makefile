@@ -26,7 +26,7 @@ REGISTRY ?= $(if $(PROJECT),asia.gcr.io/$(PROJECT))
 # A bundle that was asked for, not the default of `make run`.
 OWN_BUNDLE = $(if $(filter file,$(origin BUNDLE)),,$(BUNDLE))
 
-.PHONY: help run train evaluate score compare export feedback retrain stress obvious bench bench-scale chaos fuzz sbom audit test test-container test-cluster image image-run push check format system lock clean
+.PHONY: help run train evaluate score compare export feedback retrain stress baseline-server bench bench-scaling chaos fuzz sbom audit test test-container test-k8s image run-image push check format install-system-packages lock clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,13 +61,13 @@ test: $(TEST_ENV) ## run every test
 stress: $(TEST_ENV) ## put load on URL (ARGS="--rate 200 --html load.html"; ARGS=--help says what there is)
 	$(BIN)/python stress/stress-testing.py $(URL) $(ARGS)
 
-obvious: $(TEST_ENV) ## serve the same kind of model the obvious way on 127.0.0.1:4568, to compare with
+baseline-server: $(TEST_ENV) ## serve the same kind of model the obvious way on 127.0.0.1:4568, to compare with
 	$(BIN)/python -m tools.bench.baseline_server --corpus $(CORPUS) --port 4568 --model build/obvious
 
 bench: $(TEST_ENV) build/bundle/manifest.json ## measure BUNDLE beside the obvious way on texts of CORPUS (ARGS=--help says what there is)
 	$(BIN)/python -m tools.bench.bench --bundle $(BUNDLE) --corpus $(CORPUS) $(ARGS)
 
-bench-scale: $(TEST_ENV) build/bundle/manifest.json ## measure how training and scoring grow with their rows (ARGS="--rows 10000 100000 1000000 --ways one two --only score")
+bench-scaling: $(TEST_ENV) build/bundle/manifest.json ## measure how training and scoring grow with their rows (ARGS="--rows 10000 100000 1000000 --ways one two --only score")
 	$(BIN)/python -m tools.bench.scale --bundle $(BUNDLE) $(ARGS)
 
 test-container: $(TEST_ENV) ## build the image and test it as it will run (uses the Docker it finds, else starts one)
@@ -91,7 +91,7 @@ sbom: $(TEST_ENV) ## write what the image is made of to build/sbom.json (Cyclone
 audit: $(TEST_ENV) ## look for known vulnerabilities in requirements/*.txt: exits 0 for none, 1 for some, 2 if nobody could say
 	@$(BIN)/python requirements/audit.py $(LOCKS:%=requirements/%.txt) $(if $(ARGS),-- $(ARGS))
 
-test-cluster: $(TEST_ENV) ## test the manifests on the cluster of KUBECONFIG (CLUSTER_IMAGE= names an image that it can pull)
+test-k8s: $(TEST_ENV) ## test the manifests on the cluster of KUBECONFIG (CLUSTER_IMAGE= names an image that it can pull)
 	KUBECONFIG=$(KUBECONFIG) IMAGE=$(CLUSTER_IMAGE) $(BIN)/python -m tools.k8s.check_cluster
 
 image: ## build the image lightgbm-clf:TAG; with BUNDLE=DIR around a bundle of your own
@@ -100,7 +100,7 @@ image: ## build the image lightgbm-clf:TAG; with BUNDLE=DIR around a bundle of y
 	    $(if $(OWN_BUNDLE),--build-arg BUNDLE=given) $(IMAGE_ARGS) -t $(IMAGE):$(TAG) -t $(IMAGE):latest .
 	@$(DOCKER) image inspect -f '{{index .RepoTags 0}}: {{.Size}} bytes, {{len .RootFS.Layers}} layers' $(IMAGE):$(TAG)
 
-image-run: ## run the image on HOST:PORT, as locked down as the Deployment runs it
+run-image: ## run the image on HOST:PORT, as locked down as the Deployment runs it
 	$(DOCKER) run --rm --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges --memory 512m \
 	    -p $(HOST):$(PORT):4567 $(IMAGE):$(TAG)
 
@@ -118,7 +118,7 @@ format: $(TEST_ENV) ## format the code and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-system: ## install the system packages of requirements/system.txt (Debian, as root)
+install-system-packages: ## install the system packages of requirements/system.txt (Debian, as root)
 	@PYTHON=$(PYTHON) requirements/system.sh install container
 
 # Serving calls LightGBM's C library and reads Swagger UI's files: what only their Python packages need stays out, half of it all.

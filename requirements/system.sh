@@ -33,7 +33,7 @@ case $1 in
             DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $wanted
         else
             echo "missing: $(echo "$wanted" | tr '\n' ' ')(Debian's names). Install them, on Debian with:" >&2
-            echo "    sudo make system" >&2
+            echo "    sudo make install-system-packages" >&2
             [ "$2" != run ] || exit 1
         fi
         ;;

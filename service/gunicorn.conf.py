@@ -13,9 +13,9 @@ os.environ["OMP_NUM_THREADS"] = "1"
 from review_scorer.server.lifecycle import drain_on_term, port_in_use_reason, reload_on_hup, shared_drain, shared_reload
 from review_scorer.settings import SettingsError, read_settings, worker_count
 from review_scorer.telemetry.gunicorn_hooks import counted, forget_worker, take_row
-from review_scorer.telemetry.log_writer import shared_lines
+from review_scorer.telemetry.log_writer import shared_log_writer
 from review_scorer.telemetry.request_log import configuration
-from review_scorer.telemetry.shared_counters import shared_tallies
+from review_scorer.telemetry.shared_counters import shared_counters
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 
@@ -46,8 +46,8 @@ worker_class = "review_scorer.server.worker.Worker"
 # The bundle is read and verified once, before the fork; the workers share its memory.
 preload_app = True
 keepalive = _settings.keepalive_seconds
-graceful_timeout = _settings.graceful_seconds
-timeout = _settings.stuck_seconds
+graceful_timeout = _settings.graceful_timeout
+timeout = _settings.worker_timeout
 # A temporary directory on disk can block the workers' heartbeat.
 worker_tmp_dir = _SHARED_MEMORY if Path(_SHARED_MEMORY).is_dir() else None
 control_socket_disable = True
@@ -81,10 +81,10 @@ def post_fork(_server: object, worker: Any) -> None:
     CPU, which under a CPU limit is a sixth of a second without an answer.
     """
     gc.freeze()
-    shared_tallies().use(worker.tallies_row)
-    shared_lines().start()
+    shared_counters().use(worker.tallies_row)
+    shared_log_writer().start()
 
 
 def worker_exit(_server: object, _worker: object) -> None:
     """Write the last lines."""
-    shared_lines().stop()
+    shared_log_writer().stop()

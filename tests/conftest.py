@@ -43,7 +43,7 @@ def tiny_corpus(reviews: list[dict[str, str]], tmp_path_factory: pytest.TempPath
 def tiny_bundle(tiny_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle trained on the tiny corpus; not to be changed."""
     path = tmp_path_factory.mktemp("tiny") / "bundle"
-    assert train.main(["--corpus", str(tiny_corpus), "--bundle", str(path), "--no-prior", "--no-original"]) == 0
+    assert train.main(["--corpus", str(tiny_corpus), "--bundle", str(path), "--no-seed-corpus", "--no-original"]) == 0
     return path
 
 
@@ -60,5 +60,5 @@ def default_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def server(tiny_bundle: Path) -> Iterator[Server]:
     """A server with two preloaded workers and short deadlines, over the tiny bundle."""
-    with serving(tiny_bundle, BODY_SECONDS="1") as running:
+    with serving(tiny_bundle, READ_BODY_TIMEOUT="1") as running:
         yield running

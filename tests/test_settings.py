@@ -23,30 +23,30 @@ def test_every_setting_has_its_variable() -> None:
         "SCORER_WORKERS": "3",
         "SCORER_MAX_CHARS": "100",
         "SCORER_MAX_TEXTS": "10",
-        "SCORER_MAX_EXPLAINED": "5",
+        "SCORER_MAX_EXPLAIN_TEXTS": "5",
         "SCORER_CORS_ORIGINS": "https://shop.example, http://localhost:3000",
         "SCORER_MAX_BYTES": "1000",
         "SCORER_MAX_FILE_BYTES": "2000",
-        "SCORER_MAX_WAIT_SECONDS": "0.2",
+        "SCORER_QUEUE_TIMEOUT": "0.2",
         "SCORER_MAX_PENDING_TEXTS": "20",
-        "SCORER_BODY_SECONDS": "0.5",
-        "SCORER_HEADER_SECONDS": "1.5",
-        "SCORER_ANSWER_SECONDS": "2.5",
+        "SCORER_READ_BODY_TIMEOUT": "0.5",
+        "SCORER_READ_HEADER_TIMEOUT": "1.5",
+        "SCORER_WRITE_TIMEOUT": "2.5",
         "SCORER_MAX_CONNECTIONS": "30",
         "SCORER_KEEPALIVE_SECONDS": "5",
         "SCORER_DRAIN_SECONDS": "0",
-        "SCORER_GRACEFUL_SECONDS": "6",
-        "SCORER_STUCK_SECONDS": "7",
+        "SCORER_GRACEFUL_TIMEOUT": "6",
+        "SCORER_WORKER_TIMEOUT": "7",
         "SCORER_REDIS_URL": "rediss://:s%2Fcret@redis:6380/2?ssl_ca_certs=/ca.pem",
-        "SCORER_RECORD_TEXT": "masked",
-        "SCORER_RECORD_KEY": "0123456789abcdef",
-        "SCORER_RECORD_STREAM": "shop:predictions",
-        "SCORER_RECORD_LENGTH": "1000",
-        "SCORER_RECORD_HELD_BYTES": "65536",
+        "SCORER_PREDICTION_LOG_TEXT": "masked",
+        "SCORER_PREDICTION_LOG_KEY": "0123456789abcdef",
+        "SCORER_PREDICTION_LOG_STREAM": "shop:predictions",
+        "SCORER_PREDICTION_LOG_LENGTH": "1000",
+        "SCORER_PREDICTION_LOG_BUFFER_BYTES": "65536",
         "SCORER_SHADOW_BUNDLE": "/shadow",
         "SCORER_SHADOW_SHARE": "0.5",
         "SCORER_API_KEYS_FILE": "/keys/keys",
-        "SCORER_OPEN_PATHS": "/healthz /page/*",
+        "SCORER_PUBLIC_PATHS": "/healthz /page/*",
         "SCORER_METRICS": "off",
         "SCORER_LOG": "plain",
     }
@@ -58,30 +58,30 @@ def test_every_setting_has_its_variable() -> None:
         workers=3,
         max_chars=100,
         max_texts=10,
-        max_explained=5,
+        max_explain_texts=5,
         cors_origins=("https://shop.example", "http://localhost:3000"),
         max_bytes=1000,
         max_file_bytes=2000,
-        max_wait_seconds=0.2,
+        queue_timeout=0.2,
         max_pending_texts=20,
-        body_seconds=0.5,
-        header_seconds=1.5,
-        answer_seconds=2.5,
+        read_body_timeout=0.5,
+        read_header_timeout=1.5,
+        write_timeout=2.5,
         max_connections=30,
         keepalive_seconds=5,
         drain_seconds=0,
-        graceful_seconds=6,
-        stuck_seconds=7,
+        graceful_timeout=6,
+        worker_timeout=7,
         redis_url="rediss://:s%2Fcret@redis:6380/2?ssl_ca_certs=/ca.pem",
-        record_text="masked",
-        record_key="0123456789abcdef",
-        record_stream="shop:predictions",
-        record_length=1000,
-        record_held_bytes=65_536,
+        prediction_log_text="masked",
+        prediction_log_key="0123456789abcdef",
+        prediction_log_stream="shop:predictions",
+        prediction_log_length=1000,
+        prediction_log_buffer_bytes=65_536,
         shadow_bundle=Path("/shadow"),
         shadow_share=0.5,
         api_keys_file=Path("/keys/keys"),
-        open_paths=("/healthz", "/page/*"),
+        public_paths=("/healthz", "/page/*"),
         metrics=False,
         log="plain",
     )
@@ -98,23 +98,23 @@ def test_every_setting_has_its_variable() -> None:
         ("SCORER_WORKERS", "1.5"),
         ("SCORER_MAX_TEXTS", "0"),
         ("SCORER_MAX_FILE_BYTES", "63"),
-        ("SCORER_BODY_SECONDS", "nan"),
-        ("SCORER_BODY_SECONDS", "0"),
-        ("SCORER_BODY_SECONDS", "soon"),
+        ("SCORER_READ_BODY_TIMEOUT", "nan"),
+        ("SCORER_READ_BODY_TIMEOUT", "0"),
+        ("SCORER_READ_BODY_TIMEOUT", "soon"),
         ("SCORER_BUNDLE", " "),
         ("SCORER_HOST", ""),
         ("SCORER_CORS_ORIGINS", "*"),
         ("SCORER_CORS_ORIGINS", "https://shop.example/"),
         ("SCORER_CORS_ORIGINS", "https://shop.example,shop.example"),
         ("SCORER_MAX_CHAR", "5"),
-        ("SCORER_RECORD_LENGTH", "0"),
-        ("SCORER_RECORD_STREAM", "two words"),
-        ("SCORER_RECORD_TEXT", "none"),
+        ("SCORER_PREDICTION_LOG_LENGTH", "0"),
+        ("SCORER_PREDICTION_LOG_STREAM", "two words"),
+        ("SCORER_PREDICTION_LOG_TEXT", "none"),
         ("SCORER_SHADOW_SHARE", "0"),
         ("SCORER_SHADOW_SHARE", "10%"),
         ("SCORER_METRICS", "yes"),
-        ("SCORER_OPEN_PATHS", "healthz"),
-        ("SCORER_OPEN_PATHS", "/*/page"),
+        ("SCORER_PUBLIC_PATHS", "healthz"),
+        ("SCORER_PUBLIC_PATHS", "/*/page"),
         ("SCORER_LOG", "xml"),
     ],
 )
@@ -166,21 +166,25 @@ def test_a_bad_address_of_redis_is_refused_and_its_password_kept(url: str) -> No
     "url", ["redis://redis", "redis://:secret@10.0.0.1:6379/0", "rediss://[::1]:6379", "unix:///run/redis.sock?db=1"]
 )
 def test_an_address_of_redis_is_taken_as_it_is_and_not_shown(url: str) -> None:
-    settings = read_settings({"SCORER_REDIS_URL": url, "SCORER_RECORD_KEY": "a key of the hashes"})
+    settings = read_settings({"SCORER_REDIS_URL": url, "SCORER_PREDICTION_LOG_KEY": "a key of the hashes"})
     assert settings.redis_url == url
     assert url not in repr(settings)
     assert "a key of the hashes" not in repr(settings)
 
 
 def test_a_short_key_is_refused_and_not_shown() -> None:
-    with pytest.raises(SettingsError, match=r"^SCORER_RECORD_KEY: wanted at least 16 characters") as refused:
-        read_settings({"SCORER_REDIS_URL": "redis://redis", "SCORER_RECORD_KEY": "tooshort"})
+    with pytest.raises(SettingsError, match=r"^SCORER_PREDICTION_LOG_KEY: wanted at least 16 characters") as refused:
+        read_settings({"SCORER_REDIS_URL": "redis://redis", "SCORER_PREDICTION_LOG_KEY": "tooshort"})
     assert "tooshort" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("SCORER_RECORD_TEXT", "masked"), ("SCORER_RECORD_LENGTH", "10"), ("SCORER_SHADOW_BUNDLE", "build/other")],
+    [
+        ("SCORER_PREDICTION_LOG_TEXT", "masked"),
+        ("SCORER_PREDICTION_LOG_LENGTH", "10"),
+        ("SCORER_SHADOW_BUNDLE", "build/other"),
+    ],
 )
 def test_what_would_record_nothing_without_redis_is_refused(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=f"^{name}: nothing is recorded without SCORER_REDIS_URL"):

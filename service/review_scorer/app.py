@@ -11,9 +11,9 @@ from typing import Any
 import falcon.asgi
 
 from review_scorer import __version__
-from review_scorer.access.api_keys import Keys, KeysError
-from review_scorer.access.authentication import Guarding
-from review_scorer.access.rate_limits import shared_limits
+from review_scorer.access.api_keys import ApiKeysError, ApiKeyStore
+from review_scorer.access.authentication import ApiKeyAuth
+from review_scorer.access.rate_limits import shared_rate_limiter
 from review_scorer.api import docs, error_response, pages
 from review_scorer.api.explain import Explanations
 from review_scorer.api.feedback import Feedback
@@ -22,10 +22,10 @@ from review_scorer.api.health import Health, Readiness, Version
 from review_scorer.api.inference import resources as inference
 from review_scorer.api.predictor import Keep, Predictor
 from review_scorer.api.scores import Scores
-from review_scorer.api.scores_fast import Direct
+from review_scorer.api.scores_fast import FastPath
 from review_scorer.asgi import ASGI
 from review_scorer.capacity.admission import Admission
-from review_scorer.capacity.queue import Turns
+from review_scorer.capacity.queue import WorkQueue
 from review_scorer.prediction_log.entries import feedback_stream, keeping, keeping_sent, prediction_entry
 from review_scorer.prediction_log.prediction_ids import HEADER
 from review_scorer.prediction_log.recorder import Recorder
@@ -40,9 +40,9 @@ from review_scorer.server.lifecycle import Drain, Reload, shared_drain, shared_r
 from review_scorer.server.streaming import StreamedBody
 from review_scorer.settings import Settings, SettingsError, read_settings
 from review_scorer.telemetry import metrics, request_log, tracing
-from review_scorer.telemetry.log_writer import Lines, shared_lines
-from review_scorer.telemetry.middleware import Observed, Watch, routes_of
-from review_scorer.telemetry.shared_counters import Tallies, shared_tallies
+from review_scorer.telemetry.log_writer import Lines, shared_log_writer
+from review_scorer.telemetry.middleware import RequestEvents, TelemetryMiddleware, routes_of
+from review_scorer.telemetry.shared_counters import SharedCounters, shared_counters
 
 _LIBRARIES = ("falcon", "gunicorn", "uvicorn", "lightgbm", "mecab-python3", "ipadic", "numpy", "msgspec")
 _FILES = "/api/1/files"
@@ -58,10 +58,10 @@ def create_app(
     reload: Reload | None = None,
     recorder: Recorder | None = None,
     shadow: Scorer | None = None,
-    tallies: Tallies | None = None,
+    tallies: SharedCounters | None = None,
     trained: Mapping[str, Sequence[int]] | None = None,
     lines: Lines | None = None,
-    keys: Keys | None = None,
+    keys: ApiKeyStore | None = None,
     traced: bool = False,
 ) -> ASGI:
     """Return the ASGI app that serves ``scorer``.
@@ -72,9 +72,9 @@ def create_app(
     requests are logged to. Where there are ``keys``, only who has one may ask for what is not open to all. ``traced``:
     whether a collector is sent traces. ``recorder`` writes what was predicted, and for some of it what ``shadow`` says.
     """
-    watch = Watch()
+    watch = RequestEvents()
     readiness = Readiness(scorer, probe, drain or Drain())
-    turns = Turns(patience=settings.max_wait_seconds, reloading=lambda: bool(reload and reload.in_progress))
+    turns = WorkQueue(patience=settings.queue_timeout, reloading=lambda: bool(reload and reload.in_progress))
     admission = Admission(turns, max_texts=settings.max_pending_texts)
     app = falcon.asgi.App(middleware=[readiness])
     error_response.install(app)
@@ -85,41 +85,43 @@ def create_app(
     scores = Scores(predictor, max_texts=settings.max_texts)
     app.add_route("/api/1/users", scores)  # the original's name for it
     app.add_route("/api/1/scores", scores)
-    app.add_route("/api/1/explain", Explanations(scorer, admission, watch, max_texts=settings.max_explained))
+    app.add_route("/api/1/explain", Explanations(scorer, admission, watch, max_texts=settings.max_explain_texts))
     app.add_route(_FILES, Files(predictor, max_bytes=settings.max_file_bytes))
-    said, store = feedback_stream(settings.record_stream), recorder.store if recorder else None
-    app.add_route("/api/1/feedback", Feedback(scorer, store, stream=said, keep=keeping_sent(settings.record_text)))
+    said, store = feedback_stream(settings.prediction_log_stream), recorder.store if recorder else None
+    app.add_route(
+        "/api/1/feedback", Feedback(scorer, store, stream=said, keep=keeping_sent(settings.prediction_log_text))
+    )
     inferred = inference.Inference(predictor, max_texts=settings.max_texts, max_bytes=settings.max_bytes)
     inference.install(app, inferred, readiness)
     app.add_route("/healthz", Health())
     app.add_route("/readyz", readiness)
     app.add_route("/version", Version(facts))
     if settings.metrics:
-        metrics.install(app, watch, admission, tallies or Tallies(), facts=facts, trained=trained)
+        metrics.install(app, watch, admission, tallies or SharedCounters(), facts=facts, trained=trained)
     if traced:
         tracing.install(app, watch)
     if lines:  # after the traces, whose ids the lines name
         request_log.install(watch, lines, settings.log)
-    guarding = Guarding(keys, open_paths=settings.open_paths)
-    files = StreamedBody(app, admission, max_bytes=settings.max_file_bytes, seconds=settings.body_seconds)
+    guarding = ApiKeyAuth(keys, public_paths=settings.public_paths)
+    files = StreamedBody(app, admission, max_bytes=settings.max_file_bytes, seconds=settings.read_body_timeout)
     served: ASGI = WholeBody(
         app,
         admission,
         max_bytes=settings.max_bytes,
-        seconds=settings.body_seconds,
+        seconds=settings.read_body_timeout,
         guard=guarding.check,
         streamed={_FILES: files},
     )
     if settings.cors_origins:
         served = CrossOrigin(served, settings.cors_origins, exposed=("Retry-After", "X-Request-Id", HEADER))
-    observed = Observed(served, watch, routes=routes_of(app))
-    direct = Direct(predictor, guarding, observed)
+    observed = TelemetryMiddleware(served, watch, routes=routes_of(app))
+    direct = FastPath(predictor, guarding, observed)
     app.add_middleware([guarding, _State(settings=settings, admission=admission, observed=observed, direct=direct)])
     return observed
 
 
 def _keep(
-    app: falcon.asgi.App[Any, Any], turns: Turns, recorder: Recorder | None, shadow: Scorer | None, *, share: float
+    app: falcon.asgi.App[Any, Any], turns: WorkQueue, recorder: Recorder | None, shadow: Scorer | None, *, share: float
 ) -> Keep | None:
     """Return what is to be told of every prediction, if anything, and let it begin and end with ``app``."""
     if not recorder:
@@ -137,14 +139,14 @@ def get_app() -> ASGI:
     """Return the app that the environment asks for, or end the process with one line that says what is wrong."""
     try:
         return read_app()
-    except (SettingsError, BundleError, KeysError) as error:
+    except (SettingsError, BundleError, ApiKeysError) as error:
         sys.exit(f"review-scorer: {error}")
 
 
 def read_app() -> ASGI:
     """Return the app that the environment asks for; raise what ``get_app`` ends with if there is none."""
     settings = read_settings(os.environ)
-    keys = Keys(settings.api_keys_file, shared_limits()) if settings.api_keys_file else None
+    keys = ApiKeyStore(settings.api_keys_file, shared_rate_limiter()) if settings.api_keys_file else None
     read = partial(load, dictionary=settings.dictionary or DEFAULT_DICTIONARY, max_chars=settings.max_chars)
     bundle = read(settings.bundle)
     shadow = read(settings.shadow_bundle) if settings.shadow_bundle else None
@@ -162,10 +164,10 @@ def read_app() -> ASGI:
         settings=settings,
         drain=shared_drain(),
         reload=shared_reload(),
-        tallies=shared_tallies(),
+        tallies=shared_counters(),
         # A bundle of an earlier version keeps none.
         trained=bundle.manifest.get("distribution"),
-        lines=shared_lines(),
+        lines=shared_log_writer(),
         keys=keys,
         traced=tracing.wanted(os.environ),
         recorder=_recorder(settings, bundle.digest, shadow.digest if shadow else ""),
@@ -178,13 +180,13 @@ def _recorder(settings: Settings, bundle: str, shadow_bundle: str) -> Recorder |
         return None
     from review_scorer.prediction_log.redis_stream import Streams  # noqa: PLC0415 - see there
 
-    keep = keeping(settings.record_text, settings.record_key)
+    keep = keeping(settings.prediction_log_text, settings.prediction_log_key)
     return Recorder(
-        Streams(settings.redis_url, length=settings.record_length),
+        Streams(settings.redis_url, length=settings.prediction_log_length),
         lambda prediction: prediction_entry(prediction, keep, bundle=bundle, shadow_bundle=shadow_bundle),
-        stream=settings.record_stream,
-        held_bytes=settings.record_held_bytes,
-        count=shared_tallies().add,
+        stream=settings.prediction_log_stream,
+        held_bytes=settings.prediction_log_buffer_bytes,
+        count=shared_counters().add,
     )
 
 

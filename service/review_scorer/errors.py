@@ -14,7 +14,7 @@ import msgspec
 
 STATUS = {
     "body_incomplete": 400,
-    "column_taken": 400,
+    "column_conflict": 400,
     "detail_type": 400,
     "encoding_invalid": 400,
     "file_csv": 400,
@@ -38,7 +38,7 @@ STATUS = {
     "utf8_invalid": 400,
     "unauthorized": 401,
     "not_found": 404,
-    "record_off": 404,
+    "prediction_log_disabled": 404,
     "method_not_allowed": 405,
     "body_timeout": 408,
     "body_too_large": 413,
@@ -49,13 +49,13 @@ STATUS = {
     "charset_unknown": 415,
     "file_type": 415,
     "rate_limited": 429,
-    "too_many_waiting": 429,
+    "pipeline_too_long": 429,
     "head_too_large": 431,
     "internal": 500,
     "draining": 503,
     "not_ready": 503,
     "overloaded": 503,
-    "record_away": 503,
+    "prediction_log_unavailable": 503,
 }
 """The HTTP status of each code."""
 

@@ -13,7 +13,7 @@ PREFIX = "SCORER_"
 # As browsers send it: in lower case, without a path; the port where it is not the scheme's own.
 _ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?")
 # Never written anywhere, in no error either.
-_SECRET = frozenset({"redis_url", "record_key"})
+_SECRET = frozenset({"redis_url", "prediction_log_key"})
 
 
 class SettingsError(Exception):
@@ -34,22 +34,22 @@ class Settings:
     max_chars: int = 10_000
     max_texts: int = 1_000
     # Explaining a text costs about ten times its score, so a list of this length takes as long as one of max_texts.
-    max_explained: int = 100
+    max_explain_texts: int = 100
     max_bytes: int = 1_048_576
     # Of a file whose rows are scored as it arrives, counted after inflating: about a million reviews.
     max_file_bytes: int = 536_870_912
     # A worker refuses what would wait longer than this for its turn: so an answer takes a tenth of a second at most,
     # which people hardly notice, at any load. The queue, three quarters as long, still bridges the pauses of a
     # throttled container.
-    max_wait_seconds: float = 0.05
+    queue_timeout: float = 0.05
     # What a worker accepts altogether: lists mostly, each of which then takes its turns. About a second of work, so
     # that a list is answered within a second or two however many others there are.
     max_pending_texts: int = 8_000
     # A phone on a bad line sends 1 MiB in this time; a client that drips bytes to hold a connection does not.
-    body_seconds: float = 10.0
+    read_body_timeout: float = 10.0
     # As long for the headers before it, and for an answer to be read: a list's fits into one packet or two.
-    header_seconds: float = 10.0
-    answer_seconds: float = 10.0
+    read_header_timeout: float = 10.0
+    write_timeout: float = 10.0
     # What a worker holds; of more, those that are idle the longest are closed. Within the 1,024 files that a process
     # may open by default.
     max_connections: int = 800
@@ -60,28 +60,28 @@ class Settings:
     # After TERM: until load balancers have noticed that this instance is not ready, in Kubernetes one to a few seconds.
     drain_seconds: float = 5.0
     # The longest request is a body that arrives at its deadline and a full list to score after it.
-    graceful_seconds: int = 20
+    graceful_timeout: int = 20
     # A worker that does not look up for this long is stuck, not busy, and is replaced: the longest single computation
     # takes some milliseconds, and a container that is held back a second or two.
-    stuck_seconds: int = 30
+    worker_timeout: int = 30
     # Where predictions are recorded; empty: nowhere.
     redis_url: str | None = field(default=None, repr=False)
     # What is kept of a text: a keyed hash, the text without personal data, or all of it.
-    record_text: str = "hash"
+    prediction_log_text: str = "hash"
     # Of the hashes. Without one each start draws its own, and a hash tells nothing beyond it.
-    record_key: str | None = field(default=None, repr=False)
-    record_stream: str = "predictions"
+    prediction_log_key: str | None = field(default=None, repr=False)
+    prediction_log_stream: str = "predictions"
     # About 140 MB in Redis where texts are hashed.
-    record_length: int = 1_000_000
+    prediction_log_length: int = 1_000_000
     # What a worker holds while Redis is away, of the texts and about 500 bytes with each: ten seconds of a busy worker.
-    record_held_bytes: int = 8_388_608
+    prediction_log_buffer_bytes: int = 8_388_608
     # A second bundle, which scores a share of the predictions for comparison; empty: none.
     shadow_bundle: Path | None = None
     shadow_share: float = 0.1
     # Who may ask, see service/review_scorer/access/api_keys.py; None: everybody may.
     api_keys_file: Path | None = None
     # Where no key is needed: the pages, what probes and Prometheus ask for. A * at the end stands for anything.
-    open_paths: Sequence[str] = (
+    public_paths: Sequence[str] = (
         *("/", "/page/*", "/docs", "/docs/*", "/openapi.json"),
         *("/healthz", "/readyz", "/v2/health/*", "/metrics"),
     )
@@ -118,7 +118,7 @@ def worker_count(settings: Settings) -> int:
 def _check_recording(values: Collection[str]) -> None:
     """Raise ``SettingsError`` for a setting that would do nothing without another one."""
     for name in values:
-        if name.startswith(("record_", "shadow_")) and "redis_url" not in values:
+        if name.startswith(("prediction_log_", "shadow_")) and "redis_url" not in values:
             reason = f"nothing is recorded without {PREFIX}REDIS_URL; set that too, or leave this out"
             raise SettingsError(f"{PREFIX}{name.upper()}: {reason}")
     if "shadow_share" in values and "shadow_bundle" not in values:
@@ -240,31 +240,31 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "workers": _integer(0, 1_024),
     "max_chars": _integer(1, 1_000_000),
     "max_texts": _integer(1, 1_000_000),
-    "max_explained": _integer(1, 1_000_000),
+    "max_explain_texts": _integer(1, 1_000_000),
     "max_bytes": _integer(64, 1_073_741_824),
     "max_file_bytes": _integer(64, 1_099_511_627_776),
-    "max_wait_seconds": _seconds,
+    "queue_timeout": _seconds,
     "max_pending_texts": _integer(1, 10_000_000),
-    "body_seconds": _seconds,
-    "header_seconds": _seconds,
-    "answer_seconds": _seconds,
+    "read_body_timeout": _seconds,
+    "read_header_timeout": _seconds,
+    "write_timeout": _seconds,
     "max_connections": _integer(1, 1_000_000),
     "keepalive_seconds": _integer(1, 3_600),
     "cors_origins": _origins,
     "drain_seconds": _pause,
-    "graceful_seconds": _integer(1, 3_600),
+    "graceful_timeout": _integer(1, 3_600),
     # A worker gives a sign of life every second or two.
-    "stuck_seconds": _integer(4, 3_600),
+    "worker_timeout": _integer(4, 3_600),
     "redis_url": _redis_url,
-    "record_text": _one_of("hash", "masked", "full"),
-    "record_key": _key,
-    "record_stream": _stream,
-    "record_length": _integer(1, 1_000_000_000),
-    "record_held_bytes": _integer(1_024, 1_073_741_824),
+    "prediction_log_text": _one_of("hash", "masked", "full"),
+    "prediction_log_key": _key,
+    "prediction_log_stream": _stream,
+    "prediction_log_length": _integer(1, 1_000_000_000),
+    "prediction_log_buffer_bytes": _integer(1_024, 1_073_741_824),
     "shadow_bundle": lambda text: Path(_text(text)),
     "shadow_share": _share,
     "api_keys_file": lambda text: Path(_text(text)),
-    "open_paths": _paths,
+    "public_paths": _paths,
     "metrics": _switch,
     "log": _one_of("json", "plain", "off"),
 }

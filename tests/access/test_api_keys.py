@@ -15,9 +15,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from review_scorer.access.api_keys import Keys, KeysError, main, read_keys
-from review_scorer.access.authentication import Guarding
-from review_scorer.access.rate_limits import Limits
+from review_scorer.access.api_keys import ApiKeysError, ApiKeyStore, main, read_keys
+from review_scorer.access.authentication import ApiKeyAuth
+from review_scorer.access.rate_limits import RateLimiter
 from review_scorer.errors import RequestError
 from tests.support.running import ROOT, Server, free_port, gunicorn, serving
 
@@ -113,7 +113,7 @@ def test_after_a_refusal_that_did_not_wait_for_the_body_what_is_malformed_is_ref
 
 
 def test_what_is_open_can_be_chosen(tiny_bundle: Path, file: Path) -> None:
-    with serving(tiny_bundle, API_KEYS_FILE=str(file), OPEN_PATHS="/readyz /api/*") as server:
+    with serving(tiny_bundle, API_KEYS_FILE=str(file), PUBLIC_PATHS="/readyz /api/*") as server:
         assert ask(server, "") == [200]
         assert server.client.get("/metrics").status_code == 401
 
@@ -194,9 +194,9 @@ def test_a_worker_that_starts_while_the_file_is_bad_lets_nobody_in(tmp_path: Pat
     file = tmp_path / "keys"
     file.write_text(line("withdrawn meanwhile".replace(" ", "-"), "one"))
     now = [0.0]
-    keys = Keys(file, Limits(), clock=lambda: now[0])
+    keys = ApiKeyStore(file, RateLimiter(), clock=lambda: now[0])
     file.write_text("broken")
-    asyncio.run(Guarding(keys, open_paths=()).process_startup({}, {}))
+    asyncio.run(ApiKeyAuth(keys, public_paths=()).process_startup({}, {}))
     with pytest.raises(RequestError, match="an API key is wanted"):
         keys.admit(b"Bearer one")
     file.write_text(line("new", "two"))
@@ -208,7 +208,7 @@ def test_the_file_is_looked_at_once_a_second_at_most(tmp_path: Path) -> None:
     file = tmp_path / "keys"
     file.write_text(line("a", "one"))
     now = [0.0]
-    keys = Keys(file, Limits(), clock=lambda: now[0])
+    keys = ApiKeyStore(file, RateLimiter(), clock=lambda: now[0])
     file.unlink()
     file.write_text(line("b", "one"))
     now[0] = 0.99
@@ -239,7 +239,7 @@ def test_a_rate_holds_over_all_workers_and_says_when_to_come_back(guarded: Serve
 @pytest.mark.parametrize(("rate", "burst"), [(5.0, 5), (1.0, 1), (0.5, 1), (2.5, 2)])
 def test_a_bucket_gives_its_rate_after_its_burst(rate: float, burst: int) -> None:
     now = [1_000.0]
-    limits = Limits(clock=lambda: now[0])
+    limits = RateLimiter(clock=lambda: now[0])
     place = limits.place(b"12345678")
     assert [limits.wait(place, rate) for _ in range(burst)] == [0] * burst
     passed = 0
@@ -251,7 +251,7 @@ def test_a_bucket_gives_its_rate_after_its_burst(rate: float, burst: int) -> Non
 
 def test_what_is_said_to_wait_is_enough_and_no_more() -> None:
     now = [0.0]
-    limits = Limits(clock=lambda: now[0])
+    limits = RateLimiter(clock=lambda: now[0])
     place = limits.place(b"12345678")
     limits.wait(place, 0.1)
     now[0] = 3
@@ -263,7 +263,7 @@ def test_what_is_said_to_wait_is_enough_and_no_more() -> None:
 
 
 def test_buckets_are_of_their_own_and_keep_their_place() -> None:
-    limits = Limits()
+    limits = RateLimiter()
     digests = [hashlib.sha256(b"%d" % number).digest() for number in range(3_000)]
     places = [limits.place(digest) for digest in digests]
     assert len(set(places)) == 3_000
@@ -296,7 +296,7 @@ DIGEST = "0" * 64
 )
 def test_a_bad_line_is_named_and_not_shown(tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / "keys").write_text(content)
-    with pytest.raises(KeysError, match=message) as refused:
+    with pytest.raises(ApiKeysError, match=message) as refused:
         read_keys(tmp_path / "keys")
     assert "my-secret" not in str(refused.value)
     assert DIGEST not in str(refused.value)
@@ -327,7 +327,7 @@ def test_the_command_makes_a_key_that_opens(tmp_path: Path) -> None:
     secret = made.stderr.splitlines()[0].rpartition(" ")[2]
     assert len(secret) >= 43
     assert secret not in made.stdout
-    assert Keys(tmp_path / "keys", Limits()).admit(f"Bearer {secret}".encode()) == "carol"
+    assert ApiKeyStore(tmp_path / "keys", RateLimiter()).admit(f"Bearer {secret}".encode()) == "carol"
 
 
 @pytest.mark.parametrize("arguments", [["a b"], ["a", "--rate", "often"], []])

@@ -13,10 +13,10 @@ from falcon.testing import Result
 from review_scorer.app import create_app
 from review_scorer.errors import STATUS
 from review_scorer.scoring.bundle import load
-from review_scorer.scoring.scorer import Detail, Scorer
+from review_scorer.scoring.scorer import Prediction, Scorer
 from review_scorer.server.headers import ALWAYS
 from review_scorer.settings import Settings
-from review_scorer.telemetry.middleware import Observed, Watch
+from review_scorer.telemetry.middleware import RequestEvents, TelemetryMiddleware
 
 SCORES = "/api/1/scores"
 PROBE = "音は良い"
@@ -68,8 +68,8 @@ def test_a_query_gets_the_same(client: falcon.testing.TestClient, scorer: Scorer
 def test_details_are_given_when_asked_for(client: falcon.testing.TestClient, scorer: Scorer) -> None:
     one = post(client, '{"texts": "良い宿", "detail": true}').json
     expected = scorer.detail("良い宿")
-    assert set(one) == {"score", "interval", "known", "id"}
-    assert (one["score"], tuple(one["interval"]), one["known"]) == expected[:3]
+    assert set(one) == {"score", "interval", "vocabulary_coverage", "id"}
+    assert (one["score"], tuple(one["interval"]), one["vocabulary_coverage"]) == expected[:3]
     many = post(client, '{"texts": ["良い宿", "悪い宿"], "detail": true}').json["results"]
     assert [result["score"] for result in many] == scorer.score_many(["良い宿", "悪い宿"])
     asked = client.simulate_get(SCORES, query_string=f"texts={quote('良い宿')}&detail=true").json
@@ -180,7 +180,7 @@ def test_a_bug_is_a_500_without_its_stack_trace(scorer: Scorer, caplog: pytest.L
         def score(self, text: str) -> float:
             return scorer.score(text)
 
-        def detail(self, _text: str) -> Detail:
+        def detail(self, _text: str) -> Prediction:
             raise ZeroDivisionError("secret detail")
 
     app = create_app(Broken(), probe=PROBE, facts={}, settings=Settings())
@@ -221,7 +221,7 @@ def test_a_bug_outside_of_falcon_is_a_500_in_the_one_shape(caplog: pytest.LogCap
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
-    app = Observed(broken, Watch(), routes=[])
+    app = TelemetryMiddleware(broken, RequestEvents(), routes=[])
     asyncio.run(app(falcon.testing.create_scope("/"), broken, send))  # type: ignore[arg-type]
     head, body = sent
     assert head["status"] == 500

@@ -23,7 +23,7 @@ def scorer(tiny_bundle: Path) -> Scorer:
 
 @pytest.fixture(scope="module")
 def client(scorer: Scorer) -> falcon.testing.TestClient:
-    settings = Settings(max_chars=50, max_texts=9, max_explained=2)
+    settings = Settings(max_chars=50, max_texts=9, max_explain_texts=2)
     return falcon.testing.TestClient(create_app(scorer, probe="良い", facts={}, settings=settings))
 
 

@@ -85,7 +85,7 @@ def test_a_service_without_a_record_says_so(tiny_bundle: Path) -> None:
     app = create_app(load(tiny_bundle).scorer, probe="良い", facts={}, settings=Settings())
     answer = falcon.testing.TestClient(app).simulate_post(FEEDBACK, json={"id": new_id(), "stars": 4})
     assert answer.status_code == 404
-    assert answer.json["error"]["code"] == "record_off"
+    assert answer.json["error"]["code"] == "prediction_log_disabled"
     assert "SCORER_REDIS_URL" in answer.json["error"]["reason"]
 
 
@@ -95,7 +95,7 @@ def test_feedback_that_cannot_be_stored_is_to_be_sent_again(tmp_path: Path, tiny
         for hinder in (store.freeze, store.kill):
             hinder()
             answer = server.client.post(FEEDBACK, json=said)
-            assert (answer.status_code, answer.json()["error"]["code"]) == (503, "record_away")
+            assert (answer.status_code, answer.json()["error"]["code"]) == (503, "prediction_log_unavailable")
             assert int(answer.headers["Retry-After"]) > 0
         store.start()
         assert server.client.post(FEEDBACK, json=said).status_code == 200

@@ -57,7 +57,12 @@ def scores(tiny_bundle: Path) -> dict[str, float]:
 @pytest.fixture(scope="module")
 def brisk(tiny_bundle: Path) -> Iterator[Server]:
     """A server of little patience and for small files, with one worker."""
-    settings = {"HEADER_SECONDS": "0.5", "BODY_SECONDS": "0.5", "ANSWER_SECONDS": "0.5", "MAX_FILE_BYTES": "1000000"}
+    settings = {
+        "READ_HEADER_TIMEOUT": "0.5",
+        "READ_BODY_TIMEOUT": "0.5",
+        "WRITE_TIMEOUT": "0.5",
+        "MAX_FILE_BYTES": "1000000",
+    }
     with serving(tiny_bundle, WORKERS="1", **settings) as server:
         yield server
 
@@ -191,7 +196,7 @@ def test_the_text_is_found_by_the_name_that_is_asked_for(server: Server) -> None
 
 def test_a_column_that_is_called_score_already_is_not_overwritten(server: Server) -> None:
     table = "texts,score\n良い,4\n"
-    assert refused(send(server, table)) == (400, "column_taken")
+    assert refused(send(server, table)) == (400, "column_conflict")
     (row,) = rows_of(send(server, table, prefix="predicted_"))
     assert row["score"] == "4"
     assert float(row["predicted_score"]) > 1
@@ -399,12 +404,12 @@ def test_nothing_is_scored_for_a_client_that_went_away(server: Server, missing: 
         connection.sendall(head(len(body)) + body[: len(body) - missing] + behind)
         assert connection.recv(65_536).startswith(b"HTTP/1.1 200 ")
     deadline = time.monotonic() + 5
-    while scrape(server)["scorer_in_flight"] > 1:  # that of asking
+    while scrape(server)["scorer_requests_in_flight"] > 1:  # that of asking
         assert time.monotonic() < deadline
 
 
 def test_of_too_many_files_at_a_time_the_last_is_told_to_come_back(tiny_bundle: Path) -> None:
-    with serving(tiny_bundle, WORKERS="1", BODY_SECONDS="20") as server:
+    with serving(tiny_bundle, WORKERS="1", READ_BODY_TIMEOUT="20") as server:
         held = [socket.create_connection(server.address, timeout=10) for _ in range(4)]
         for connection in held:
             connection.sendall(head(900_000) + "texts\r\n良い\r\n".encode())
@@ -412,7 +417,7 @@ def test_of_too_many_files_at_a_time_the_last_is_told_to_come_back(tiny_bundle: 
         response = send(server, TABLE)
         assert refused(response) == (503, "overloaded")
         assert response.headers["Retry-After"] == "1"
-        assert scrape(server)["scorer_shed_total"] == 1
+        assert scrape(server)["scorer_requests_shed_total"] == 1
         assert server.client.post("/api/1/scores", json={"texts": "良い"}).status_code == 200
         for connection in held:
             connection.close()

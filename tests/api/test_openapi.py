@@ -25,7 +25,7 @@ CHROMIUM = shutil.which("chromium")
 # For people, in HTML, and the files that these pages ask for.
 PAGES = {"/", "/page/{name}", "/docs", "/docs/{name}"}
 # Of nothing that is described.
-NOWHERE = {"http_invalid", "head_too_large", "too_many_waiting", "not_found", "method_not_allowed"}
+NOWHERE = {"http_invalid", "head_too_large", "pipeline_too_long", "not_found", "method_not_allowed"}
 
 DOCUMENT = describe()
 OPERATIONS = [(path, method) for path, methods in DOCUMENT["paths"].items() for method in methods]

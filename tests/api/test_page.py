@@ -143,7 +143,7 @@ def test_typing_fills_the_stars(open_page: Open, server: Server) -> None:
     expect(page.locator("#interval-words")).to_contain_text(
         f"{math.floor(low * 10) / 10:.1f}〜{math.ceil(high * 10) / 10:.1f}"
     )
-    expect(page.locator("#known")).to_have_text(f"{said['known']:.0%}")
+    expect(page.locator("#known")).to_have_text(f"{said['vocabulary_coverage']:.0%}")
     expect(page.get_by_role("status").first).to_contain_text(f"星 {said['score']:.2f}")
 
 
@@ -246,7 +246,15 @@ def test_an_answer_to_an_older_text_is_dropped(open_page: Open, server: Server) 
     write(page, "最高です")
     for route in held:
         route.fulfill(
-            json={"score": 1, "interval": [1, 1], "known": 1, "base": 1, "rest": 0, "spans": [], "sentences": []}
+            json={
+                "score": 1,
+                "interval": [1, 1],
+                "vocabulary_coverage": 1,
+                "base": 1,
+                "rest": 0,
+                "spans": [],
+                "sentences": [],
+            }
         )
     expect(page.locator("#score")).to_have_text(f"{ask(server, 'scores', texts='最高です')['score']:.2f}")
 
@@ -384,7 +392,15 @@ def test_a_file_of_2000_rows_is_scored_but_for_the_bad_ones(
 
     page.locator("#safe").uncheck()
     header, *lines = saved(page)
-    assert header == ["評価", "レビュー", "predicted_stars", "interval_low", "interval_high", "known_share", "error"]
+    assert header == [
+        "評価",
+        "レビュー",
+        "predicted_stars",
+        "interval_low",
+        "interval_high",
+        "vocabulary_coverage",
+        "error",
+    ]
     assert [tuple(line[:2]) for line in lines] == rows
     assert [float(lines[at][2]) for at in good] == pytest.approx(stars, abs=0)
     assert {at: lines[at][6] for at in BAD} == {

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from review_scorer.access.authentication import Guarding
+from review_scorer.access.authentication import ApiKeyAuth
 from review_scorer.api.predictor import Predictor
-from review_scorer.api.scores_fast import Direct
+from review_scorer.api.scores_fast import FastPath
 from review_scorer.capacity.admission import Admission
-from review_scorer.capacity.queue import Turns
+from review_scorer.capacity.queue import WorkQueue
 from review_scorer.scoring.bundle import load
 from review_scorer.scoring.scorer import Scorer
-from review_scorer.telemetry.middleware import Observed, Watch
+from review_scorer.telemetry.middleware import RequestEvents, TelemetryMiddleware
 from tests.server.test_headers import post
 from tests.support.running import Server
 
@@ -97,20 +97,20 @@ def test_who_goes_away_before_the_answer_harms_nobody(server: Server) -> None:
     assert server.client.post(PATH, content=REVIEW).status_code == 200
 
 
-@pytest.mark.parametrize("where", [(Scorer, "detail_many"), (Watch, "note")])
+@pytest.mark.parametrize("where", [(Scorer, "predict_many"), (RequestEvents, "note")])
 def test_a_bug_is_a_500_that_tells_nothing_of_itself(
     tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, where: tuple[type, str]
 ) -> None:
     def broken(*_: object) -> None:
         raise ZeroDivisionError("swordfish")
 
-    admission = Admission(Turns(patience=60), max_texts=10)
-    watch = Watch()
+    admission = Admission(WorkQueue(patience=60), max_texts=10)
+    watch = RequestEvents()
     told: list[int] = []
     watch.ended.append(lambda exchange: told.append(exchange.status))
-    observed = Observed(None, watch, routes=[PATH])  # type: ignore[arg-type]
+    observed = TelemetryMiddleware(None, watch, routes=[PATH])  # type: ignore[arg-type]
     predictor = Predictor(load(tiny_bundle).scorer, admission, watch)
-    direct = Direct(predictor, Guarding(None, open_paths=()), observed)
+    direct = FastPath(predictor, ApiKeyAuth(None, public_paths=()), observed)
     monkeypatch.setattr(*where, broken)
     answers: list[tuple[bytes, bytes]] = []
 

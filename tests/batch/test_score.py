@@ -109,7 +109,7 @@ def test_every_kind_comes_out_in_its_own_form_with_the_scores_of_the_service(
     assert [row["texts"] for row in rows] == TEXTS
     assert [int(row["id"]) for row in rows] == [0, 1, 2]
     scorer = load(tiny_bundle).scorer
-    for row, detail in zip(rows, scorer.detail_many(TEXTS), strict=True):
+    for row, detail in zip(rows, scorer.predict_many(TEXTS), strict=True):
         assert float(row["score"]) == pytest.approx(detail.score, abs=1e-9, rel=0)
         assert float(row["interval_low"]) == pytest.approx(detail.interval[0], abs=1e-9, rel=0)
         assert float(row["interval_high"]) == pytest.approx(detail.interval[1], abs=1e-9, rel=0)

@@ -17,7 +17,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from review_scorer.capacity.admission import Admission
-from review_scorer.capacity.queue import Turns
+from review_scorer.capacity.queue import WorkQueue
 from review_scorer.server.body import WholeBody
 from review_scorer.server.protocol import Protocol
 from tests.support.crowd import PATH, crowd
@@ -109,9 +109,9 @@ def test_what_is_refused_is_counted_like_all_else(small: Server) -> None:
     for status in (200, 503):
         name = f"scorer_requests_total{{route={PATH},status={status}}}"
         assert seen[name] - before.get(name, 0) == met.answers[status] > 0
-    assert seen["scorer_shed_total"] - before["scorer_shed_total"] == met.answers[503]
-    assert seen["scorer_queue_seconds_count"] - before["scorer_queue_seconds_count"] >= met.answers[200]
-    assert seen["scorer_in_flight"] == 1
+    assert seen["scorer_requests_shed_total"] - before["scorer_requests_shed_total"] == met.answers[503]
+    assert seen["scorer_queue_wait_seconds_count"] - before["scorer_queue_wait_seconds_count"] >= met.answers[200]
+    assert seen["scorer_requests_in_flight"] == 1
 
 
 def test_questions_about_the_service_are_answered_under_any_load(small: Server) -> None:
@@ -123,7 +123,7 @@ def test_questions_about_the_service_are_answered_under_any_load(small: Server) 
 
 
 def test_a_crowd_waits_no_longer_than_it_may(tiny_bundle: Path) -> None:
-    with serving(tiny_bundle, MAX_WAIT_SECONDS="0.001", WORKERS="1") as server:
+    with serving(tiny_bundle, QUEUE_TIMEOUT="0.001", WORKERS="1") as server:
         with crowd(server, [SINGLE], clients=24) as met:
             time.sleep(1.5)
         assert met.failures == []
@@ -170,7 +170,7 @@ def test_bodies_that_arrive_slowly_cannot_fill_the_memory() -> None:
         raise AssertionError("no body was whole")
 
     async def scene() -> tuple[list[int], int]:
-        admission = Admission(Turns(patience=1), max_texts=1)
+        admission = Admission(WorkQueue(patience=1), max_texts=1)
         body = WholeBody(app, admission, max_bytes=1_000, seconds=60, guard=lambda _path, _headers: None)
         statuses: list[int] = []
 
@@ -213,7 +213,7 @@ def test_refusing_holds_on_to_nothing() -> None:
         pass
 
     async def scene() -> int:
-        admission = Admission(Turns(patience=1), max_texts=1)
+        admission = Admission(WorkQueue(patience=1), max_texts=1)
         whole = WholeBody(app, admission, max_bytes=1_000, seconds=60, guard=lambda _path, _headers: None)
 
         async def refuse(times: int) -> int:

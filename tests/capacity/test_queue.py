@@ -9,15 +9,15 @@ from functools import partial
 import pytest
 
 from review_scorer.capacity.admission import BYTES_PER_TEXT, Admission
-from review_scorer.capacity.queue import SLICE_CHARS, SLICE_TEXTS, Turns, slices
+from review_scorer.capacity.queue import SLICE_CHARS, SLICE_TEXTS, WorkQueue, slices
 from review_scorer.errors import RequestError
 from review_scorer.server.lifecycle import Reload
 
 SCORES = "/api/1/scores"
 
 
-def run(scene: Callable[[Turns], Awaitable[None]], *, patience: float = 60) -> Turns:
-    turns = Turns(patience=patience)
+def run(scene: Callable[[WorkQueue], Awaitable[None]], *, patience: float = 60) -> WorkQueue:
+    turns = WorkQueue(patience=patience)
 
     async def play() -> None:
         await scene(turns)
@@ -35,7 +35,7 @@ def pause(seconds: float, part: Sequence[str]) -> Sequence[str]:
 def test_turns_come_in_the_order_of_asking_with_a_look_at_the_sockets_between_them() -> None:
     events: list[str] = []
 
-    async def scene(turns: Turns) -> None:
+    async def scene(turns: WorkQueue) -> None:
         loop = asyncio.get_running_loop()
 
         def compute(names: Sequence[str]) -> Sequence[str]:
@@ -53,7 +53,7 @@ def test_turns_come_in_the_order_of_asking_with_a_look_at_the_sockets_between_th
 def test_a_single_review_waits_for_a_slice_of_a_list_and_not_for_the_list() -> None:
     ended: list[str] = []
 
-    async def scene(turns: Turns) -> None:
+    async def scene(turns: WorkQueue) -> None:
         async def ask(name: str, work: Awaitable[object]) -> None:
             await work
             ended.append(name)
@@ -69,7 +69,7 @@ def test_a_single_review_waits_for_a_slice_of_a_list_and_not_for_the_list() -> N
 
 
 def test_a_list_gets_its_results_in_order() -> None:
-    async def scene(turns: Turns) -> None:
+    async def scene(turns: WorkQueue) -> None:
         texts = [str(number) for number in range(100)]
         assert await turns.take(lambda part: [int(text) for text in part], texts) == list(range(100))
 
@@ -77,7 +77,7 @@ def test_a_list_gets_its_results_in_order() -> None:
 
 
 def test_an_error_reaches_who_asked_and_the_next_has_its_turn() -> None:
-    async def scene(turns: Turns) -> None:
+    async def scene(turns: WorkQueue) -> None:
         def divide(texts: Sequence[str]) -> Sequence[int]:
             return [12 // int(text) for text in texts]
 
@@ -103,7 +103,7 @@ def test_whoever_cannot_take_what_it_is_told_does_not_cost_others_their_turns(pa
     bugs: list[object] = []
     outcomes: list[object] = []
 
-    async def scene(turns: Turns) -> None:
+    async def scene(turns: WorkQueue) -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: bugs.append(context["exception"]))
         turns.queue(list, ["first"], Breaking())
         outcomes.extend(await asyncio.gather(turns.take(list, ["second"]), return_exceptions=True))
@@ -121,7 +121,7 @@ def test_small_neighbours_share_a_turn_and_each_gets_its_own_results() -> None:
         turns_given.append(len(texts))
         return [len(text) for text in texts]
 
-    async def scene(turns: Turns) -> None:
+    async def scene(turns: WorkQueue) -> None:
         asked = [["a"], ["bb", "ccc"], *([["d"]] * SLICE_TEXTS)]
         answers = await asyncio.gather(*(turns.take(lengths, texts) for texts in asked))
         assert answers == [[1], [2, 3], *([[1]] * SLICE_TEXTS)]
@@ -133,7 +133,7 @@ def test_small_neighbours_share_a_turn_and_each_gets_its_own_results() -> None:
 def test_who_gave_up_is_not_computed_for() -> None:
     computed: list[str] = []
 
-    async def scene(turns: Turns) -> None:
+    async def scene(turns: WorkQueue) -> None:
         def compute(names: Sequence[str]) -> Sequence[str]:
             computed.extend(names)
             return names
@@ -149,7 +149,7 @@ def test_who_gave_up_is_not_computed_for() -> None:
 
 
 def test_a_turn_that_comes_too_late_is_refused_but_what_has_begun_is_finished() -> None:
-    async def scene(turns: Turns) -> None:
+    async def scene(turns: WorkQueue) -> None:
         outcomes = await asyncio.gather(
             turns.take(partial(pause, 0.02), ["良い宿"] * 3 * SLICE_TEXTS),
             turns.take(partial(pause, 0.02), ["良い宿"]),
@@ -172,8 +172,8 @@ def test_slices_are_bounded_in_texts_and_in_characters() -> None:
     assert list(slices([])) == []
 
 
-def admission(turns: Turns | None = None, *, max_texts: int = 100, max_wait: float = 0.1) -> Admission:
-    return Admission(turns or Turns(patience=max_wait), max_texts=max_texts)
+def admission(turns: WorkQueue | None = None, *, max_texts: int = 100, max_wait: float = 0.1) -> Admission:
+    return Admission(turns or WorkQueue(patience=max_wait), max_texts=max_texts)
 
 
 def test_an_idle_worker_accepts_the_largest_list() -> None:
@@ -213,7 +213,7 @@ def test_questions_about_the_service_are_never_refused(path: str) -> None:
 
 
 def test_who_would_wait_too_long_is_refused_whatever_the_speed_of_the_machine() -> None:
-    async def scene(turns: Turns) -> None:
+    async def scene(turns: WorkQueue) -> None:
         busy = admission(turns, max_texts=10_000)
 
         async def ask(seconds: float) -> None:
@@ -243,13 +243,13 @@ def test_who_would_wait_too_long_is_refused_whatever_the_speed_of_the_machine() 
 
 def test_while_the_workers_change_all_wait_for_longer() -> None:
     reload = Reload()
-    turns = Turns(patience=0.08, reloading=lambda: reload.in_progress)
+    turns = WorkQueue(patience=0.08, reloading=lambda: reload.in_progress)
     assert turns.patience == 0.08
     with reload.started():
         assert turns.patience == 2
     # The new workers have a second to work off what came meanwhile.
     assert turns.patience == 2
-    assert Turns(patience=0.08).patience == 0.08
+    assert WorkQueue(patience=0.08).patience == 0.08
 
 
 def test_a_change_is_seen_by_the_processes_that_were_forked_before_it() -> None:

@@ -101,7 +101,7 @@ def test_the_parts_agree_with_each_other(real: Project, check: Check) -> None:
 
 def test_the_overlays_are_those_that_the_readme_offers() -> None:
     offered = {"local", "dev", "gke", "ingress", "bundle-volume", "bundle-bucket", "canary", "api-keys", "monitoring"}
-    offered |= {"kserve", "record"}
+    offered |= {"kserve", "prediction-log"}
     assert {f"k8s/overlays/{name}" for name in offered} | {"k8s/base", "k8s/overlays/gke/cluster"} == set(OVERLAYS)
 
 
@@ -162,7 +162,7 @@ def predictor(path: str, value: Any) -> Change:
 
 BUNDLE = "k8s/overlays/bundle-volume"
 BUCKET = "k8s/overlays/bundle-bucket"
-RECORD = "k8s/overlays/record"
+RECORD = "k8s/overlays/prediction-log"
 CANARY = "k8s/overlays/canary"
 KEYS = "k8s/overlays/api-keys"
 INGRESS = "k8s/overlays/ingress"
@@ -279,7 +279,7 @@ BROKEN: list[tuple[Check, str, Change]] = [
     (
         manifests.check_a_stuck_worker_is_replaced_before_the_pod,
         LOCAL,
-        pod(f"{SERVER} env", [{"name": "SCORER_STUCK_SECONDS", "value": "60"}]),
+        pod(f"{SERVER} env", [{"name": "SCORER_WORKER_TIMEOUT", "value": "60"}]),
     ),
     (manifests.check_grace_period_outlasts_the_stop, LOCAL, pod(f"{POD} terminationGracePeriodSeconds", 28)),
     (manifests.check_grace_period_outlasts_the_stop, LOCAL, pod(f"{SERVER} lifecycle preStop sleep seconds", 30)),
@@ -287,7 +287,7 @@ BROKEN: list[tuple[Check, str, Change]] = [
     (
         manifests.check_grace_period_outlasts_the_stop,
         LOCAL,
-        pod(f"{SERVER} env", [{"name": "SCORER_GRACEFUL_SECONDS", "value": "60"}]),
+        pod(f"{SERVER} env", [{"name": "SCORER_GRACEFUL_TIMEOUT", "value": "60"}]),
     ),
     (
         manifests.check_grace_period_outlasts_the_stop,

@@ -304,7 +304,7 @@ def test_the_commands_as_they_stand_train_a_bundle(real: Trees, tiny_corpus: Pat
         for name in ("one", "two"):
             stack.enter_context(running(command("worker", name), code, environ, tmp_path / f"{name}.log"))
         runner = subprocess.run(
-            [*command("runner"), "--no-prior"], cwd=code, env=environ, capture_output=True, text=True, check=False
+            [*command("runner"), "--no-seed-corpus"], cwd=code, env=environ, capture_output=True, text=True, check=False
         )
         said = runner.stderr + "".join(log.read_text() for log in tmp_path.glob("*.log"))
         assert runner.returncode == 0, said

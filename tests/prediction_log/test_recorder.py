@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from review_scorer.prediction_log.entries import Entry, keeping
-from review_scorer.prediction_log.prediction_ids import ID, Prediction, new_id, time_of
+from review_scorer.prediction_log.prediction_ids import ID, LoggedPrediction, new_id, time_of
 from review_scorer.prediction_log.recorder import Recorder, StoreError
 from review_scorer.scoring.bundle import load
 from tests.support.crowd import crowd
@@ -104,7 +104,9 @@ def test_a_hash_depends_on_the_key_and_not_on_the_way_of_typing() -> None:
 
 @pytest.mark.parametrize(("how", "kept"), [("masked", TEXT.replace("03-1234-5678", "[PHONE]")), ("full", TEXT)])
 def test_the_text_is_kept_as_it_is_asked(store: RedisServer, tiny_bundle: Path, how: str, kept: str) -> None:
-    with serving(tiny_bundle, REDIS_URL=store.url, RECORD_TEXT=how, RECORD_STREAM="shop:said") as server:
+    with serving(
+        tiny_bundle, REDIS_URL=store.url, PREDICTION_LOG_TEXT=how, PREDICTION_LOG_STREAM="shop:said"
+    ) as server:
         server.client.post(SCORES, content=SINGLE)
         (entry,) = store.wait_for(1, "shop:said")
     assert set(entry) == {"id", "time", "score", "bundle", "text"}
@@ -125,7 +127,7 @@ def test_a_redis_that_is_killed_under_load_costs_no_answer_and_the_record_says_w
     store: RedisServer, tiny_bundle: Path
 ) -> None:
     with serving(
-        tiny_bundle, REDIS_URL=store.url, RECORD_HELD_BYTES="65536", MAX_WAIT_SECONDS="5", LOG="off"
+        tiny_bundle, REDIS_URL=store.url, PREDICTION_LOG_BUFFER_BYTES="65536", QUEUE_TIMEOUT="5", LOG="off"
     ) as server:
         with crowd(server, [SINGLE], clients=12) as met:
             store.wait_for(100)
@@ -228,7 +230,7 @@ def test_what_was_predicted_just_before_a_reload_is_recorded(store: RedisServer,
 
 
 def test_the_record_is_capped(store: RedisServer, tiny_bundle: Path) -> None:
-    with serving(tiny_bundle, REDIS_URL=store.url, RECORD_LENGTH="100") as server:
+    with serving(tiny_bundle, REDIS_URL=store.url, PREDICTION_LOG_LENGTH="100") as server:
         for _ in range(3):
             server.client.post(SCORES, json={"texts": ["良い宿"] * 500})
         stopped(server)
@@ -275,7 +277,7 @@ def test_a_store_that_swallows_the_end_does_not_hold_it_up() -> None:
 
     async def scene() -> None:
         await recorder.process_startup({}, {})
-        recorder.add([Prediction("one", "", 1.0)])
+        recorder.add([LoggedPrediction("one", "", 1.0)])
         await asyncio.sleep(0.2)
         await asyncio.wait_for(recorder.process_shutdown({}, {}), 5)
 
@@ -290,14 +292,14 @@ def test_each_prediction_waits_is_written_or_is_dropped_and_counted() -> None:
     async def scene() -> None:
         shelf.fails = True
         await recorder.process_startup({}, {})
-        recorder.add([Prediction(str(number), "", 1.0) for number in range(25)])
+        recorder.add([LoggedPrediction(str(number), "", 1.0) for number in range(25)])
         await asyncio.sleep(0.1)
         assert (recorder.written, recorder.dropped) == (0, 15)
         shelf.fails = False
         await asyncio.sleep(0.5)
         assert (recorder.written, recorder.dropped) == (10, 15)
         # There is room again.
-        recorder.add([Prediction("last", "", 1.0)])
+        recorder.add([LoggedPrediction("last", "", 1.0)])
         await recorder.process_shutdown({}, {})
 
     asyncio.run(scene())

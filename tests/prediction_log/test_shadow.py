@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from review_scorer.capacity.queue import Turns
-from review_scorer.prediction_log.prediction_ids import Prediction, new_id
+from review_scorer.capacity.queue import WorkQueue
+from review_scorer.prediction_log.prediction_ids import LoggedPrediction, new_id
 from review_scorer.prediction_log.shadow import Shadow
 from review_scorer.scoring.bundle import load
 from review_scorer.scoring.scorer import Scorer
@@ -136,7 +136,7 @@ def scorer(tiny_bundle: Path) -> Scorer:
 class Watched:
     """A scorer that notes how many waited for their turn each time."""
 
-    def __init__(self, scorer: Scorer, turns: Turns) -> None:
+    def __init__(self, scorer: Scorer, turns: WorkQueue) -> None:
         self.waiting: list[int] = []
         self._scorer = scorer
         self._turns = turns
@@ -146,11 +146,11 @@ class Watched:
         return self._scorer.score(text)
 
 
-def predictions(count: int) -> list[Prediction]:
-    return [Prediction(new_id(), "良い宿", 4.0) for _ in range(count)]
+def predictions(count: int) -> list[LoggedPrediction]:
+    return [LoggedPrediction(new_id(), "良い宿", 4.0) for _ in range(count)]
 
 
-def run(shadow: Shadow, turns: Turns, *, add: int, busy_seconds: float, then_seconds: float = 0.3) -> None:
+def run(shadow: Shadow, turns: WorkQueue, *, add: int, busy_seconds: float, then_seconds: float = 0.3) -> None:
     """Add predictions while every turn is taken for so long, and wait a little."""
 
     def compute(texts: Sequence[str]) -> Sequence[str]:
@@ -174,8 +174,8 @@ def run(shadow: Shadow, turns: Turns, *, add: int, busy_seconds: float, then_sec
 
 
 def test_the_shadow_scores_only_while_nobody_waits_for_a_turn(scorer: Scorer) -> None:
-    turns = Turns(patience=60)
-    kept: list[Prediction] = []
+    turns = WorkQueue(patience=60)
+    kept: list[LoggedPrediction] = []
     watched = Watched(scorer, turns)
     shadow = Shadow(watched, turns, share=1, keep=kept.extend)  # type: ignore[arg-type]
     run(shadow, turns, add=20, busy_seconds=0.3)
@@ -185,8 +185,8 @@ def test_the_shadow_scores_only_while_nobody_waits_for_a_turn(scorer: Scorer) ->
 
 
 def test_a_service_that_stays_busy_records_without_the_shadow(scorer: Scorer) -> None:
-    turns = Turns(patience=60)
-    kept: list[Prediction] = []
+    turns = WorkQueue(patience=60)
+    kept: list[LoggedPrediction] = []
     shadow = Shadow(scorer, turns, share=1, keep=kept.extend)
     run(shadow, turns, add=300, busy_seconds=1.2)
     assert len(kept) == 300
@@ -199,8 +199,8 @@ def test_a_shadow_that_fails_rests_and_costs_nothing_but_its_own_scores(caplog: 
         def score(self, _text: str) -> float:
             raise ZeroDivisionError
 
-    turns = Turns(patience=60)
-    kept: list[Prediction] = []
+    turns = WorkQueue(patience=60)
+    kept: list[LoggedPrediction] = []
     shadow = Shadow(Broken(), turns, share=1, keep=kept.extend)  # type: ignore[arg-type]
     run(shadow, turns, add=3, busy_seconds=0)
     shadow.add(predictions(1))

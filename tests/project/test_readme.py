@@ -25,7 +25,7 @@ REDIS = "wants Redis; tests/training/test_feedback_corpus.py starts one and asks
 NOT_HERE: Mapping[str, str] = {
     "make test": "runs this very test",
     "make check": "looks at the code, not at what it does",
-    "make obvious": "trains for a minute; tests/stress/test_baseline_server.py asks what it serves",
+    "make baseline-server": "trains for a minute; tests/stress/test_baseline_server.py asks what it serves",
     """make stress URL=localhost:4567 ARGS="--profile breakpoint --objective 'p99<100ms'\"""": (
         "loads the machine for minutes; tests/stress/test_stress.py looks for breakpoints that are found sooner"
     ),
@@ -34,7 +34,7 @@ NOT_HERE: Mapping[str, str] = {
     "make fuzz": "takes ten minutes; tests/tools/test_fuzz.py is its short form",
     "make sbom": "tests/project/test_supply.py runs it",
     "make audit": "wants a service of advisories; tests/project/test_supply.py brings one",
-    "make bench-scale": "takes an hour; tests/tools/test_scale.py runs a short form of every row",
+    "make bench-scaling": "takes an hour; tests/tools/test_scale.py runs a short form of every row",
     "make retrain REDIS=… CORPUS=reviews.csv BUNDLE=build/mine": (
         "wants feedback; tests/training/test_retrain.py brings some"
     ),
@@ -49,7 +49,7 @@ NOT_HERE: Mapping[str, str] = {
     'make feedback REDIS=redis://localhost:6379/0 ARGS="--report --disagreements"': REDIS,
     "make image": DOCKER,
     "make image BUNDLE=build/mine": DOCKER,
-    "make image-run": DOCKER,
+    "make run-image": DOCKER,
     "make test-container": DOCKER,
     "docker run": DOCKER,
     "docker compose up --wait": DOCKER,
@@ -65,7 +65,7 @@ NOT_HERE: Mapping[str, str] = {
     'kubectl kustomize k8s/overlays/gke | sed "s/PROJECT/$PROJECT/; s/TAG/$TAG/" | kubectl apply -f -': CLUSTER,
     "skaffold run -p gke --default-repo=asia.gcr.io/$PROJECT": CLUSTER,
     "skaffold dev": CLUSTER,
-    "make test-cluster KUBECONFIG=…": CLUSTER,
+    "make test-k8s KUBECONFIG=…": CLUSTER,
 }
 """Lines that no test can run, and why."""
 
@@ -187,7 +187,7 @@ def test_every_other_line_ends_well(checkout: Path, running: Server, line: Shown
     for word, meaning in MEANT.items():
         asked = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", meaning, asked)
     # The READMEs say of both how to do without.
-    variables = environ(checkout, ARGS="--no-original --no-prior") if "make train" in asked else environ(checkout)
+    variables = environ(checkout, ARGS="--no-original --no-seed-corpus") if "make train" in asked else environ(checkout)
     done = subprocess.run(
         ["bash", "-c", asked], cwd=checkout, env=variables, capture_output=True, text=True, check=False, timeout=100
     )

@@ -198,13 +198,13 @@ def test_of_forty_pairs_the_better_sentence_scores_higher_in_thirty_six(scorer: 
 
 def test_of_foreign_text_hardly_a_token_is_known(scorer: Scorer) -> None:
     assert len(set(FOREIGN)) == 20
-    shares = {text: scorer.known_share(text) for text in FOREIGN}
+    shares = {text: scorer.vocabulary_coverage(text) for text in FOREIGN}
     assert {text: share for text, share in shares.items() if share > FOREIGN_SHARE} == {}
 
 
 @pytest.mark.parametrize("text", ["qwxzvk", "ゲロンポスキュラ", " "])
 def test_of_a_text_without_a_known_token_nothing_is_known(text: str, scorer: Scorer) -> None:
-    assert scorer.known_share(text) == 0
+    assert scorer.vocabulary_coverage(text) == 0
 
 
 def test_no_sentence_of_these_tables_was_learnt_from(reviews: list[dict[str, str]]) -> None:

@@ -126,7 +126,7 @@ def test_the_same_corpus_and_seed_give_the_same_bytes(tiny_corpus: Path, tiny_bu
         str(tiny_corpus),
         "--bundle",
         str(again),
-        "--no-prior",
+        "--no-seed-corpus",
         "--no-original",
     ]
     # Another process, with another hash seed: the order of sets must not show.
@@ -138,7 +138,9 @@ def test_the_same_corpus_and_seed_give_the_same_bytes(tiny_corpus: Path, tiny_bu
 def test_another_seed_gives_another_bundle(tiny_corpus: Path, tiny_bundle: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     assert (
-        train.main(["--corpus", str(tiny_corpus), "--bundle", str(other), "--no-prior", "--no-original", "--seed", "2"])
+        train.main(
+            ["--corpus", str(tiny_corpus), "--bundle", str(other), "--no-seed-corpus", "--no-original", "--seed", "2"]
+        )
         == 0
     )
     assert (other / "booster.txt").read_bytes() != (tiny_bundle / "booster.txt").read_bytes()
@@ -147,7 +149,9 @@ def test_another_seed_gives_another_bundle(tiny_corpus: Path, tiny_bundle: Path,
 def test_training_replaces_a_bundle_and_leaves_nothing_beside_it(tiny_corpus: Path, copy: Path) -> None:
     before = load(copy).digest
     assert (
-        train.main(["--corpus", str(tiny_corpus), "--bundle", str(copy), "--no-prior", "--no-original", "--seed", "3"])
+        train.main(
+            ["--corpus", str(tiny_corpus), "--bundle", str(copy), "--no-seed-corpus", "--no-original", "--seed", "3"]
+        )
         == 0
     )
     assert load(copy).digest != before
@@ -159,7 +163,9 @@ def test_training_through_a_symlink_replaces_what_it_points_to(tiny_corpus: Path
     link.symlink_to("bundle")
     before = load(link).digest
     assert (
-        train.main(["--corpus", str(tiny_corpus), "--bundle", str(link), "--no-prior", "--no-original", "--seed", "3"])
+        train.main(
+            ["--corpus", str(tiny_corpus), "--bundle", str(link), "--no-seed-corpus", "--no-original", "--seed", "3"]
+        )
         == 0
     )
     assert link.is_symlink()
@@ -212,10 +218,10 @@ import sys
 from pathlib import Path
 from review_scorer.scoring.bundle import write, load
 from review_scorer.scoring.tokens import Tokenizer
-import fit
-from recipe import Recipe
+from review_training.model import fit
+from review_training.model.recipe import Recipe
 from review_scorer.corpora.reviews import Review
-from tokenised import corpus_of
+from tests.support.tokenised import corpus_of
 
 tokenizer = Tokenizer()
 reviews = [Review(f"良い {i % 7}", 1.0 + i % 5) for i in range(200)]
@@ -254,5 +260,5 @@ def test_a_writer_killed_at_any_moment_leaves_a_whole_bundle(prelude: str, tmp_p
 
 def test_what_a_killed_writer_left_is_cleared_by_the_next(tiny_corpus: Path, copy: Path) -> None:
     (copy.parent / ".bundle.partial-x").mkdir()
-    assert train.main(["--corpus", str(tiny_corpus), "--bundle", str(copy), "--no-prior", "--no-original"]) == 0
+    assert train.main(["--corpus", str(tiny_corpus), "--bundle", str(copy), "--no-seed-corpus", "--no-original"]) == 0
     assert [path.name for path in copy.parent.iterdir()] == ["bundle"]

@@ -56,7 +56,7 @@ def unidic_bundle(unidic: Path, tiny_corpus: Path, tmp_path_factory: pytest.Temp
         str(tiny_corpus),
         "--bundle",
         str(path),
-        "--no-prior",
+        "--no-seed-corpus",
         "--no-original",
         "--dictionary",
         str(unidic),
@@ -104,7 +104,7 @@ def test_a_word_of_the_users_own_becomes_one_token_and_travels_with_the_bundle(
         str(tiny_corpus),
         "--bundle",
         str(tmp_path / "bundle"),
-        "--no-prior",
+        "--no-seed-corpus",
         "--no-original",
     ]
     assert train.main([*arguments, "--user-dictionary", str(words)]) == 0
@@ -112,7 +112,7 @@ def test_a_word_of_the_users_own_becomes_one_token_and_travels_with_the_bundle(
     assert "user.dic" in json.loads((tmp_path / "bundle" / "manifest.json").read_text())["files"]
     assert "\n艦これ\n" in (tmp_path / "bundle" / "vocabulary.txt").read_text()
     loaded = load(tmp_path / "bundle").scorer
-    assert loaded.known_share("艦これ") == 1
+    assert loaded.vocabulary_coverage("艦これ") == 1
     (tmp_path / "bundle" / "user.dic").write_bytes(user_dictionary.read_bytes()[:-1])
     with pytest.raises(BundleError, match=r"user\.dic is not the file that was trained"):
         load(tmp_path / "bundle")

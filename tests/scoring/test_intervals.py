@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from review_scorer.scoring.bundle import load
-from review_scorer.scoring.intervals import Certainty
+from review_scorer.scoring.intervals import Intervals
 from review_training.evaluation.interval_calibration import LEVEL, calibrate, certainty
 
-STEPS = Certainty([2.0, 4.0], [-0.5, -1.5], [0.5, 0.25])
+STEPS = Intervals([2.0, 4.0], [-0.5, -1.5], [0.5, 0.25])
 
 
 @pytest.mark.parametrize(
@@ -55,9 +55,10 @@ def test_the_default_bundle_keeps_its_promise(default_bundle: Path) -> None:
 def test_details_of_one_text_and_of_many_are_the_same(default_bundle: Path, reviews: list[dict[str, str]]) -> None:
     scorer = load(default_bundle).scorer
     texts = [review["texts"] for review in reviews[::40]]
-    details = scorer.detail_many(texts)
+    details = scorer.predict_many(texts)
     assert details == [scorer.detail(text) for text in texts]
     assert [detail.score for detail in details] == scorer.score_many(texts)
     assert all(
-        0 <= detail.known <= 1 and detail.interval[0] <= detail.score <= detail.interval[1] for detail in details
+        0 <= detail.vocabulary_coverage <= 1 and detail.interval[0] <= detail.score <= detail.interval[1]
+        for detail in details
     )

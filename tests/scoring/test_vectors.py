@@ -56,9 +56,9 @@ def test_the_most_frequent_terms_stay_when_there_are_too_many(corpus: Corpus) ->
     assert {"た", "です"} <= set(few.terms)
 
 
-def test_the_known_share_counts_tokens_that_are_terms_by_themselves() -> None:
-    assert SMALL.known_share(["部屋", "は", "良い", "未知"]) == 0.5
-    assert SMALL.known_share([]) == 0
+def test_the_vocabulary_coverage_counts_tokens_that_are_terms_by_themselves() -> None:
+    assert SMALL.vocabulary_coverage(["部屋", "は", "良い", "未知"]) == 0.5
+    assert SMALL.vocabulary_coverage([]) == 0
 
 
 @given(st.lists(WORDS, max_size=6))
@@ -84,4 +84,4 @@ def test_a_row_has_length_one_or_is_empty() -> None:
 
 def test_a_word_that_only_stands_within_longer_terms_is_not_known() -> None:
     vectorizer = Vectorizer(["部屋", "部屋 が 狭い"], np.ones(2), longest=3)
-    assert vectorizer.known_share(["部屋", "が", "狭い", "宿"]) == 1 / 4
+    assert vectorizer.vocabulary_coverage(["部屋", "が", "狭い", "宿"]) == 1 / 4

@@ -32,7 +32,7 @@ def test_a_killed_worker_is_replaced_and_only_what_it_was_at_fails(tiny_bundle: 
 
 
 def test_a_worker_that_is_stuck_is_found_and_replaced(tiny_bundle: Path) -> None:
-    with serving(tiny_bundle, STUCK_SECONDS="4") as server:
+    with serving(tiny_bundle, WORKER_TIMEOUT="4") as server:
         stuck = wait_for_workers(server)[0]
         os.kill(stuck, signal.SIGSTOP)
         wait_for_workers(server, without=[stuck])

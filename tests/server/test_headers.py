@@ -24,7 +24,7 @@ def guarded(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     keys = tmp_path_factory.mktemp("keys") / "keys"
     keys.write_text(f"nobody:{'0' * 64}\n")
     opened = "/readyz / /page/* /docs/* /healthz /nowhere /api/1/users"
-    with serving(tiny_bundle, API_KEYS_FILE=str(keys), OPEN_PATHS=opened, BODY_SECONDS="0.3") as server:
+    with serving(tiny_bundle, API_KEYS_FILE=str(keys), PUBLIC_PATHS=opened, READ_BODY_TIMEOUT="0.3") as server:
         yield server
 
 

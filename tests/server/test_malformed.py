@@ -19,7 +19,7 @@ NEXT = b"GET /version HTTP/1.1\r\nHost: x\r\n\r\n"
 @pytest.fixture(scope="module")
 def guarded(tiny_bundle: Path) -> Iterator[Server]:
     """A server of little patience, whose workers all outlive what is done to it."""
-    with serving(tiny_bundle, BODY_SECONDS="0.5") as server:
+    with serving(tiny_bundle, READ_BODY_TIMEOUT="0.5") as server:
         workers = wait_for_workers(server)
         yield server
         assert server.workers() == workers
@@ -258,7 +258,7 @@ def test_requests_that_come_all_at_once_are_answered_in_order(guarded: Server) -
 def test_more_requests_than_may_wait_on_a_connection_are_refused_after_the_answers_due(guarded: Server) -> None:
     received = answers(guarded, post(b"Content-Length: 18") * 500)
     assert statuses(received) == [*[200] * 101, 429]
-    assert b'"too_many_waiting"' in received
+    assert b'"pipeline_too_long"' in received
 
 
 def test_a_body_that_does_not_follow_its_head_has_its_time_also_behind_others(guarded: Server) -> None:

@@ -153,7 +153,7 @@ def terminate(server: Server) -> None:
 
 @pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGQUIT])
 def test_who_cannot_wait_need_not(tiny_bundle: Path, told: signal.Signals) -> None:
-    with serving(tiny_bundle, GRACEFUL_SECONDS="60", DRAIN_SECONDS="60") as server:
+    with serving(tiny_bundle, GRACEFUL_TIMEOUT="60", DRAIN_SECONDS="60") as server:
         server.process.send_signal(told)
         assert server.process.wait(timeout=20) == 0
 
@@ -161,7 +161,7 @@ def test_who_cannot_wait_need_not(tiny_bundle: Path, told: signal.Signals) -> No
 def test_a_worker_that_is_told_to_stop_as_soon_as_it_is_forked_stops() -> None:
     forked = """
 import os, signal
-from review_scorer.server.draining import Drain, drain_on_term
+from review_scorer.server.lifecycle import Drain, drain_on_term
 signal.signal(signal.SIGTERM, lambda *_: None)
 drain_on_term(None, Drain(), 0)
 if worker := os.fork():

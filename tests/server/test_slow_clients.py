@@ -21,7 +21,12 @@ HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 @pytest.fixture(scope="module")
 def brisk(tiny_bundle: Path) -> Iterator[Server]:
     """A server of little patience and for few connections."""
-    settings = {"HEADER_SECONDS": "0.5", "BODY_SECONDS": "0.5", "ANSWER_SECONDS": "0.5", "KEEPALIVE_SECONDS": "2"}
+    settings = {
+        "READ_HEADER_TIMEOUT": "0.5",
+        "READ_BODY_TIMEOUT": "0.5",
+        "WRITE_TIMEOUT": "0.5",
+        "KEEPALIVE_SECONDS": "2",
+    }
     with serving(tiny_bundle, MAX_CONNECTIONS="20", **settings) as server:
         yield server
 

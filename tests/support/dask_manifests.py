@@ -21,7 +21,7 @@ from tests.support.manifests import Document, environment, quantity, the
 
 NAME = "review-scorer-dask"
 TREES = {name: f"k8s/{name}" for name in ("train-dask", "retrain", "rollout")} | {
-    name: f"k8s/overlays/{name}" for name in ("bundle-volume", "record")
+    name: f"k8s/overlays/{name}" for name in ("bundle-volume", "prediction-log")
 }
 Trees = dict[str, list[Document]]
 Check = Callable[[Trees], None]
@@ -245,7 +245,7 @@ def check_a_worse_bundle_is_not_tried_again(trees: Trees) -> None:
 
 def check_retraining_reads_the_record_that_is_written(trees: Trees) -> None:
     retraining = container(manifests.pod(cron(trees)))
-    recording = manifests.server(the(trees["record"], "Deployment"))
+    recording = manifests.server(the(trees["prediction-log"], "Deployment"))
     sources = [
         {each["name"]: each.get("valueFrom") for each in one["env"]}["SCORER_REDIS_URL"]
         for one in (retraining, recording)
@@ -253,7 +253,7 @@ def check_retraining_reads_the_record_that_is_written(trees: Trees) -> None:
     assert sources[0] == sources[1]
     policies = [
         the(trees["retrain"], "NetworkPolicy", "review-scorer-retrain")["spec"],
-        the(trees["record"], "NetworkPolicy")["spec"],
+        the(trees["prediction-log"], "NetworkPolicy")["spec"],
     ]
     assert policies[0]["egress"] == policies[1]["egress"]
     assert policies[0]["ingress"] == []

@@ -164,7 +164,7 @@ def image_environment(dockerfile: str) -> dict[str, str]:
 
 def variables(container: Document) -> dict[str, str]:
     """Return the service's variables, with what Secrets may hold for those that come from one."""
-    held = {"SCORER_REDIS_URL": "redis://:secret@redis:6379/0", "SCORER_RECORD_KEY": "0123456789abcdef"}
+    held = {"SCORER_REDIS_URL": "redis://:secret@redis:6379/0", "SCORER_PREDICTION_LOG_KEY": "0123456789abcdef"}
     set_ = environment(container) | {name: held[name] for name in secrets(container)}
     return {name: value for name, value in set_.items() if name.startswith(PREFIX)}
 
@@ -360,7 +360,7 @@ def check_limits_fit_what_the_workers_need(project: Project) -> None:
 def check_grace_period_outlasts_the_stop(project: Project) -> None:
     for deployment in of_kind(project.documents, "Deployment"):
         configured = settings(project, deployment)
-        stop = configured.drain_seconds + configured.graceful_seconds
+        stop = configured.drain_seconds + configured.graceful_timeout
         pause = server(deployment)["lifecycle"]["preStop"]["sleep"]["seconds"]
         assert pause > 0
         assert pod(deployment)["spec"]["terminationGracePeriodSeconds"] > pause + stop
@@ -374,7 +374,7 @@ def check_a_stuck_worker_is_replaced_before_the_pod(project: Project) -> None:
         probe = server(deployment)["livenessProbe"]
         patience = probe["periodSeconds"] * probe["failureThreshold"]
         # gunicorn looks every second, and first asks the worker to go.
-        assert patience > settings(project, deployment).stuck_seconds + 5
+        assert patience > settings(project, deployment).worker_timeout + 5
 
 
 def check_targets_exist(project: Project) -> None:
@@ -428,7 +428,7 @@ def check_pods_are_spread(project: Project) -> None:
 
 def check_only_scratch_space_is_writable(project: Project) -> None:
     """``/tmp``, and with skaffold the code; a bundle and keys that were put beside the image's are only read."""
-    writable = {"/tmp", "/app/service"} if project.tree.endswith("/dev") else {"/tmp"}
+    writable = {"/tmp", "/code"} if project.tree.endswith("/dev") else {"/tmp"}
     for deployment in of_kind(project.documents, "Deployment"):
         mounts = {mount["mountPath"]: mount for mount in server(deployment)["volumeMounts"]}
         assert {path for path, mount in mounts.items() if not mount.get("readOnly")} == writable
@@ -503,9 +503,9 @@ def check_the_trained_bundle_is_the_served_one(project: Project) -> None:
 
 def check_the_record_reaches_redis(project: Project) -> None:
     """The URL, which has a password, is in a Secret and nowhere else; name server and Redis may be called."""
-    documents = project.trees["k8s/overlays/record"]
+    documents = project.trees["k8s/overlays/prediction-log"]
     container = server(the(documents, "Deployment"))
-    assert set(secrets(container)) == {"SCORER_REDIS_URL", "SCORER_RECORD_KEY"}
+    assert set(secrets(container)) == {"SCORER_REDIS_URL", "SCORER_PREDICTION_LOG_KEY"}
     assert len(set(secrets(container).values())) == 1
     opened = {port["port"] for rule in the(documents, "NetworkPolicy")["spec"]["egress"] for port in rule["ports"]}
     assert opened == {53, 6379}
@@ -576,7 +576,8 @@ def check_skaffold_builds_what_it_deploys(project: Project) -> None:
     ports = the(project.trees["k8s/overlays/local"], "Service", forwarded["resourceName"])["spec"]["ports"]
     assert forwarded["port"] in [port["port"] for port in ports]
     (rule,) = skaffold["build"]["artifacts"][0]["sync"]["manual"]
-    synced = [f"{rule['dest']}/{path.relative_to(ROOT).as_posix()}" for path in ROOT.glob(rule["src"])]
+    sources = [path.relative_to(ROOT).as_posix().removeprefix(rule["strip"]) for path in ROOT.glob(rule["src"])]
+    synced = [f"{rule['dest']}/{source}" for source in sources]
     developed = the(project.trees["k8s/overlays/dev"], "Deployment")
     writable = [mount["mountPath"] for mount in server(developed)["volumeMounts"]]
     assert synced

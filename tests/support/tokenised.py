@@ -8,7 +8,7 @@ import numpy as np
 from review_scorer.corpora.reviews import Review
 from review_scorer.scoring.tokens import DEFAULT_DICTIONARY
 from review_training.corpus.shards import write_shard
-from review_training.corpus.tokenize import Words, tokenise
+from review_training.corpus.tokenize import TokenizerSpec, tokenise
 from review_training.corpus.tokenized_corpus import Corpus, open_corpus
 from review_training.shards.store import Store
 
@@ -19,5 +19,5 @@ def corpus_of(reviews: Sequence[Review], root: Path, *, shard: int = 20_000) -> 
     for start in range(0, len(reviews), shard):
         part = reviews[start : start + shard]
         write_shard(store, f"own-{start}", part)
-        names.append(tokenise(store, f"own-{start}", np.ones(len(part), bool), Words(DEFAULT_DICTIONARY)))
+        names.append(tokenise(store, f"own-{start}", np.ones(len(part), bool), TokenizerSpec(DEFAULT_DICTIONARY)))
     return open_corpus(store, names, [])

@@ -93,7 +93,7 @@ def test_what_is_said_of_a_request_is_not_of_those_beside_it(tiny_bundle: Path) 
                 texts = ["良" * length] * count
                 client.post(SCORES, json={"texts": texts}, headers={"X-Request-Id": f"{length * count}"})
 
-    with serving(tiny_bundle, WORKERS="1", MAX_WAIT_SECONDS="60") as server, ThreadPoolExecutor(8) as pool:
+    with serving(tiny_bundle, WORKERS="1", QUEUE_TIMEOUT="60") as server, ThreadPoolExecutor(8) as pool:
         list(pool.map(ask, range(1, 9)))
         server.process.terminate()
         output = server.process.communicate(timeout=20)[0]

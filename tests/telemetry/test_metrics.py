@@ -19,12 +19,12 @@ from prometheus_client.parser import text_string_to_metric_families as parse
 
 from review_scorer.scoring.bundle import load
 from review_scorer.scoring.distribution import BINS, KNOWN_EDGES, SCORE_EDGES, count
-from review_scorer.scoring.scorer import Detail
+from review_scorer.scoring.scorer import Prediction
 from review_scorer.telemetry.drift import LEAST, SPAN_SECONDS, SPANS, Recent, stability_index
 from review_scorer.telemetry.histogram import Histogram
-from review_scorer.telemetry.middleware import Observed, Watch
+from review_scorer.telemetry.middleware import RequestEvents, TelemetryMiddleware
 from review_scorer.telemetry.score_metrics import ScoreMetrics
-from review_scorer.telemetry.shared_counters import Tallies
+from review_scorer.telemetry.shared_counters import SharedCounters
 from tests.support.running import Server, serving
 from tests.support.scraping import scrape
 
@@ -71,11 +71,11 @@ def test_two_workers_count_together(watched: Server) -> None:
     ask(watched, 4, ["良い宿", "悪い宿", "普通"])
     seen = scrape(watched)
     assert seen[f"scorer_requests_total{{route={SCORES},status=200}}"] == 64
-    assert seen[f"scorer_request_seconds_count{{route={SCORES}}}"] == 64
+    assert seen[f"scorer_request_duration_seconds_count{{route={SCORES}}}"] == 64
     assert seen["scorer_texts_total"] == 60 + 4 * 3
-    assert seen["scorer_score_count"] == seen["scorer_known_share_count"] == 72
-    assert seen["scorer_score_bucket{le=+Inf}"] == seen["scorer_score_bucket{le=5.0}"] == 72
-    assert seen["scorer_in_flight"] == 1  # the one that asks
+    assert seen["scorer_score_stars_count"] == seen["scorer_vocabulary_coverage_ratio_count"] == 72
+    assert seen["scorer_score_stars_bucket{le=+Inf}"] == seen["scorer_score_stars_bucket{le=5.0}"] == 72
+    assert seen["scorer_requests_in_flight"] == 1  # the one that asks
 
 
 def test_whichever_worker_is_asked_says_the_same(watched: Server) -> None:
@@ -102,8 +102,10 @@ def test_sums_are_of_what_was_answered(watched: Server, tiny_bundle: Path) -> No
     scorer = load(tiny_bundle).scorer
     ask(watched, 3, texts)
     seen = scrape(watched)
-    assert seen["scorer_score_sum"] == pytest.approx(3 * sum(scorer.score_many(texts)))
-    assert seen["scorer_known_share_sum"] == pytest.approx(3 * sum(map(scorer.known_share, texts)))
+    assert seen["scorer_score_stars_sum"] == pytest.approx(3 * sum(scorer.score_many(texts)))
+    assert seen["scorer_vocabulary_coverage_ratio_sum"] == pytest.approx(
+        3 * sum(map(scorer.vocabulary_coverage, texts))
+    )
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGABRT])
@@ -121,11 +123,11 @@ def test_what_a_killed_worker_had_in_hand_is_not_in_flight_for_ever(watched: Ser
     head = f"POST {SCORES} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n".encode()
     with socket.create_connection(watched.address) as waiting:
         waiting.sendall(head)
-        until(lambda: scrape(watched)["scorer_in_flight"] == 2)
+        until(lambda: scrape(watched)["scorer_requests_in_flight"] == 2)
         for worker in before:
             os.kill(worker, signal.SIGKILL)
         until(lambda: len(set(watched.workers()) - before) == 2)
-    until(lambda: scrape(watched)["scorer_in_flight"] == 1)
+    until(lambda: scrape(watched)["scorer_requests_in_flight"] == 1)
 
 
 def test_a_reload_keeps_the_counts_and_is_no_restart(watched: Server) -> None:
@@ -177,16 +179,16 @@ def test_both_formats_are_what_they_claim(watched: Server) -> None:
 
 
 def test_many_scores_unlike_those_of_training_are_drift(watched: Server, reviews: list[dict[str, str]]) -> None:
-    assert math.isnan(scrape(watched)["scorer_score_drift"])
+    assert math.isnan(scrape(watched)["scorer_score_psi"])
     ask(watched, 2, [review["texts"] for review in reviews[:600]])
     alike = scrape(watched)
-    assert 0 <= alike["scorer_score_drift"] < 0.1
-    assert 0 <= alike["scorer_known_share_drift"] < 0.25
+    assert 0 <= alike["scorer_score_psi"] < 0.1
+    assert 0 <= alike["scorer_vocabulary_coverage_psi"] < 0.25
     ask(watched, 5, ["素晴らしい、最高でした。"] * 1000)
     ask(watched, 5, ["ワカラヌコトバ"] * 1000)
     unlike = scrape(watched)
-    assert unlike["scorer_score_drift"] > 0.25
-    assert unlike["scorer_known_share_drift"] > 0.25
+    assert unlike["scorer_score_psi"] > 0.25
+    assert unlike["scorer_vocabulary_coverage_psi"] > 0.25
 
 
 def test_metrics_can_be_turned_off(tiny_bundle: Path) -> None:
@@ -226,7 +228,7 @@ def test_an_edge_belongs_to_the_bin_below_it(value: float, edges: Sequence[float
 
 
 def test_values_beyond_the_last_edge_are_counted() -> None:
-    tallies = Tallies()
+    tallies = SharedCounters()
     histogram = Histogram(tallies, "seconds", (1.0, 2.0))
     for value in (0.5, 1.0, 7.0):
         histogram.observe(tallies.own, value)
@@ -234,15 +236,15 @@ def test_values_beyond_the_last_edge_are_counted() -> None:
 
 
 def test_a_bundle_that_keeps_no_distribution_has_no_drift() -> None:
-    metrics = ScoreMetrics(Tallies(), None, bundle="0f3c7a")
-    metrics.scored([Detail(3.0, (2.0, 4.0), 1.0, 9)] * LEAST)
-    drifts = [sample for metric in metrics.collect() for sample in metric.samples if sample.name.endswith("_drift")]
+    metrics = ScoreMetrics(SharedCounters(), None, bundle="0f3c7a")
+    metrics.scored([Prediction(3.0, (2.0, 4.0), 1.0, 9)] * LEAST)
+    drifts = [sample for metric in metrics.collect() for sample in metric.samples if sample.name.endswith("_psi")]
     assert [math.isnan(sample.value) for sample in drifts] == [True, True]
 
 
 def test_what_is_recent_is_forgotten_after_an_hour_and_with_its_bundle() -> None:
     now = [0.0]
-    tallies = Tallies()
+    tallies = SharedCounters()
     recent, other = (Recent(tallies, "recent", bundle=digest, clock=lambda: now[0]) for digest in ("0f3c7a", "b1d402"))
     ones = [1] * BINS
     recent.add(ones)
@@ -257,7 +259,7 @@ def test_what_is_recent_is_forgotten_after_an_hour_and_with_its_bundle() -> None
 
 
 def test_rows_of_the_living_are_not_given_away_and_those_of_the_dead_are() -> None:
-    tallies = Tallies()
+    tallies = SharedCounters()
     assert [tallies.free_row([]), tallies.free_row([1]), tallies.free_row([2]), tallies.free_row([1, 2])] == [
         1,
         2,
@@ -268,13 +270,13 @@ def test_rows_of_the_living_are_not_given_away_and_those_of_the_dead_are() -> No
 
 def test_templates_are_routes_and_a_client_that_went_away_is_499() -> None:
     ended: list[tuple[str, int]] = []
-    watch = Watch()
+    watch = RequestEvents()
     watch.ended.append(lambda exchange: ended.append((exchange.route, exchange.status)))
 
     async def silent(*_asgi: object) -> None:
         """Answer nothing."""
 
-    app = Observed(silent, watch, routes=["/api/1/scores/{id}/feedback", "/page/{name}"])
+    app = TelemetryMiddleware(silent, watch, routes=["/api/1/scores/{id}/feedback", "/page/{name}"])
     for path in ("/api/1/scores/a1/feedback", "/page/x.js", "/page/x/y", "/page/"):
         asyncio.run(app({"type": "http", "path": path, "headers": []}, silent, silent))  # type: ignore[arg-type]
     assert ended == [("/api/1/scores/{id}/feedback", 499), ("/page/{name}", 499), ("other", 499), ("other", 499)]

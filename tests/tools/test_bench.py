@@ -141,7 +141,7 @@ def test_a_part_that_fails_costs_the_others_nothing(
 ) -> None:
     lock, path = tmp_path / "lock.txt", tmp_path / "bench.json"
     lock.write_text("numpy\n")
-    monkeypatch.setattr("sizes.LOCK", lock)
+    monkeypatch.setattr("tools.bench.sizes.LOCK", lock)
     models = ["--bundle", str(tiny_bundle), "--obvious", str(obvious)]
     assert bench.main([*models, "--only", "sizes,stages", "--quick", "--json", str(path)]) == 1
     report = json.loads(path.read_text())

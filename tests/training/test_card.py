@@ -230,7 +230,11 @@ def test_the_card_is_japanese_first_and_english_after(files: dict[str, bytes]) -
     page, text = page_of(files), files["model-card.md"].decode()
     assert page.index('<article id="ja" lang="ja">') < page.index('<article id="en" lang="en">')
     assert text.index("## 日本語") < text.index("## English")
-    for japanese, english in (("星の分布", "Distribution of stars"), ("限界", "Limits"), ("効いている単語", "words")):
+    for japanese, english in (
+        ("星の分布", "Distribution of stars"),
+        ("限界", "Limits"),
+        ("効いている単語", "words"),
+    ):
         assert text.index(japanese) < text.index(english)
     english_page = page[page.index('<article id="en"') : page.index("</article>", page.index('<article id="en"'))]
     sentences = re.findall(r"<(?:p|h2|li|th|caption|figcaption)>([^<]*)<", english_page)

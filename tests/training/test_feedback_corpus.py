@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from review_scorer.prediction_log.entries import feedback_entry, gap_entry, keep_full, keep_hashed, prediction_entry
-from review_scorer.prediction_log.prediction_ids import Prediction, time_of
+from review_scorer.prediction_log.prediction_ids import LoggedPrediction, time_of
 from review_training.evaluation import evaluate
 from review_training.feedback_loop import feedback
 from tests.support.redis_server import RedisServer, redis_server
@@ -51,7 +51,7 @@ def predicted(
     bundle: str = OLD,
 ) -> str:
     """Record a prediction; return its id."""
-    prediction = Prediction(name(number, week), f"良い宿{number}", score, shadow)
+    prediction = LoggedPrediction(name(number, week), f"良い宿{number}", score, shadow)
     keep = keep_full if kept else keep_hashed(b"key")
     store.client.xadd("predictions", dict(prediction_entry(prediction, keep, bundle=bundle, shadow_bundle=NEW)))
     return prediction.id
@@ -197,7 +197,7 @@ def test_a_stream_that_is_not_there_is_named(store: RedisServer, capsys: pytest.
 
 def test_served_rated_collected_and_read_by_training(store: RedisServer, tiny_bundle: Path, tmp_path: Path) -> None:
     texts = [f"部屋は狭いけれど朝食が美味しかった、{number}回目。" for number in range(20)]
-    with serving(tiny_bundle, REDIS_URL=store.url, RECORD_TEXT="masked") as server:
+    with serving(tiny_bundle, REDIS_URL=store.url, PREDICTION_LOG_TEXT="masked") as server:
         results = server.client.post("/api/1/scores", json={"texts": texts, "detail": True}).json()["results"]
         store.wait_for(20)
         for number, result in enumerate(results):

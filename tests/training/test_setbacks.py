@@ -24,7 +24,7 @@ from review_training.runs import train
 from review_training.runs.workdir import UnfinishedError
 from tests.support.running import ROOT
 
-QUICK = ["--no-prior", "--no-original"]
+QUICK = ["--no-seed-corpus", "--no-original"]
 
 
 @contextmanager
@@ -146,7 +146,9 @@ def test_training_does_not_go_on_with_the_words_of_a_dictionary_that_was_replace
         raise UnfinishedError("stopped")
 
     words = tmp_path / "words.dic"
-    monkeypatch.setattr("tokenising.Tokenizer", lambda *_, **__: str.split)  # what it holds does not matter here
+    monkeypatch.setattr(
+        "review_training.corpus.tokenize.Tokenizer", lambda *_, **__: str.split
+    )  # what it holds does not matter here
     monkeypatch.setattr(train, "fit_and_validate", stop)
     options = options_for(tiny_corpus, tmp_path / "bundle", "--user-dictionary", str(words))
     for content, goes_on in (("one", False), ("one", True), ("another", False)):

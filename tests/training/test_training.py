@@ -72,7 +72,7 @@ def test_the_bundle_holds_its_model_card_in_both_forms(default_bundle: Path) -> 
 def test_training_compares_with_the_original_recipe(
     tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["--corpus", str(tiny_corpus), "--bundle", str(tmp_path / "compared"), "--no-prior"]
+    arguments = ["--corpus", str(tiny_corpus), "--bundle", str(tmp_path / "compared"), "--no-seed-corpus"]
     assert train.main(arguments) == 0
     assert "\noriginal " in capsys.readouterr().out
 
@@ -118,7 +118,7 @@ def test_scripts_are_quiet_in_a_pipe_and_list_what_they_skipped(tmp_path: Path, 
         str(corpus),
         "--bundle",
         str(bundle),
-        "--no-prior",
+        "--no-seed-corpus",
         "--no-original",
     ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
@@ -150,7 +150,7 @@ def test_a_corpus_too_poor_to_train_on_is_told_in_one_line(
                 str(tmp_path / "poor.csv"),
                 "--bundle",
                 str(tmp_path / "bundle"),
-                "--no-prior",
+                "--no-seed-corpus",
                 "--no-original",
             ]
         )

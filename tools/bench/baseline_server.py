@@ -1,6 +1,6 @@
 """The model served the way most people would: what the real service is compared with.
 
-    python tools/bench/baseline_server.py --corpus train-corpus/reviews.csv --port 4568 --model build/obvious
+    python -m tools.bench.baseline_server --corpus train-corpus/reviews.csv --port 4568 --model build/obvious
 
 One request at a time through http.server, MeCab, scikit-learn and LightGBM, by the original's recipe. As there, nothing
 keeps a score between 1 and 5: the stress tool counts the few that stray as wrong.

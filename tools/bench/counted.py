@@ -5,11 +5,11 @@ import time
 import falcon.asgi
 
 from review_scorer.capacity.admission import Admission
-from review_scorer.capacity.queue import Turns
-from review_scorer.scoring.scorer import Detail
+from review_scorer.capacity.queue import WorkQueue
+from review_scorer.scoring.scorer import Prediction
 from review_scorer.telemetry import metrics
-from review_scorer.telemetry.middleware import Observed, Watch
-from review_scorer.telemetry.shared_counters import Tallies
+from review_scorer.telemetry.middleware import RequestEvents, TelemetryMiddleware
+from review_scorer.telemetry.shared_counters import SharedCounters
 
 PATH = "/api/1/scores"
 _REQUESTS = 20_000
@@ -17,18 +17,18 @@ _REQUESTS = 20_000
 
 def counting() -> float:
     """Return the µs of CPU that a request takes more when it is counted."""
-    plain, counted = Watch(), Watch()
-    turns = Turns(patience=1)
+    plain, counted = RequestEvents(), RequestEvents()
+    turns = WorkQueue(patience=1)
     app = falcon.asgi.App()
     app.add_route(PATH, object())
-    metrics.install(app, counted, Admission(turns, max_texts=1), Tallies(), facts={}, trained=None)
-    return (_seconds(counted, turns) - _seconds(plain, Turns(patience=1))) * 1e6
+    metrics.install(app, counted, Admission(turns, max_texts=1), SharedCounters(), facts={}, trained=None)
+    return (_seconds(counted, turns) - _seconds(plain, WorkQueue(patience=1))) * 1e6
 
 
-def _seconds(watch: Watch, turns: Turns) -> float:
+def _seconds(watch: RequestEvents, turns: WorkQueue) -> float:
     """Return the CPU seconds of one request, all that is not counting left out."""
-    observed = Observed(None, watch, routes=[PATH])  # type: ignore[arg-type]
-    texts, details = ["良い宿"], [Detail(4.2, (3.1, 5.0), 0.9, 2)]
+    observed = TelemetryMiddleware(None, watch, routes=[PATH])  # type: ignore[arg-type]
+    texts, details = ["良い宿"], [Prediction(4.2, (3.1, 5.0), 0.9, 2)]
     began = time.process_time()
     for _ in range(_REQUESTS):
         exchange = observed.begin({"path": PATH, "headers": ()})

@@ -1,6 +1,6 @@
 """How training and scoring grow with their reviews: rows a second by step and the memory at its peak, by machine.
 
-    make bench-scale ARGS="--rows 10000 100000 1000000 --ways one two --only score"
+    make bench-scaling ARGS="--rows 10000 100000 1000000 --ways one two --only score"
 
 Reviews are made up by a seed, and lie in files of equal size: the same partitions for every way. Training holds a part
 out instead of cross-validating; scoring takes one bundle for all sizes. A run under a minute is the median of three.

@@ -9,12 +9,12 @@ from tools.chaos.verdicts import Line, at_most, told
 RATE = 200
 SIZES = {"silent": 250, "idle": 250, "dripping head": 100, "dripping body": 100}
 # Short ones, so that many of them pass in the time.
-DEADLINES = {"HEADER_SECONDS": 4, "BODY_SECONDS": 5, "KEEPALIVE_SECONDS": 6}
+DEADLINES = {"READ_HEADER_TIMEOUT": 4, "READ_BODY_TIMEOUT": 5, "KEEPALIVE_SECONDS": 6}
 _BOUND_BY = {
-    "silent": "HEADER_SECONDS",
+    "silent": "READ_HEADER_TIMEOUT",
     "idle": "KEEPALIVE_SECONDS",
-    "dripping head": "HEADER_SECONDS",
-    "dripping body": "BODY_SECONDS",
+    "dripping head": "READ_HEADER_TIMEOUT",
+    "dripping body": "READ_BODY_TIMEOUT",
 }
 # A timer that looks once a second closes up to that much later.
 LEEWAY = 2.0

@@ -14,7 +14,7 @@ from tools.fuzz.promises import TARGETS
 
 ENOUGH = 100_000
 # Little patience, so that what never ends takes little time.
-SETTINGS = {"BODY_SECONDS": "0.2", "HEADER_SECONDS": "0.2", "ANSWER_SECONDS": "5"}
+SETTINGS = {"READ_BODY_TIMEOUT": "0.2", "READ_HEADER_TIMEOUT": "0.2", "WRITE_TIMEOUT": "5"}
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""What only a cluster can show: ``make test-cluster KUBECONFIG=… [IMAGE=registry/lightgbm-clf:tag]``.
+"""What only a cluster can show: ``make test-k8s KUBECONFIG=… [IMAGE=registry/lightgbm-clf:tag]``.
 
 In a namespace of its own, which accepts nothing below the pod security standard `restricted` and is deleted at the end:
 every overlay passes the server's strict validation; the local one becomes ready, scores through its Service, loses no
@@ -106,7 +106,7 @@ def main() -> int:
 def connect(kubeconfig: str) -> client.ApiClient:
     """Return a client of the cluster that was named. None is guessed: what follows creates and deletes things there."""
     if not kubeconfig:
-        raise Failed("no cluster is given, nothing was checked; name one: make test-cluster KUBECONFIG=~/.kube/config")
+        raise Failed("no cluster is given, nothing was checked; name one: make test-k8s KUBECONFIG=~/.kube/config")
     try:
         # Not a Path: it may be a list of files.
         file = os.path.expanduser(kubeconfig)  # noqa: PTH111

@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from review_scorer.access.rate_limits import Limits
+from review_scorer.access.rate_limits import RateLimiter
 from review_scorer.errors import RequestError
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ _DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 _RATE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 
 
-class KeysError(Exception):
+class ApiKeysError(Exception):
     """A file of keys that cannot be used; the message names it, the line and what would be right, and never a key."""
 
 
@@ -45,40 +45,42 @@ class Key(NamedTuple):
 
 
 def read_keys(path: Path) -> list[Key]:
-    """Return the keys in ``path``, one at least; raise ``KeysError`` for the first line that cannot be used."""
+    """Return the keys in ``path``, one at least; raise ``ApiKeysError`` for the first line that cannot be used."""
     try:
         lines = path.read_text(encoding="ascii").split("\n")
     except OSError as error:
-        raise KeysError(f"{path}: {error.strerror}") from None
+        raise ApiKeysError(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise KeysError(f"{path} is not plain ASCII") from None
+        raise ApiKeysError(f"{path} is not plain ASCII") from None
     keys: dict[str, Key] = {}
     for number, line in enumerate(map(str.strip, lines), 1):
         if line and not line.startswith("#"):
             key = _parse(line, f"{path}, line {number}")
             if key.name in keys or key.digest in {other.digest for other in keys.values()}:
-                raise KeysError(f"{path}, line {number}: this name or this secret is there already")
+                raise ApiKeysError(f"{path}, line {number}: this name or this secret is there already")
             keys[key.name] = key
     if not keys:
-        raise KeysError(f"{path} has no key; python -m review_scorer.access.api_keys NAME makes one")
+        raise ApiKeysError(f"{path} has no key; python -m review_scorer.access.api_keys NAME makes one")
     return list(keys.values())
 
 
 def _parse(line: str, where: str) -> Key:
     name, digest, rate, *more = [*line.split(":"), "", ""]
     if not _NAME.fullmatch(name):
-        raise KeysError(f"{where}: wanted name:sha256, the name of 1 to 64 letters, digits, dots, dashes or underlines")
+        raise ApiKeysError(
+            f"{where}: wanted name:sha256, the name of 1 to 64 letters, digits, dots, dashes or underlines"
+        )
     if not _DIGEST.fullmatch(digest):
-        raise KeysError(f"{where}: wanted the secret's sha256 after the name, 64 hexadecimal digits")
+        raise ApiKeysError(f"{where}: wanted the secret's sha256 after the name, 64 hexadecimal digits")
     if (rate and not (_RATE.fullmatch(rate) and float(rate))) or any(more):
-        raise KeysError(f"{where}: wanted nothing after the sha256, or :requests a second, a number above 0")
+        raise ApiKeysError(f"{where}: wanted nothing after the sha256, or :requests a second, a number above 0")
     return Key(name, bytes.fromhex(digest), float(rate) if rate else None)
 
 
-class Keys:
-    """The keys of one file, as it is now. Raises ``KeysError`` when it cannot be used from the start."""
+class ApiKeyStore:
+    """The keys of one file, as it is now. Raises ``ApiKeysError`` when it cannot be used from the start."""
 
-    def __init__(self, path: Path, limits: Limits, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, path: Path, limits: RateLimiter, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._path = path
         self._limits = limits
         self._clock = clock
@@ -123,7 +125,7 @@ class Keys:
         self._stamp = stamp
         try:
             self._take_up(read_keys(self._path))
-        except KeysError as error:
+        except ApiKeysError as error:
             then = "the keys of before stay" if self._keys else "nobody is let in until it is mended"
             log.error("%s; %s", error, then)  # noqa: TRY400 - a line, no trace
         else:
@@ -151,7 +153,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     line = ":".join([options.name, hashlib.sha256(secret.encode()).hexdigest(), *filter(None, [options.rate])])
     try:
         _parse(line, "this key")
-    except KeysError as error:
+    except ApiKeysError as error:
         parser.error(str(error))
     print(f"the secret, shown only now: {secret}\nthe line for SCORER_API_KEYS_FILE:", file=sys.stderr)
     print(line)

@@ -3,20 +3,20 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from review_scorer.access.api_keys import Keys
+from review_scorer.access.api_keys import ApiKeyStore
 from review_scorer.telemetry.middleware import current
 
 
-class Guarding:
+class ApiKeyAuth:
     """Lets those in who bring one of ``keys``; everybody where there are none.
 
-    ``open_paths`` need none; one that ends in ``*`` stands for all that start like it.
+    ``public_paths`` need none; one that ends in ``*`` stands for all that start like it.
     """
 
-    def __init__(self, keys: Keys | None, *, open_paths: Sequence[str]) -> None:
+    def __init__(self, keys: ApiKeyStore | None, *, public_paths: Sequence[str]) -> None:
         self._keys = keys
-        self._open = frozenset(path for path in open_paths if not path.endswith("*"))
-        self._open_starts = tuple(path[:-1] for path in open_paths if path.endswith("*"))
+        self._open = frozenset(path for path in public_paths if not path.endswith("*"))
+        self._open_starts = tuple(path[:-1] for path in public_paths if path.endswith("*"))
 
     async def process_startup(self, _scope: Mapping[str, Any], _event: Mapping[str, Any]) -> None:
         """Read the keys anew; called by Falcon when the worker starts, after the fork."""

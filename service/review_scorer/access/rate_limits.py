@@ -14,7 +14,7 @@ from functools import cache
 _PLACES = 8_192
 
 
-class Limits:
+class RateLimiter:
     """Token buckets in shared memory, to be made before the fork. Times are of ``clock``, one for all processes."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -47,6 +47,6 @@ class Limits:
 
 
 @cache
-def shared_limits() -> Limits:
+def shared_rate_limiter() -> RateLimiter:
     """Return this process' limits; the first call must come before the fork."""
-    return Limits()
+    return RateLimiter()

@@ -11,7 +11,7 @@ from review_scorer.api.schemas import ExplanationsAnswer
 from review_scorer.capacity.admission import Admission
 from review_scorer.scoring.explanation import Explanation, explain
 from review_scorer.scoring.scorer import Scorer
-from review_scorer.telemetry.middleware import Watch
+from review_scorer.telemetry.middleware import RequestEvents
 
 _decoder = msgspec.json.Decoder(ExplainRequest)
 _encode = msgspec.json.Encoder().encode
@@ -24,7 +24,7 @@ _COST = 10
 class Explanations:
     """What made the stars of one text or many, asked for by ``POST`` with JSON."""
 
-    def __init__(self, scorer: Scorer, admission: Admission, watch: Watch, *, max_texts: int) -> None:
+    def __init__(self, scorer: Scorer, admission: Admission, watch: RequestEvents, *, max_texts: int) -> None:
         self._scorer = scorer
         self._admission = admission
         self._watch = watch

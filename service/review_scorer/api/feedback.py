@@ -57,12 +57,14 @@ class Feedback:
         if said.texts is not None:
             self._scorer.check(said.texts)
         if self._store is None:
-            raise RequestError("record_off", "this service keeps no record; it would with SCORER_REDIS_URL")
+            raise RequestError(
+                "prediction_log_disabled", "this service keeps no record; it would with SCORER_REDIS_URL"
+            )
         try:
             await self._store.add(self._stream, [feedback_entry(said.id, said.stars, said.texts, self._keep)])
         except StoreError:
             reason = "the record cannot be written now; send it again in some seconds"
-            raise RequestError("record_away", reason, headers={"Retry-After": "5"}) from None
+            raise RequestError("prediction_log_unavailable", reason, headers={"Retry-After": "5"}) from None
         response.data = _encode(FeedbackAnswer(said.id, said.stars))
         response.content_type = falcon.MEDIA_JSON
 

@@ -47,7 +47,7 @@ _TEXTS = 64
 # more. Twice as many are scored 4% faster, and let single reviews wait twice as long.
 _ROWS = 8
 _CHARS = 2_000
-# What is written at once: a client has SCORER_ANSWER_SECONDS for each.
+# What is written at once: a client has SCORER_WRITE_TIMEOUT for each.
 _WRITTEN = 65_536
 
 _Pieces = AsyncIterator[bytes]

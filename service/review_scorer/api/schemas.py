@@ -29,7 +29,7 @@ class ScoreDetail(msgspec.Struct):
 
     score: Stars
     interval: tuple[Stars, Stars]
-    known: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    vocabulary_coverage: Annotated[float, msgspec.Meta(ge=0, le=1)]
     id: Annotated[str, msgspec.Meta(examples=["019aa6b5-4c1f-7d3a-9b5e-2f6d8c1a4e70"])]
 
 

@@ -8,7 +8,7 @@ from review_scorer.api.parsing import ScoreRequest, check_count, decode, parse_q
 from review_scorer.api.predictor import Predictor
 from review_scorer.api.schemas import DetailsAnswer, ScoreAnswer, ScoreDetail, ScoresAnswer
 from review_scorer.prediction_log.prediction_ids import HEADER, ids_of_list, new_id
-from review_scorer.scoring.scorer import Detail
+from review_scorer.scoring.scorer import Prediction
 
 _decoder = msgspec.json.Decoder(ScoreRequest)
 _encode = msgspec.json.Encoder().encode
@@ -30,7 +30,8 @@ class Scores:
     async def on_post(self, request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
         """``{"texts": "…"}`` → ``{"score": 4.78}``; ``{"texts": ["…", …]}`` → ``{"scores": [4.78, …]}``.
 
-        With ``"detail": true`` the answers are ``{"score", "interval", "known", "id"}`` and ``{"results": […]}``.
+        With ``"detail": true`` the answers are ``{"score", "interval", "vocabulary_coverage", "id"}`` and
+        ``{"results": […]}``.
         """
         body = await request.stream.read()
         await self._answer(decode(body, _decoder), len(body), response)
@@ -61,5 +62,5 @@ class Scores:
         response.set_header(HEADER, identity)
 
 
-def _detail(detail: Detail, identity: str) -> ScoreDetail:
-    return ScoreDetail(detail.score, detail.interval, detail.known, identity)
+def _detail(detail: Prediction, identity: str) -> ScoreDetail:
+    return ScoreDetail(detail.score, detail.interval, detail.vocabulary_coverage, identity)

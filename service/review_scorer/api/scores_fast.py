@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from review_scorer.access.authentication import Guarding
+from review_scorer.access.authentication import ApiKeyAuth
 from review_scorer.api.parsing import ScoreRequest, decode
 from review_scorer.api.predictor import Predictor
 from review_scorer.api.schemas import ScoreAnswer
@@ -18,10 +18,10 @@ from review_scorer.asgi import Scope
 from review_scorer.errors import RequestError, internal
 from review_scorer.prediction_log.prediction_ids import HEADER, new_id
 from review_scorer.scoring.errors import TextError
-from review_scorer.scoring.scorer import Detail
+from review_scorer.scoring.scorer import Prediction
 from review_scorer.server.body import SMALL_BODY
 from review_scorer.server.raw_responses import fields_of, head
-from review_scorer.telemetry.middleware import Exchange, Observed
+from review_scorer.telemetry.middleware import RequestContext, TelemetryMiddleware
 
 log = logging.getLogger(__name__)
 
@@ -41,13 +41,13 @@ _HEAD = head(
 )
 
 
-class Direct:
+class FastPath:
     """Answers by ``predictor`` what is as simple as most requests are, if ``guarding`` lets it in.
 
     ``observed`` tells of it.
     """
 
-    def __init__(self, predictor: Predictor, guarding: Guarding, observed: Observed) -> None:
+    def __init__(self, predictor: Predictor, guarding: ApiKeyAuth, observed: TelemetryMiddleware) -> None:
         self.predictor = predictor
         self.observed = observed
         self._guarding = guarding
@@ -82,7 +82,7 @@ class Direct:
         except RequestError as error:
             answer.set_exception(error)
         else:
-            admission.turns.queue(predictor.scorer.detail_many, [asked.texts], answer)
+            admission.turns.queue(predictor.scorer.predict_many, [asked.texts], answer)
         return True
 
 
@@ -91,7 +91,7 @@ class _Answer:
 
     __slots__ = ("_direct", "_exchange", "_reply", "_text", "work")
 
-    def __init__(self, direct: Direct, exchange: Exchange, text: str, reply: Reply) -> None:
+    def __init__(self, direct: FastPath, exchange: RequestContext, text: str, reply: Reply) -> None:
         self.work = 0
         self._direct = direct
         self._exchange = exchange
@@ -102,7 +102,7 @@ class _Answer:
         """Never: who went away is not heard of until the answer is sent."""
         return False
 
-    def set_result(self, details: list[Detail], /) -> None:
+    def set_result(self, details: list[Prediction], /) -> None:
         """Answer with the score."""
         exchange, identity = self._exchange, new_id()
         try:

@@ -10,7 +10,7 @@ announces much and sends it slowly keeps nobody out.
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from review_scorer.capacity.queue import Turns
+from review_scorer.capacity.queue import WorkQueue
 from review_scorer.errors import RequestError, overloaded
 
 # Of a review of usual length, in UTF-8: about a hundred characters of three bytes.
@@ -33,7 +33,7 @@ class Admission:
     ``pending`` is that work, in texts; ``refused`` counts the requests that were turned away.
     """
 
-    def __init__(self, turns: Turns, *, max_texts: int) -> None:
+    def __init__(self, turns: WorkQueue, *, max_texts: int) -> None:
         self.turns = turns
         self.pending = 0
         self.refused = 0

@@ -33,7 +33,7 @@ _SHARE = 1 / 8
 _PATIENCE_IN_CHANGE = 2.0
 
 
-class Taker(Protocol):
+class ResultSink(Protocol):
     """Who waits for what is computed: a future, or who does not want to wait for the loop's next round, as that does.
 
     It is told of one of the two, or of none if it says that it is ``cancelled``.
@@ -53,13 +53,13 @@ class _Turn(NamedTuple):
     work: Callable[[Sequence[str]], Sequence[Any]]
     texts: Sequence[str]
     at_once: int
-    result: Taker
+    result: ResultSink
     ahead: int
     asked: float
     begun: bool
 
 
-class Turns:
+class WorkQueue:
     """The queue for one worker's thread.
 
     ``patience`` is how many seconds a computation may wait; one whose turn comes later is refused instead, as its
@@ -114,7 +114,7 @@ class Turns:
         self,
         work: Callable[[Sequence[str]], Sequence[Any]],
         texts: Sequence[str],
-        result: Taker,
+        result: ResultSink,
         *,
         at_once: int = SLICE_TEXTS,
         begun: bool = False,

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 
 from review_scorer.prediction_log.pii import mask
-from review_scorer.prediction_log.prediction_ids import Prediction, new_id, time_of
+from review_scorer.prediction_log.prediction_ids import LoggedPrediction, new_id, time_of
 from review_scorer.scoring.text import normalise
 
 Entry = Mapping[str, str]
@@ -61,7 +61,7 @@ def keeping_sent(how: str) -> Keep:
     return keep_full if how == FULL else keep_masked
 
 
-def prediction_entry(prediction: Prediction, keep: Keep, *, bundle: str, shadow_bundle: str = "") -> Entry:
+def prediction_entry(prediction: LoggedPrediction, keep: Keep, *, bundle: str, shadow_bundle: str = "") -> Entry:
     """Return what is recorded of ``prediction``; ``bundle`` and ``shadow_bundle`` are digests."""
     entry = {
         "id": prediction.id,

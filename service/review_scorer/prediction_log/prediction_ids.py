@@ -14,7 +14,7 @@ ID = r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}(\.[0
 """What every id looks like: a UUID of version 7; of a text of a list, with its place from 0 after a full stop."""
 
 
-class Prediction(NamedTuple):
+class LoggedPrediction(NamedTuple):
     """A text and its stars, 1–5; ``shadow`` are the stars that a second bundle gave it, if it was asked."""
 
     id: str

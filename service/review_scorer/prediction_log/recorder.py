@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Any, Protocol
 
 from review_scorer.prediction_log.entries import Entry, gap_entry
-from review_scorer.prediction_log.prediction_ids import Prediction, new_id
+from review_scorer.prediction_log.prediction_ids import LoggedPrediction, new_id
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ class Recorder:
     def __init__(
         self,
         store: Store,
-        describe: Callable[[Prediction], Entry],
+        describe: Callable[[LoggedPrediction], Entry],
         *,
         stream: str,
         held_bytes: int,
@@ -81,13 +81,13 @@ class Recorder:
         self._describe = describe
         self._most = held_bytes
         self._held = 0
-        self._queue: deque[Prediction] = deque()
+        self._queue: deque[LoggedPrediction] = deque()
         self._some = asyncio.Event()
         # Of what was dropped: what the record does not tell of yet; what it does, and the log does not.
         self._untold = self._told = 0
         self._away_since: float | None = None
 
-    def add(self, predictions: Sequence[Prediction]) -> None:
+    def add(self, predictions: Sequence[LoggedPrediction]) -> None:
         """Record ``predictions`` soon, or drop what there is no room for. Takes microseconds and never fails."""
         for prediction in predictions:
             size = _size(prediction)
@@ -195,5 +195,5 @@ def _tell_of_a_bug(writer: asyncio.Task[None]) -> None:
         log.error("the record rests until the next start", exc_info=writer.exception())
 
 
-def _size(prediction: Prediction) -> int:
+def _size(prediction: LoggedPrediction) -> int:
     return _BYTES + 2 * len(prediction.text)

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from review_scorer.capacity.queue import Turns
-from review_scorer.prediction_log.prediction_ids import Prediction
+from review_scorer.capacity.queue import WorkQueue
+from review_scorer.prediction_log.prediction_ids import LoggedPrediction
 from review_scorer.prediction_log.recorder import Count, ignore
 from review_scorer.scoring.scorer import Scorer
 
@@ -36,10 +36,10 @@ class Shadow:
     def __init__(
         self,
         scorer: Scorer,
-        turns: Turns,
+        turns: WorkQueue,
         *,
         share: float,
-        keep: Callable[[Sequence[Prediction]], None],
+        keep: Callable[[Sequence[LoggedPrediction]], None],
         count: Count = ignore,
     ) -> None:
         self.scored = 0
@@ -49,10 +49,10 @@ class Shadow:
         self._share = share
         self._keep = keep
         self._count = count
-        self._queue: deque[tuple[Prediction, float]] = deque()
+        self._queue: deque[tuple[LoggedPrediction, float]] = deque()
         self._some = asyncio.Event()
 
-    def add(self, predictions: Sequence[Prediction]) -> None:
+    def add(self, predictions: Sequence[LoggedPrediction]) -> None:
         """Take note of ``predictions``. Takes microseconds."""
         now = time.monotonic()
         for prediction in predictions:
@@ -93,7 +93,7 @@ class Shadow:
                     self._queue.popleft()
                     self._score(prediction)
 
-    def _score(self, prediction: Prediction) -> None:
+    def _score(self, prediction: LoggedPrediction) -> None:
         try:
             stars = self._scorer.score(prediction.text)
         except Exception:
@@ -106,7 +106,7 @@ class Shadow:
             self._count(SCORED, 1)
             self._keep([prediction._replace(shadow=stars)])
 
-    def _drop(self, prediction: Prediction) -> None:
+    def _drop(self, prediction: LoggedPrediction) -> None:
         self.dropped += 1
         self._count(DROPPED, 1)
         self._keep([prediction])

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from review_scorer.scoring.booster import Booster
 from review_scorer.scoring.errors import BundleError
-from review_scorer.scoring.intervals import Certainty
+from review_scorer.scoring.intervals import Intervals
 from review_scorer.scoring.scorer import Model, Scorer
 from review_scorer.scoring.text import NORMALISATION
 from review_scorer.scoring.tokens import DEFAULT_DICTIONARY, Tokenizer
@@ -56,7 +56,7 @@ class Trained:
     coefficients: NDArray[np.float64]
     intercept: float
     booster: str
-    certainty: Certainty
+    certainty: Intervals
     facts: Mapping[str, Any]
 
 
@@ -144,7 +144,7 @@ def load(directory: Path, *, dictionary: Path = DEFAULT_DICTIONARY, max_chars: i
             f"{directory}: the trees want {booster.width} columns, the vocabulary has {len(terms)}; {_RETRAIN}"
         )
     model = Model(_array(files["coefficients.npy"]), manifest["intercept"], booster)
-    certainty = Certainty(*(manifest["certainty"][name] for name in Certainty._fields))
+    certainty = Intervals(*(manifest["certainty"][name] for name in Intervals._fields))
     scorer = Scorer(tokenizer, vectorizer, model, certainty, max_chars=max_chars)
     probe = manifest["probe"]
     score = scorer.score(probe["text"])

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 
-class Certainty(NamedTuple):
+class Intervals(NamedTuple):
     """The offsets of an interval by score: three of one length, ``scores`` ascending, ``low`` ≤ 0 ≤ ``high``."""
 
     scores: Sequence[float]

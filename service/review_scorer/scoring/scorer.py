@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from review_scorer.scoring import text as text_rules
 from review_scorer.scoring.booster import Booster
 from review_scorer.scoring.errors import TextError
-from review_scorer.scoring.intervals import Certainty
+from review_scorer.scoring.intervals import Intervals
 from review_scorer.scoring.tokens import Tokenizer
 from review_scorer.scoring.vectors import Rows, Vectorizer
 
@@ -72,16 +72,16 @@ def boosted_rows(rows: Rows, base: NDArray[np.float64], width: int) -> Rows:
     return Rows(indptr, indices, values)
 
 
-class Detail(NamedTuple):
+class Prediction(NamedTuple):
     """A score, and how far to trust it.
 
-    ``interval`` are the ends of what holds the true stars of four reviews in five; ``known`` is the share of the text's
-    ``tokens``, of which it has so many, that the vocabulary knows, 0–1: a score of unknown words says nothing.
+    ``interval`` holds the true stars of four reviews in five. ``vocabulary_coverage`` (0–1) is the share of the text's
+    tokens that the vocabulary knows: a score of unknown words says nothing. ``tokens`` counts them.
     """
 
     score: float
     interval: tuple[float, float]
-    known: float
+    vocabulary_coverage: float
     tokens: int
 
 
@@ -96,7 +96,7 @@ class Scorer:
         tokenizer: Tokenizer,
         vectorizer: Vectorizer,
         model: Model,
-        certainty: Certainty,
+        certainty: Intervals,
         *,
         max_chars: int = 10_000,
     ) -> None:
@@ -111,16 +111,16 @@ class Scorer:
         self.check(text)
         return self.model.predict_one(*self.vectorizer.transform_one(self._tokens(text)))
 
-    def detail(self, text: str) -> Detail:
+    def detail(self, text: str) -> Prediction:
         """Return the stars of ``text`` with how sure they are. Raises ``TextError`` as ``score`` does."""
         self.check(text)
         tokens = self._tokens(text)
         score = self.model.predict_one(*self.vectorizer.transform_one(tokens))
         return self._with_detail(score, tokens)
 
-    def known_share(self, text: str) -> float:
+    def vocabulary_coverage(self, text: str) -> float:
         """Return the share of the text's words, 0–1, that the vocabulary knows; 0 where there are none."""
-        return self.vectorizer.known_share(self._tokens(text))
+        return self.vectorizer.vocabulary_coverage(self._tokens(text))
 
     def score_many(self, texts: Sequence[str]) -> list[float]:
         """Return the stars of each text, equal to the last bit to what ``score`` returns for it.
@@ -133,7 +133,7 @@ class Scorer:
         stars: list[float] = self.model.predict(self.vectorizer.transform(map(self._tokens, texts))).tolist()
         return stars
 
-    def detail_many(self, texts: Sequence[str]) -> list[Detail]:
+    def predict_many(self, texts: Sequence[str]) -> list[Prediction]:
         """Return for each text what ``detail`` returns for it; raises as ``score_many`` does."""
         self.check_all(texts)
         if len(texts) == 1:
@@ -162,5 +162,5 @@ class Scorer:
     def _tokens(self, text: str) -> list[str]:
         return self.tokenizer(text_rules.normalise(text))
 
-    def _with_detail(self, score: float, tokens: Sequence[str]) -> Detail:
-        return Detail(score, self.interval(score), self.vectorizer.known_share(tokens), len(tokens))
+    def _with_detail(self, score: float, tokens: Sequence[str]) -> Prediction:
+        return Prediction(score, self.interval(score), self.vectorizer.vocabulary_coverage(tokens), len(tokens))

@@ -55,7 +55,7 @@ class Vectorizer:
         """The number of columns."""
         return len(self.terms)
 
-    def known_share(self, tokens: Sequence[str]) -> float:
+    def vocabulary_coverage(self, tokens: Sequence[str]) -> float:
         """Return the share of the tokens, 0–1, that are terms by themselves; 0 where there is no token."""
         return self._terms.known(tokens) / len(tokens) if tokens else 0.0
 

@@ -198,4 +198,4 @@ def _too_large() -> RequestError:
 
 def _too_many_waiting() -> RequestError:
     reason = f"{MAX_WAITING} requests wait on this connection; read their answers first, or send a list of texts"
-    return RequestError("too_many_waiting", reason)
+    return RequestError("pipeline_too_long", reason)

@@ -37,10 +37,10 @@ class Protocol(StrictProtocol):
         self._undecided: tuple[RequestResponseCycle, Any] | None = None
         self._settings = self.app_state["settings"]
         self._shortest = min(
-            self._settings.header_seconds, self._settings.answer_seconds, self._settings.keepalive_seconds
+            self._settings.read_header_timeout, self._settings.write_timeout, self._settings.keepalive_seconds
         )
         # By when the client must have sent its next headers, and have read what it was sent.
-        self._headers_due = self.loop.time() + self._settings.header_seconds
+        self._headers_due = self.loop.time() + self._settings.read_header_timeout
         self._answer_due = inf
         self._clock = self.loop.call_later(self._shortest, self._look)
         self._idle: dict[Protocol, None] = self.app_state.setdefault("idle", {})
@@ -66,7 +66,7 @@ class Protocol(StrictProtocol):
 
     def on_message_begin(self) -> None:
         """Give the headers their time from the first byte on."""
-        self._headers_due = self.loop.time() + self._settings.header_seconds
+        self._headers_due = self.loop.time() + self._settings.read_header_timeout
         self._idle.pop(self, None)
         super().on_message_begin()
 
@@ -92,13 +92,13 @@ class Protocol(StrictProtocol):
                 self._headers_due = self.loop.time() + self._settings.keepalive_seconds
                 self._idle[self] = None
             else:
-                self._headers_due = self.loop.time() + self._settings.header_seconds
+                self._headers_due = self.loop.time() + self._settings.read_header_timeout
         super().on_response_complete()
         self._decide()
 
     def pause_writing(self) -> None:
         """Give the client its time to read what was written."""
-        self._answer_due = self.loop.time() + self._settings.answer_seconds
+        self._answer_due = self.loop.time() + self._settings.write_timeout
         super().pause_writing()
 
     def resume_writing(self) -> None:
@@ -122,13 +122,13 @@ class Protocol(StrictProtocol):
         """Close a connection whose time is up. Looking now and then is cheaper than a timer set at every request."""
         now = self.loop.time()
         if self.transport.is_closing() and self._answer_due == inf:
-            self._answer_due = now + self._settings.answer_seconds
+            self._answer_due = now + self._settings.write_timeout
         if now >= self._answer_due:
             self.transport.abort()
             return
         if self._headers_due != inf and self.cycle is not None and not self.cycle.response_complete:
             # Who waits for an answer is not late with the next request, which may not even be read before.
-            self._headers_due = now + self._settings.header_seconds
+            self._headers_due = now + self._settings.read_header_timeout
         if now >= self._headers_due:
             self.transport.close()
             self._headers_due = inf

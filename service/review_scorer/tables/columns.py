@@ -38,7 +38,7 @@ class Columns:
         for name in names:
             if name in self.added:
                 reason = f"the file has a column {name} already; ask for others with a prefix, such as predicted_"
-                raise FileError("column_taken", reason)
+                raise FileError("column_conflict", reason)
         if self._text and self._text in names:
             return names.index(self._text)
         folded = [_folded(name) for name in names]
@@ -57,7 +57,7 @@ def check_unlike(names: Sequence[str], form: str) -> None:
     """Raise ``FileError`` where two columns have one name, which ``form`` cannot have."""
     for name in names:
         if names.count(name) > 1:
-            raise FileError("column_taken", f"two columns are named {name!r}, which {form} cannot have; rename one")
+            raise FileError("column_conflict", f"two columns are named {name!r}, which {form} cannot have; rename one")
 
 
 def _folded(name: str) -> str:

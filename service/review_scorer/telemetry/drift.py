@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from review_scorer.scoring.distribution import BINS
-from review_scorer.telemetry.shared_counters import Tallies
+from review_scorer.telemetry.shared_counters import SharedCounters
 
 SPAN_SECONDS = 300
 SPANS = 12
@@ -44,7 +44,7 @@ class Recent:
     """
 
     def __init__(
-        self, tallies: Tallies, name: str, *, bundle: str, clock: Callable[[], float] = time.monotonic
+        self, tallies: SharedCounters, name: str, *, bundle: str, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._tallies = tallies
         self._first = (1 + int(bundle[:5] or "0", 16)) * _BUNDLE

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from review_scorer.telemetry.shared_counters import shared_tallies
+from review_scorer.telemetry.shared_counters import shared_counters
 
 IN_FLIGHT, RESTARTS, RELOADS, REFUSALS = "in_flight", "worker_restarts", "bundle_reloads", "bundle_refusals"
 """Names of numbers: requests in hand; workers that ended unasked; bundles taken up and refused while serving."""
@@ -14,12 +14,12 @@ App = TypeVar("App")
 def take_row(server: Any, worker: Any) -> None:
     """Choose the row of a worker that is about to be forked; gunicorn's ``pre_fork``."""
     living = [other.tallies_row for other in server.WORKERS.values()]
-    worker.tallies_row = shared_tallies().free_row(living)
+    worker.tallies_row = shared_counters().free_row(living)
 
 
 def forget_worker(server: Any, worker: Any) -> None:
     """Count a worker that ended unasked, and what it had in hand as gone; gunicorn's ``child_exit``."""
-    tallies = shared_tallies()
+    tallies = shared_counters()
     tallies.clear(worker.tallies_row, IN_FLIGHT)
     # Whoever is told to end is one too many before; whoever just ends leaves one too few.
     if len(server.WORKERS) < server.num_workers:
@@ -33,9 +33,9 @@ def counted(read_app: Callable[[], App]) -> Callable[[], App]:
         try:
             app = read_app()
         except Exception:
-            shared_tallies().add(REFUSALS)
+            shared_counters().add(REFUSALS)
             raise
-        shared_tallies().add(RELOADS)
+        shared_counters().add(RELOADS)
         return app
 
     return read

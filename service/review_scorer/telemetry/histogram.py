@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from review_scorer.telemetry.shared_counters import Tallies
+from review_scorer.telemetry.shared_counters import SharedCounters
 
 
 class Histogram:
     """Counts of values by upper edge (inclusive), one for those above the last, and the sum of the values."""
 
-    def __init__(self, tallies: Tallies, name: str, edges: Sequence[float]) -> None:
+    def __init__(self, tallies: SharedCounters, name: str, edges: Sequence[float]) -> None:
         self._edges = edges
         self._start = tallies.reserve(name, len(edges) + 2)
         self._sum = self._start + len(edges) + 1

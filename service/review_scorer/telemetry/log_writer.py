@@ -110,6 +110,6 @@ class Lines:
 
 
 @cache
-def shared_lines() -> Lines:
+def shared_log_writer() -> Lines:
     """Return this process' lines."""
     return Lines()

@@ -18,9 +18,9 @@ from review_scorer.errors import STATUS
 from review_scorer.prediction_log import recorder, shadow
 from review_scorer.telemetry.gunicorn_hooks import IN_FLIGHT, REFUSALS, RELOADS, RESTARTS
 from review_scorer.telemetry.histogram import Histogram
-from review_scorer.telemetry.middleware import OTHER, Exchange, Watch, routes_of
+from review_scorer.telemetry.middleware import OTHER, RequestContext, RequestEvents, routes_of
 from review_scorer.telemetry.score_metrics import ScoreMetrics
-from review_scorer.telemetry.shared_counters import Tallies
+from review_scorer.telemetry.shared_counters import SharedCounters
 
 PATH = "/metrics"
 
@@ -29,7 +29,7 @@ _STATUSES = (*sorted({200, 204, 206, 301, 302, 304, 307, 308, 499, *STATUS.value
 _STATUS_COLUMN = {status: column for column, status in enumerate(_STATUSES)}
 _OTHER_STATUS = _STATUS_COLUMN[OTHER]
 
-_SHED = "shed"
+_SHED = "requests_shed"
 _COUNTERS = {
     recorder.WRITTEN: "Predictions that were recorded.",
     recorder.DROPPED: "Predictions that the record lacks: there was no room for them while it could not be written.",
@@ -44,9 +44,9 @@ _COUNTERS = {
 
 def install(
     app: falcon.asgi.App[Any, Any],
-    watch: Watch,
+    watch: RequestEvents,
     admission: Admission,
-    tallies: Tallies,
+    tallies: SharedCounters,
     *,
     facts: Mapping[str, Any],
     trained: Mapping[str, Sequence[int]] | None,
@@ -71,7 +71,7 @@ class RequestMetrics:
     """
 
     def __init__(
-        self, tallies: Tallies, *, routes: Sequence[str], facts: Mapping[str, Any], admission: Admission
+        self, tallies: SharedCounters, *, routes: Sequence[str], facts: Mapping[str, Any], admission: Admission
     ) -> None:
         self._tallies = tallies
         self._admission = admission
@@ -86,11 +86,11 @@ class RequestMetrics:
         self._queue_seconds = Histogram(tallies, "queue_seconds", _SECONDS)
         admission.turns.observe = self.waited
 
-    def begun(self, _exchange: Exchange) -> None:
+    def begun(self, _exchange: RequestContext) -> None:
         """Count a request in."""
         self._tallies.own[self._in_flight] += 1
 
-    def ended(self, exchange: Exchange) -> None:
+    def ended(self, exchange: RequestContext) -> None:
         """Count an answer."""
         own, route = self._tallies.own, exchange.route
         own[self._in_flight] -= 1
@@ -111,7 +111,7 @@ class RequestMetrics:
         yield InfoMetricFamily("scorer", "What answers here.", self._labels)
         requests = CounterMetricFamily("scorer_requests", "Answers, by route and status.", labels=["route", "status"])
         meaning = "From the request's head to the end of its answer."
-        seconds = HistogramMetricFamily("scorer_request_seconds", meaning, labels=["route"])
+        seconds = HistogramMetricFamily("scorer_request_duration_seconds", meaning, labels=["route"])
         for route, start in self._requests.items():
             for status, amount in zip(_STATUSES, sums[start : start + len(_STATUSES)].tolist(), strict=True):
                 # A series that is there before its first request has a rate from that on.
@@ -120,9 +120,9 @@ class RequestMetrics:
             seconds.add_metric([route], *self._seconds[route].sample(sums))
         yield from (requests, seconds)
         meaning = "How long requests waited for their turn."
-        yield HistogramMetricFamily("scorer_queue_seconds", meaning, *self._queue_seconds.sample(sums))
+        yield HistogramMetricFamily("scorer_queue_wait_seconds", meaning, *self._queue_seconds.sample(sums))
         meaning = "Requests that were begun and not answered yet."
-        yield GaugeMetricFamily("scorer_in_flight", meaning, sums[self._in_flight])
+        yield GaugeMetricFamily("scorer_requests_in_flight", meaning, sums[self._in_flight])
         for name, column in self._counters.items():
             yield CounterMetricFamily(f"scorer_{name}", _COUNTERS[name], sums[column])
 

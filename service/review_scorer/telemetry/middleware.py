@@ -16,7 +16,7 @@ import falcon.inspect
 from review_scorer import errors
 from review_scorer.asgi import ASGI, Receive, Scope, Send
 from review_scorer.prediction_log.randomness import random_bytes
-from review_scorer.scoring.scorer import Detail
+from review_scorer.scoring.scorer import Prediction
 from review_scorer.server.body import answer
 from review_scorer.server.headers import with_always
 
@@ -26,7 +26,7 @@ OTHER = "other"
 """The route of a path that there is not: paths are endless, and the values of a label must not be."""
 
 
-class Exchange:
+class RequestContext:
     """One request and its answer. What was scored is 0 where nothing was; times are in seconds.
 
     ``id`` names it, in the log and to the client; ``key`` is the name of the API key that it came with, ``trace_id``
@@ -52,19 +52,21 @@ class Exchange:
 
 _SANE = re.compile(rb"[\w.:/+=@-]{1,128}").fullmatch
 
-current: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
+current: ContextVar[RequestContext | None] = ContextVar("exchange", default=None)
 """The exchange that the running code belongs to."""
 
 
-class Watch:
+class RequestEvents:
     """Who is told when an exchange begins, when it ended, and what was scored in it."""
 
     def __init__(self) -> None:
-        self.begun: list[Callable[[Exchange], None]] = []
-        self.ended: list[Callable[[Exchange], None]] = []
-        self.scored: list[Callable[[Sequence[Detail]], None]] = []
+        self.begun: list[Callable[[RequestContext], None]] = []
+        self.ended: list[Callable[[RequestContext], None]] = []
+        self.scored: list[Callable[[Sequence[Prediction]], None]] = []
 
-    def note(self, texts: Sequence[str], details: Sequence[Detail] = (), exchange: Exchange | None = None) -> None:
+    def note(
+        self, texts: Sequence[str], details: Sequence[Prediction] = (), exchange: RequestContext | None = None
+    ) -> None:
         """Take note of what was done in ``exchange``, by default the current one.
 
         That is: of ``texts``, and how they were scored if they were.
@@ -77,13 +79,13 @@ class Watch:
             tell(details)
 
 
-class Observed:
+class TelemetryMiddleware:
     """An ASGI wrapper that tells ``watch`` of each exchange. ``routes`` are the templates of all paths.
 
     Each answer says which request it is of, and has the headers of every answer; a bug in ``app`` has an answer, too.
     """
 
-    def __init__(self, app: ASGI, watch: Watch, *, routes: Sequence[str]) -> None:
+    def __init__(self, app: ASGI, watch: RequestEvents, *, routes: Sequence[str]) -> None:
         self._app = app
         self._watch = watch
         self._route = _router(routes)
@@ -124,15 +126,17 @@ class Observed:
         self.end(exchange)
         return exchange.id
 
-    def begin(self, scope: Scope) -> Exchange:
+    def begin(self, scope: Scope) -> RequestContext:
         """Tell of an exchange that begins, outside of the app; the caller ends it."""
         identity = _identity(scope["headers"])
-        exchange = Exchange(scope, route=self._route(scope["path"]), started=time.perf_counter(), identity=identity)
+        exchange = RequestContext(
+            scope, route=self._route(scope["path"]), started=time.perf_counter(), identity=identity
+        )
         for tell in self._watch.begun:
             tell(exchange)
         return exchange
 
-    def end(self, exchange: Exchange) -> None:
+    def end(self, exchange: RequestContext) -> None:
         """Tell that it ended; the rest of it is known by now."""
         exchange.seconds = time.perf_counter() - exchange.started
         for tell in self._watch.ended:

@@ -14,7 +14,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from review_scorer import __version__
-from review_scorer.telemetry.middleware import OTHER, Exchange
+from review_scorer.telemetry.middleware import OTHER, RequestContext
 
 # Asked every few seconds by probes and by Prometheus: they would bury all others.
 _UNTRACED = frozenset(("/healthz", "/readyz", "/metrics"))
@@ -52,7 +52,7 @@ class Spans:
             last.start()
             await asyncio.to_thread(last.join, _LAST_SECONDS)
 
-    def ended(self, exchange: Exchange) -> None:
+    def ended(self, exchange: RequestContext) -> None:
         """Make the span of one exchange."""
         if self._tracer is None or exchange.route in _UNTRACED:
             return
@@ -72,7 +72,7 @@ class Spans:
         exchange.trace_id = f"{span.get_span_context().trace_id:032x}"
 
 
-def _attributes(exchange: Exchange, method: str) -> dict[str, str | int]:
+def _attributes(exchange: RequestContext, method: str) -> dict[str, str | int]:
     attributes: dict[str, str | int] = {
         "http.request.method": method,
         "http.response.status_code": exchange.status,

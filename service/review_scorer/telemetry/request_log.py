@@ -11,14 +11,14 @@ from typing import Any
 
 import msgspec
 
-from review_scorer.telemetry.log_writer import Lines, shared_lines
-from review_scorer.telemetry.middleware import Exchange, Watch
+from review_scorer.telemetry.log_writer import Lines, shared_log_writer
+from review_scorer.telemetry.middleware import RequestContext, RequestEvents
 
 JSON, PLAIN, OFF = "json", "plain", "off"
 _encode = msgspec.json.Encoder().encode
 
 
-def install(watch: Watch, lines: Lines, form: str) -> None:
+def install(watch: RequestEvents, lines: Lines, form: str) -> None:
     """Let a line of each exchange that ``watch`` tells of be written to ``lines``, unless ``form`` is off."""
     if form != OFF:
         watch.ended.append(RequestLog(lines, form).ended)
@@ -73,7 +73,7 @@ class RequestLog:
         self._write = _plain if form == PLAIN else _json
         self._timestamp = Timestamps()
 
-    def ended(self, exchange: Exchange) -> None:
+    def ended(self, exchange: RequestContext) -> None:
         """Log one exchange."""
         line = RequestLine(
             self._timestamp(time.time()),
@@ -131,7 +131,7 @@ class LineHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record."""
-        shared_lines().put(f"{self.format(record)}\n".encode(errors="backslashreplace"))
+        shared_log_writer().put(f"{self.format(record)}\n".encode(errors="backslashreplace"))
 
 
 def configuration(form: str) -> dict[str, Any]:

@@ -7,33 +7,33 @@ from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
 from review_scorer.scoring.distribution import KNOWN_EDGES, SCORE_EDGES, count
-from review_scorer.scoring.scorer import Detail
+from review_scorer.scoring.scorer import Prediction
 from review_scorer.telemetry.drift import Recent, stability_index
 from review_scorer.telemetry.histogram import Histogram
-from review_scorer.telemetry.shared_counters import Tallies
+from review_scorer.telemetry.shared_counters import SharedCounters
 
 
 class ScoreMetrics:
     """Counts scores and known shares into ``tallies``; as a collector, gives those of all workers.
 
     ``bundle`` is the digest of the bundle that scores. ``trained`` are the counts, by bin, of ``score`` and
-    ``known_share`` that it keeps of its held-out reviews; None where it keeps none: then drift is NaN.
+    ``vocabulary_coverage`` that it keeps of its held-out reviews; None where it keeps none: then drift is NaN.
     """
 
-    def __init__(self, tallies: Tallies, trained: Mapping[str, Sequence[int]] | None, *, bundle: str) -> None:
+    def __init__(self, tallies: SharedCounters, trained: Mapping[str, Sequence[int]] | None, *, bundle: str) -> None:
         self._tallies = tallies
         self._trained = trained
         self._texts = tallies.reserve("texts")
         self._scores = Histogram(tallies, "score", SCORE_EDGES)
-        self._known = Histogram(tallies, "known_share", KNOWN_EDGES)
+        self._known = Histogram(tallies, "vocabulary_coverage", KNOWN_EDGES)
         self._recent_scores = Recent(tallies, "recent score", bundle=bundle)
-        self._recent_known = Recent(tallies, "recent known_share", bundle=bundle)
+        self._recent_known = Recent(tallies, "recent vocabulary_coverage", bundle=bundle)
 
-    def scored(self, details: Sequence[Detail]) -> None:
+    def scored(self, details: Sequence[Prediction]) -> None:
         """Count what was scored."""
         own = self._tallies.own
         own[self._texts] += len(details)
-        scores, known = [detail.score for detail in details], [detail.known for detail in details]
+        scores, known = [detail.score for detail in details], [detail.vocabulary_coverage for detail in details]
         score_counts, known_counts = count(scores, SCORE_EDGES), count(known, KNOWN_EDGES)
         self._scores.observe_counts(own, score_counts, sum(scores))
         self._known.observe_counts(own, known_counts, sum(known))
@@ -44,10 +44,10 @@ class ScoreMetrics:
         """Yield counts, histograms and drift."""
         sums = self._tallies.sums
         yield CounterMetricFamily("scorer_texts", "Texts that were scored.", sums[self._texts])
-        yield HistogramMetricFamily("scorer_score", "The scores, in stars.", *self._scores.sample(sums))
+        yield HistogramMetricFamily("scorer_score_stars", "The scores, in stars.", *self._scores.sample(sums))
         meaning = "The share of a text's words that the model knows."
-        yield HistogramMetricFamily("scorer_known_share", meaning, *self._known.sample(sums))
-        for name, recent in (("score", self._recent_scores), ("known_share", self._recent_known)):
+        yield HistogramMetricFamily("scorer_vocabulary_coverage_ratio", meaning, *self._known.sample(sums))
+        for name, recent in (("score", self._recent_scores), ("vocabulary_coverage", self._recent_known)):
             meaning = f"Population stability index of the last hour's {name}s against training; NaN while too few."
             index = stability_index(recent.counts, self._trained[name]) if self._trained else math.nan
-            yield GaugeMetricFamily(f"scorer_{name}_drift", meaning, index)
+            yield GaugeMetricFamily(f"scorer_{name}_psi", meaning, index)

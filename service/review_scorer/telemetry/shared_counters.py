@@ -19,7 +19,7 @@ _MASTER = 0
 _USED = 0  # a column of the master's row: the highest row that was given away
 
 
-class Tallies:
+class SharedCounters:
     """Shared numbers, all 0 at first. ``own`` is this process' row, to add to."""
 
     def __init__(self) -> None:
@@ -70,6 +70,6 @@ class Tallies:
 
 
 @cache
-def shared_tallies() -> Tallies:
+def shared_counters() -> SharedCounters:
     """Return this process' tallies; the first call must come before the fork."""
-    return Tallies()
+    return SharedCounters()

@@ -10,7 +10,7 @@ from typing import Any
 import falcon.asgi
 
 from review_scorer.settings import SettingsError
-from review_scorer.telemetry.middleware import Watch
+from review_scorer.telemetry.middleware import RequestEvents
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
@@ -32,7 +32,7 @@ def wanted(environ: Mapping[str, str]) -> bool:
     return True
 
 
-def install(app: falcon.asgi.App[Any, Any], watch: Watch) -> None:
+def install(app: falcon.asgi.App[Any, Any], watch: RequestEvents) -> None:
     """Let each exchange that ``watch`` tells of be traced; raise ``SettingsError`` where the packages for it miss."""
     try:
         from review_scorer.telemetry.otel_spans import Spans  # noqa: PLC0415 - 10 MB of memory, for those only who use it

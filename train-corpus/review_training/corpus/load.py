@@ -19,9 +19,9 @@ from review_training.corpus.shards import (
     texts_not_in,
 )
 from review_training.corpus.sources import batches, stamp
-from review_training.corpus.tokenize import Words, tokenise
+from review_training.corpus.tokenize import TokenizerSpec, tokenise
 from review_training.corpus.tokenized_corpus import Corpus, open_corpus
-from review_training.shards.map_shards import Spread
+from review_training.shards.map_shards import Mapper
 from review_training.shards.store import Store
 
 
@@ -50,8 +50,8 @@ def gather(
     layout: Layout,
     *,
     prior: Sequence[Source],
-    words: Words,
-    spread: Spread,
+    words: TokenizerSpec,
+    spread: Mapper,
     shard: int = SHARD,
 ) -> Gathered:
     """Return the reviews of ``sources`` as a corpus; its prior are those of ``prior`` that it does not hold itself."""
@@ -68,7 +68,7 @@ def _keep(
     name: str,
     sources: Sequence[Source],
     layout: Layout,
-    spread: Spread,
+    spread: Mapper,
     shard: int,
     *,
     without: Digests | None = None,
@@ -96,12 +96,12 @@ def _read(store: Store, layout: Layout, shard: int, alone: bool, batch: tuple[st
     return read_batch(store, name, sources, layout, size=shard, alone=alone)
 
 
-def _tokenise(store: Store, kept: _Kept, words: Words, spread: Spread) -> list[str]:
+def _tokenise(store: Store, kept: _Kept, words: TokenizerSpec, spread: Mapper) -> list[str]:
     shards = [(shard, keep) for shard, keep in zip(kept.shards, kept.keep, strict=True) if keep.any()]
     return list(spread(partial(_tokenise_one, store, words), shards, "tokenise"))
 
 
-def _tokenise_one(store: Store, words: Words, shard: tuple[str, NDArray[np.bool_]]) -> str:
+def _tokenise_one(store: Store, words: TokenizerSpec, shard: tuple[str, NDArray[np.bool_]]) -> str:
     return tokenise(store, *shard, words)
 
 

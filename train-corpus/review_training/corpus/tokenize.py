@@ -17,7 +17,7 @@ from review_scorer.scoring.tokens import Tokenizer
 from review_training.shards.store import Store, pack, unpack
 
 
-class Words(NamedTuple):
+class TokenizerSpec(NamedTuple):
     """How texts are cut: the paths of the dictionaries. It can be sent to another process, which a tokenizer cannot."""
 
     dictionary: Path
@@ -29,11 +29,11 @@ class Words(NamedTuple):
 
 
 @cache
-def _tokenizer(words: Words) -> Tokenizer:
+def _tokenizer(words: TokenizerSpec) -> Tokenizer:
     return Tokenizer(words.dictionary, user_dictionary=words.user_dictionary)
 
 
-def tokenise(store: Store, shard: str, keep: NDArray[np.bool_], words: Words) -> str:
+def tokenise(store: Store, shard: str, keep: NDArray[np.bool_], words: TokenizerSpec) -> str:
     """Write the tokens of the reviews of ``shard`` that are to be kept; return the name of the new shard.
 
     The texts are not needed any more then, and removed.

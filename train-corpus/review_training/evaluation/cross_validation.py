@@ -13,10 +13,10 @@ from review_scorer.compute.processes import Processes
 from review_scorer.scoring.bundle import Trained
 from review_training.corpus.tokenize import load_shard
 from review_training.corpus.tokenized_corpus import Corpus, Positions, Stars
-from review_training.model.fit import Machine, Predicted, fit, folds, predict
+from review_training.model.fit import Predicted, SolverBackend, fit, folds, predict
 from review_training.model.recipe import Recipe
 from review_training.model.vocabulary import number_words
-from review_training.shards.map_shards import Spread
+from review_training.shards.map_shards import Mapper
 
 FOLDS = 5
 MOST_HELD_OUT = 20_000
@@ -49,7 +49,7 @@ class Validated(NamedTuple):
     held_out: HeldOut
 
 
-def fit_and_hold_out(corpus: Corpus, recipe: Recipe, *, seed: int, spread: Spread, machine: Machine) -> Validated:
+def fit_and_hold_out(corpus: Corpus, recipe: Recipe, *, seed: int, spread: Mapper, machine: SolverBackend) -> Validated:
     """Return what was fitted on all reviews but a part, of at most a fifth or ``MOST_HELD_OUT``, and said of that part.
 
     It costs one fit where cross-validation costs six; on a large corpus, the bundle does not miss the part.

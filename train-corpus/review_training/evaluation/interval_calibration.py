@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from review_scorer.scoring.intervals import Certainty
+from review_scorer.scoring.intervals import Intervals
 from review_training.corpus.tokenized_corpus import Stars
 
 LEVEL = 0.8
@@ -15,7 +15,7 @@ _REVIEWS_A_BIN = 100
 _MOST_BINS = 12
 
 
-def calibrate(predicted: Stars, true: Stars) -> Certainty:
+def calibrate(predicted: Stars, true: Stars) -> Intervals:
     """Return the offsets that hold ``LEVEL`` of the true stars, for scores like ``predicted``; both of shape ``(n,)``.
 
     Each bin of neighbouring scores gives the shortest interval that holds so many of its residuals, with the correction
@@ -32,7 +32,7 @@ def calibrate(predicted: Stars, true: Stars) -> Certainty:
         low, high = float(residuals[start]), float(residuals[start + inside - 1])
         offsets[float(np.mean(predicted[members]))] = (min(low, 0.0), max(high, 0.0))
     scores = sorted(offsets)
-    return Certainty(scores, [offsets[score][0] for score in scores], [offsets[score][1] for score in scores])
+    return Intervals(scores, [offsets[score][0] for score in scores], [offsets[score][1] for score in scores])
 
 
 def certainty(predicted: Stars, true: Stars, fold: NDArray[np.int64]) -> dict[str, Any]:

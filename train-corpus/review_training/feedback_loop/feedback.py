@@ -20,8 +20,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from review_scorer.tables.columns import printable
-from review_training.feedback_loop.feedback_db import Joined, Pair
-from review_training.feedback_loop.redis_reader import PastError, read_past
+from review_training.feedback_loop.feedback_db import FeedbackDatabase, Pair
+from review_training.feedback_loop.redis_reader import RedisReadError, read_history
 
 _COLUMNS = ("stars", "texts", "id", "time", "score", "bundle")
 
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("nothing to do: give --out, --report or --disagreements")
     try:
         return run(options)
-    except PastError as error:
+    except RedisReadError as error:
         print(f"feedback.py: {error}", file=sys.stderr)
         return 1
 
@@ -60,7 +60,10 @@ def add_record_options(parser: argparse.ArgumentParser) -> None:
         help="where the service records, as in its SCORER_REDIS_URL (default: that variable)",
     )
     parser.add_argument(
-        "--stream", default="predictions", metavar="NAME", help="its SCORER_RECORD_STREAM (default: %(default)s)"
+        "--stream",
+        default="predictions",
+        metavar="NAME",
+        help="its SCORER_PREDICTION_LOG_STREAM (default: %(default)s)",
     )
 
 
@@ -72,8 +75,8 @@ def require_redis(parser: argparse.ArgumentParser, options: argparse.Namespace) 
 
 def run(options: argparse.Namespace) -> int:
     """Read the record, and do what ``options`` ask for with it."""
-    joined = Joined()
-    read_past(joined, options.redis, options.stream)
+    joined = FeedbackDatabase()
+    read_history(joined, options.redis, options.stream)
     print(
         f"{joined.count('prediction'):,} predictions, {joined.dropped:,} that were not recorded; "
         f"feedback on {joined.count('feedback'):,}, {joined.unknown:,} of which the record has not",
@@ -87,10 +90,10 @@ def run(options: argparse.Namespace) -> int:
     return status
 
 
-def write_corpus(joined: Joined, path: Path) -> int:
+def write_corpus(joined: FeedbackDatabase, path: Path) -> int:
     """Write what has stars and a text to ``path``, in one step; return 1 and leave ``path`` alone if there is none."""
     left_out = joined.count("feedback") - joined.with_text
-    print(f"{left_out:,} left out: nobody kept their texts (SCORER_RECORD_TEXT=masked would)", file=sys.stderr)
+    print(f"{left_out:,} left out: nobody kept their texts (SCORER_PREDICTION_LOG_TEXT=masked would)", file=sys.stderr)
     if not joined.with_text:
         print(f"feedback.py: there is no feedback with a text; {path} was not written", file=sys.stderr)
         return 1
@@ -108,7 +111,7 @@ def write_corpus(joined: Joined, path: Path) -> int:
     return 0
 
 
-def report(joined: Joined) -> Iterable[str]:
+def report(joined: FeedbackDatabase) -> Iterable[str]:
     """Yield a table of how far predictions were from what people said: each bundle in all, then by week (ISO 8601)."""
     yield f"{'bundle':<14}{'':8}{'week':<10}{'n':>9}{'RMSE':>8}{'MAE':>8}{'bias':>8}"
     for row in joined.errors():
@@ -117,7 +120,7 @@ def report(joined: Joined) -> Iterable[str]:
         yield f"{row.bundle:<14}{role:8}{row.week or 'all':<10}{row.n:9,}{figures}"
 
 
-def disagreements(joined: Joined, most: int) -> Iterable[str]:
+def disagreements(joined: FeedbackDatabase, most: int) -> Iterable[str]:
     """Yield a table of the predictions on which both bundles differ most."""
     yield f"{'score':>7}{'shadow':>8}{'differ':>8}{'said':>6}  {'id':<39} text"
     for pair in joined.disagreements(most):

@@ -68,7 +68,7 @@ class Pair(NamedTuple):
     hash: str | None
 
 
-class Joined:
+class FeedbackDatabase:
     """All predictions and all feedback that were added."""
 
     def __init__(self) -> None:

@@ -9,19 +9,19 @@ from redis.retry import Retry
 from tqdm import tqdm
 
 from review_scorer.prediction_log.entries import feedback_stream
-from review_training.feedback_loop.feedback_db import Entry, Joined
+from review_training.feedback_loop.feedback_db import Entry, FeedbackDatabase
 
 _SLICE = 1_000
 
 
-class PastError(Exception):
+class RedisReadError(Exception):
     """The record cannot be read; the message says why, and tells no password."""
 
 
-def read_past(joined: Joined, url: str, stream: str) -> None:
+def read_history(joined: FeedbackDatabase, url: str, stream: str) -> None:
     """Put all that ``stream`` and its feedback hold now into ``joined``.
 
-    Raises ``PastError`` where there is no Redis, or no such record.
+    Raises ``RedisReadError`` where there is no Redis, or no such record.
     """
     try:
         client = redis.Redis.from_url(
@@ -32,18 +32,18 @@ def read_past(joined: Joined, url: str, stream: str) -> None:
             retry=Retry(ExponentialBackoff(), 3),
         )
     except (ValueError, TypeError):
-        raise PastError(
+        raise RedisReadError(
             "the URL cannot be read; wanted is redis://HOST[:PORT][/DATABASE], USER:PASSWORD@ before HOST if need be"
         ) from None
     try:
         if not client.exists(stream):
-            raise PastError(f"there is no stream {stream!r} there; --stream names another")
+            raise RedisReadError(f"there is no stream {stream!r} there; --stream names another")
         for entries in _slices(client, stream):
             joined.add_predictions(entries)
         for entries in _slices(client, feedback_stream(stream)):
             joined.add_feedback(entries)
     except redis.RedisError as error:
-        raise PastError(f"Redis cannot be read: {type(error).__name__}: {error}") from None
+        raise RedisReadError(f"Redis cannot be read: {type(error).__name__}: {error}") from None
     finally:
         client.close()
 

@@ -26,8 +26,8 @@ from review_scorer.scoring.errors import BundleError
 from review_scorer.scoring.text import normalise
 from review_training.evaluation import compare
 from review_training.feedback_loop.feedback import add_record_options, require_redis
-from review_training.feedback_loop.feedback_db import Joined
-from review_training.feedback_loop.redis_reader import PastError, read_past
+from review_training.feedback_loop.feedback_db import FeedbackDatabase
+from review_training.feedback_loop.redis_reader import RedisReadError, read_history
 from review_training.runs import train
 from review_training.runs.lock import alone
 
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     require_redis(parser, options)
     try:
         return retrain(options)
-    except (PastError, CorpusError, BundleError, OSError) as error:
+    except (RedisReadError, CorpusError, BundleError, OSError) as error:
         print(f"retrain.py: {error}", file=sys.stderr)
         return 2
     except Exception:  # noqa: BLE001 - Python's own status for it, 1, would say that the new bundle is worse
@@ -110,8 +110,8 @@ def place_beside(directory: Path) -> Iterator[Path]:
 
 def collect(options: argparse.Namespace, learnt: Path, apart: Path) -> int:
     """Write the feedback that has texts as two corpora; return how many reviews are kept apart."""
-    joined = Joined()
-    read_past(joined, options.redis, options.stream)
+    joined = FeedbackDatabase()
+    read_history(joined, options.redis, options.stream)
     count = 0
     with learnt.open("w", encoding="utf-8", newline="") as one, apart.open("w", encoding="utf-8", newline="") as other:
         writers = csv.writer(one), csv.writer(other)

@@ -15,7 +15,7 @@ from sklearn.model_selection import GroupKFold, KFold
 
 from review_scorer.scoring.booster import Booster
 from review_scorer.scoring.bundle import Trained
-from review_scorer.scoring.intervals import Certainty
+from review_scorer.scoring.intervals import Intervals
 from review_scorer.scoring.scorer import HIGHEST, LOWEST, Model, predict_base
 from review_scorer.scoring.vectors import Vectorizer
 from review_training.corpus.tokenize import load_shard
@@ -25,7 +25,7 @@ from review_training.model.recipe import Recipe
 from review_training.model.ridge import Blocks, Problem, solve
 from review_training.model.vectorize import (
     BaseBlocks,
-    Seen,
+    BoosterInput,
     as_matrix,
     load_rows,
     load_vectorizer,
@@ -34,41 +34,41 @@ from review_training.model.vectorize import (
     vectorise,
 )
 from review_training.model.vocabulary import count, merge, number_words, ranges, vocabulary
-from review_training.shards.map_shards import Spread, one_by_one
+from review_training.shards.map_shards import Mapper, one_by_one
 from review_training.shards.store import Store, pack
 
 # Until the intervals are calibrated on held-out reviews, they hold every star.
-NO_CERTAINTY = Certainty([3.0], [-4.0], [4.0])
+NO_CERTAINTY = Intervals([3.0], [-4.0], [4.0])
 
 
-class Machine(Protocol):
+class SolverBackend(Protocol):
     """Where the two steps run that are more than a map over shards."""
 
     def bases(self, blocks: BaseBlocks, problems: Sequence[Problem], recipe: Recipe) -> list[tuple[Stars, float]]:
         """Return coefficients and intercept of the linear base for each problem."""
 
-    def trees(self, seen: Seen, stars: Stars, parameters: dict[str, Any], rounds: int) -> str:
+    def trees(self, seen: BoosterInput, stars: Stars, parameters: dict[str, Any], rounds: int) -> str:
         """Return LightGBM's text model."""
 
 
-class OneMachine:
+class LocalBackend:
     """Runs both in this machine's processes, and LightGBM on ``threads`` of this one."""
 
-    def __init__(self, spread: Spread = one_by_one, *, threads: int = 1) -> None:
+    def __init__(self, spread: Mapper = one_by_one, *, threads: int = 1) -> None:
         self._spread, self._threads = spread, threads
 
     def bases(self, blocks: BaseBlocks, problems: Sequence[Problem], recipe: Recipe) -> list[tuple[Stars, float]]:
         """Return coefficients and intercept for each problem, solved side by side."""
         return list(self._spread(partial(_solve, blocks, recipe), list(enumerate(problems)), "base"))
 
-    def trees(self, seen: Seen, stars: Stars, parameters: dict[str, Any], rounds: int) -> str:
+    def trees(self, seen: BoosterInput, stars: Stars, parameters: dict[str, Any], rounds: int) -> str:
         """Return LightGBM's text model."""
         learn = partial(_boost, stars=stars, parameters=parameters, rounds=rounds, threads=self._threads)
         (text,) = self._spread(learn, [seen], "trees")
         return text
 
 
-def _boost(seen: Seen, **options: Any) -> str:
+def _boost(seen: BoosterInput, **options: Any) -> str:
     return boost(seen.blocks, width=seen.width, start=seen.start, **options)
 
 
@@ -90,8 +90,8 @@ def fit(
     seed: int,
     scope: str = "",
     positions: Positions | None = None,
-    spread: Spread = one_by_one,
-    machine: Machine | None = None,
+    spread: Mapper = one_by_one,
+    machine: SolverBackend | None = None,
 ) -> Trained:
     """Return vocabulary, linear base and trees for the own reviews at ``positions``, which ascend; None is all.
 
@@ -100,7 +100,7 @@ def fit(
     uses. Raises ``CorpusError`` when there is no term.
     """
     used = np.arange(len(corpus.stars)) if positions is None else positions
-    machine = machine or OneMachine(spread)
+    machine = machine or LocalBackend(spread)
     _, frequency = fit_vectorizer(corpus, recipe, scope=scope, positions=used, spread=spread)
     list(spread(partial(_vectorise, corpus.store, scope), [*corpus.own, *corpus.prior], "vectorise"))
     base = fit_base(corpus, recipe, seed, scope, used, machine)
@@ -127,7 +127,7 @@ def fit_vectorizer(
     *,
     scope: str = "",
     positions: Positions | None = None,
-    spread: Spread = one_by_one,
+    spread: Mapper = one_by_one,
 ) -> tuple[Vectorizer, NDArray[np.int64]]:
     """Return the terms that stand in enough of the texts, the most frequent first; and how many texts each stands in.
 
@@ -172,7 +172,7 @@ class Base(NamedTuple):
     out_of_fold: Stars
 
 
-def fit_base(corpus: Corpus, recipe: Recipe, seed: int, scope: str, used: Positions, machine: Machine) -> Base:
+def fit_base(corpus: Corpus, recipe: Recipe, seed: int, scope: str, used: Positions, machine: SolverBackend) -> Base:
     """Return the linear base of the own reviews at ``used`` and all of the prior."""
     store = corpus.store
     if not store.has(f"{scope}base"):
@@ -231,7 +231,7 @@ def _fit_booster(
     used: Positions,
     start: Stars,
     width: int,
-    machine: Machine,
+    machine: SolverBackend,
 ) -> None:
     """Let LightGBM learn what ``start`` leaves over of the stars."""
     store = corpus.store
@@ -251,7 +251,7 @@ def _fit_booster(
             "verbose": -1,
             "num_iterations": recipe.rounds,
         }
-        seen = Seen(corpus, scope, used, start, width)
+        seen = BoosterInput(corpus, scope, used, start, width)
         text = machine.trees(seen, corpus.stars[used], parameters, recipe.rounds)
         store.save(f"{scope}booster", text=np.frombuffer(text.encode(), np.uint8))
 
@@ -264,7 +264,7 @@ class Predicted(NamedTuple):
     known: NDArray[np.float64]
 
 
-def predict(corpus: Corpus, scope: str, positions: Positions, spread: Spread = one_by_one) -> Predicted:
+def predict(corpus: Corpus, scope: str, positions: Positions, spread: Mapper = one_by_one) -> Predicted:
     """Return what the fit under ``scope`` says of the own reviews at ``positions``, as the served scorer would."""
     parts = [part for part in corpus.parts(positions) if part.chosen.any()]
     answers = spread(partial(_predict_part, corpus.store, scope), parts, "predict")
@@ -277,7 +277,7 @@ def _predict_part(store: Store, scope: str, part: Part) -> Predicted:
     rows = take(load_rows(store, f"{scope}{part.shard}-rows"), part.chosen)
     base = predict_base(rows, trained.coefficients, trained.intercept)
     tokens = load_shard(store, part.shard).tokens()
-    known = [trained.vectorizer.known_share(tokens[at]) for at in np.flatnonzero(part.chosen).tolist()]
+    known = [trained.vectorizer.vocabulary_coverage(tokens[at]) for at in np.flatnonzero(part.chosen).tolist()]
     return Predicted(model.predict(rows), np.clip(base, LOWEST, HIGHEST), np.array(known))
 
 
@@ -288,7 +288,7 @@ class Support(NamedTuple):
     stars: Stars
 
 
-def support(corpus: Corpus, scope: str, positions: Positions, spread: Spread = one_by_one) -> Support:
+def support(corpus: Corpus, scope: str, positions: Positions, spread: Mapper = one_by_one) -> Support:
     """Return on what the terms of the fit under ``scope`` stand, among the own reviews at ``positions``."""
     width = len(corpus.store.load(f"{scope}vocabulary", "ends")[0])
     rows, stars = np.zeros(width, np.int64), np.zeros(width)

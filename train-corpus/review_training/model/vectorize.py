@@ -58,7 +58,7 @@ def own_rows(corpus: Corpus, scope: str, positions: Positions) -> Iterator[Rows]
         yield take(load_rows(corpus.store, f"{scope}{part.shard}-rows"), part.chosen)
 
 
-class Seen(NamedTuple):
+class BoosterInput(NamedTuple):
     """The rows that the trees see, a block at a time: the first ``width - 1`` columns, then ``start``."""
 
     corpus: Corpus
@@ -70,7 +70,7 @@ class Seen(NamedTuple):
     def blocks(self) -> Iterator[Rows]:
         """Yield the rows of each block."""
         for part, start in self.parts():
-            yield seen_rows(self.corpus.store, self.scope, self.width, part, start)
+            yield booster_rows(self.corpus.store, self.scope, self.width, part, start)
 
     def parts(self) -> Iterator[tuple[Part, Stars]]:
         """Yield each shard's reviews, and what the base says of them."""
@@ -81,7 +81,7 @@ class Seen(NamedTuple):
             first += count
 
 
-def seen_rows(store: Store, scope: str, width: int, part: Part, start: Stars) -> Rows:
+def booster_rows(store: Store, scope: str, width: int, part: Part, start: Stars) -> Rows:
     """Return the rows of one block that the trees see."""
     return boosted_rows(take(load_rows(store, f"{scope}{part.shard}-rows"), part.chosen), start, width)
 

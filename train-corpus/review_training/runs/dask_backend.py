@@ -25,8 +25,8 @@ from review_scorer.compute.dask_client import ClusterError
 from review_training.corpus.tokenized_corpus import Part, Stars
 from review_training.model.recipe import Recipe
 from review_training.model.ridge import Blocks, Problem, Vector, solve
-from review_training.model.vectorize import BaseBlocks, Seen, as_matrix, seen_rows
-from review_training.shards.map_shards import Answer, Item, Spread, took
+from review_training.model.vectorize import BaseBlocks, BoosterInput, as_matrix, booster_rows
+from review_training.shards.map_shards import Answer, Item, Mapper, took
 from review_training.shards.store import Store
 
 _RETRIES = 2
@@ -35,8 +35,8 @@ _LOOK_SECONDS = 0.5
 _LOOKS = 6
 
 
-def over(client: Any) -> Spread:
-    """Return a ``Spread`` over the cluster's workers."""
+def over(client: Any) -> Mapper:
+    """Return a ``Mapper`` over the cluster's workers."""
 
     def spread(function: Callable[[Item], Answer], items: Sequence[Item], what: str) -> Iterable[Answer]:
         futures = [client.submit(function, item, pure=False, retries=_RETRIES) for item in items]
@@ -46,7 +46,7 @@ def over(client: Any) -> Spread:
 
 
 class Cluster:
-    """A ``Machine`` of the cluster's workers."""
+    """A ``SolverBackend`` of the cluster's workers."""
 
     def __init__(self, client: Any, seconds: dict[str, float]) -> None:
         self._client, self._seconds = client, seconds
@@ -59,7 +59,7 @@ class Cluster:
         with took(self._seconds, "base"), ThreadPoolExecutor(len(problems)) as threads:
             return list(threads.map(learn, problems))
 
-    def trees(self, seen: Seen, stars: Stars, parameters: dict[str, Any], rounds: int) -> str:
+    def trees(self, seen: BoosterInput, stars: Stars, parameters: dict[str, Any], rounds: int) -> str:
         """Return LightGBM's text model, boosted by all workers together."""
         with suppress(TimeoutError):  # one that was lost is mostly being replaced; it would join in the middle
             self._client.wait_for_workers(self._hands, timeout=_REPLACED_SECONDS)
@@ -91,7 +91,7 @@ class Cluster:
         workers: dict[str, Any] = self._client.scheduler_info(n_workers=-1)["workers"]
         return workers
 
-    def _boosted(self, seen: Seen, stars: Stars, parameters: dict[str, Any], rounds: int) -> str | Exception:
+    def _boosted(self, seen: BoosterInput, stars: Stars, parameters: dict[str, Any], rounds: int) -> str | Exception:
         try:
             return _boost(self._client, seen, stars, parameters, rounds)
         except Exception as error:  # noqa: BLE001 - told by the thread that waits
@@ -138,7 +138,7 @@ def _shape(blocks: Blocks) -> tuple[int, int]:
     return blocks.shape
 
 
-def _boost(client: Any, seen: Seen, stars: Stars, parameters: dict[str, Any], rounds: int) -> str:
+def _boost(client: Any, seen: BoosterInput, stars: Stars, parameters: dict[str, Any], rounds: int) -> str:
     # Imported here: it brings pandas.
     import dask.array as da  # noqa: PLC0415
     from lightgbm import DaskLGBMRegressor, register_logger  # noqa: PLC0415
@@ -164,7 +164,7 @@ def _boost(client: Any, seen: Seen, stars: Stars, parameters: dict[str, Any], ro
     return re.sub(r"^\[(machines|local_listen_port|num_machines|time_out): .*\]\n", "", text, flags=re.MULTILINE)
 
 
-def _spread_out(client: Any, seen: Seen, parts: Sequence[tuple[Part, Stars]]) -> list[Any]:
+def _spread_out(client: Any, seen: BoosterInput, parts: Sequence[tuple[Part, Stars]]) -> list[Any]:
     """Return the matrices of ``parts``, as many in each worker's memory.
 
     LightGBM boosts where they lie, and each worker finds the bins of its share of the terms in its own rows: one that
@@ -182,4 +182,4 @@ def _spread_out(client: Any, seen: Seen, parts: Sequence[tuple[Part, Stars]]) ->
 
 
 def _seen_matrix(store: Store, scope: str, width: int, part: Part, start: NDArray[np.float64]) -> csr_matrix:
-    return as_matrix(seen_rows(store, scope, width, part, start), width)
+    return as_matrix(booster_rows(store, scope, width, part, start), width)

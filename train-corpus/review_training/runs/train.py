@@ -25,14 +25,14 @@ from review_scorer.corpora.reviews import CorpusError, Source
 from review_scorer.scoring.bundle import MANIFEST, write
 from review_scorer.scoring.distribution import KNOWN_EDGES, SCORE_EDGES, count
 from review_scorer.scoring.errors import BundleError
-from review_scorer.scoring.intervals import Certainty
+from review_scorer.scoring.intervals import Intervals
 from review_scorer.scoring.tokens import DEFAULT_DICTIONARY
 from review_training.card import render
 from review_training.card.numbers import Reviews
 from review_training.corpus.load import Gathered, gather
 from review_training.corpus.options import add_corpus_options, layout_of, sources_of, tell, whole_number
 from review_training.corpus.shards import SHARD
-from review_training.corpus.tokenize import Words
+from review_training.corpus.tokenize import TokenizerSpec
 from review_training.corpus.tokenized_corpus import Corpus, Positions
 from review_training.evaluation.cross_validation import (
     FOLDS,
@@ -44,11 +44,11 @@ from review_training.evaluation.cross_validation import (
 )
 from review_training.evaluation.interval_calibration import certainty
 from review_training.evaluation.rating_metrics import Figures, measure, report, table
-from review_training.model.fit import Machine, OneMachine, support
+from review_training.model.fit import LocalBackend, SolverBackend, support
 from review_training.model.recipe import Recipe
 from review_training.runs.lock import alone
 from review_training.runs.workdir import UnfinishedError, work_for
-from review_training.shards.map_shards import Spread, processes, timed
+from review_training.shards.map_shards import Mapper, processes, timed
 
 PRIOR = Path(__file__).parents[2] / "reviews.csv"
 # Any review will do; this one has something good and something bad to say.
@@ -89,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="F",
         help="reviews that help the corpus (default: the embedded ones)",
     )
-    prior.add_argument("--no-prior", action="store_true", help="learn from the corpus alone")
+    prior.add_argument("--no-seed-corpus", action="store_true", help="learn from the corpus alone")
     parser.add_argument(
         "--no-original",
         dest="original",
@@ -157,9 +157,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def train(options: argparse.Namespace) -> None:
     """Read, tokenise, fit, measure on what was held out, write; in a work directory that is gone afterwards."""
     refuse_other_directories(options.bundle)
-    words = Words(options.dictionary, options.user_dictionary)
+    words = TokenizerSpec(options.dictionary, options.user_dictionary)
     words.tokenizer()  # what ails the dictionaries is told before the work
-    sources, prior = sources_of(options), [] if options.no_prior else expand(str(options.prior))
+    sources, prior = sources_of(options), [] if options.no_seed_corpus else expand(str(options.prior))
     seconds: dict[str, float] = {}
     with (
         alone(options.bundle),
@@ -194,7 +194,7 @@ def train(options: argparse.Namespace) -> None:
 
 
 @contextmanager
-def machines(options: argparse.Namespace, seconds: dict[str, float]) -> Iterator[tuple[Spread, Machine]]:
+def machines(options: argparse.Namespace, seconds: dict[str, float]) -> Iterator[tuple[Mapper, SolverBackend]]:
     """Give what the steps are spread over, and what solves and boosts: this machine, or a cluster."""
     if options.scheduler:
         # Imported here: training on one machine does without Dask.
@@ -206,10 +206,10 @@ def machines(options: argparse.Namespace, seconds: dict[str, float]) -> Iterator
     else:
         with processes(available_cores()) as spread_out:
             spread = timed(spread_out, seconds)
-            yield spread, OneMachine(spread, threads=available_cores())
+            yield spread, LocalBackend(spread, threads=available_cores())
 
 
-def fit_and_validate(corpus: Corpus, options: argparse.Namespace, spread: Spread, machine: Machine) -> Validated:
+def fit_and_validate(corpus: Corpus, options: argparse.Namespace, spread: Mapper, machine: SolverBackend) -> Validated:
     """Return what was fitted and what was held out, in the way that was asked for or suits the corpus' size."""
     if folded(corpus, options):
         return fit_and_cross_validate(corpus, Recipe(), seed=options.seed, original=options.original)
@@ -228,8 +228,8 @@ def finish(
     sources: Sequence[Source],
     gathered: Gathered,
     validated: Validated,
-    words: Words,
-    spread: Spread,
+    words: TokenizerSpec,
+    spread: Mapper,
 ) -> None:
     """Print the figures, draw the card, write the bundle. Raises ``UnfinishedError`` where the trees do harm."""
     corpus, held_out = gathered.corpus, validated.held_out
@@ -246,7 +246,7 @@ def finish(
     sure = certainty(held_out.model, stars, held_out.fold)
     print(f"intervals: {sure['coverage']:.1%} of held-out stars inside, median width {sure['median_width']:.2f} stars")
     facts = facts_of(options, sources, gathered, validated, {"method": method, **report(len(stars), figures)}, sure)
-    trained = replace(validated.trained, certainty=Certainty(*(sure[name] for name in Certainty._fields)), facts=facts)
+    trained = replace(validated.trained, certainty=Intervals(*(sure[name] for name in Intervals._fields)), facts=facts)
     cards = render.render(
         facts=facts,
         own=reviews_at(corpus, validated.measured),
@@ -285,7 +285,7 @@ def facts_of(
         # Counts by bin of what was said of held-out reviews, to notice when what is scored looks otherwise.
         "distribution": {
             "score": count(held_out.model.tolist(), SCORE_EDGES),
-            "known_share": count(held_out.known.tolist(), KNOWN_EDGES),
+            "vocabulary_coverage": count(held_out.known.tolist(), KNOWN_EDGES),
         },
     }
 

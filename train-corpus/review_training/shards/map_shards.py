@@ -14,7 +14,7 @@ Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
 
-class Spread(Protocol):
+class Mapper(Protocol):
     """Applies a function, which other processes can import, to each item."""
 
     def __call__(self, function: Callable[[Item], Answer], items: Sequence[Item], what: str) -> Iterable[Answer]:
@@ -27,8 +27,8 @@ def one_by_one(function: Callable[[Item], Answer], items: Sequence[Item], what: 
     return map(function, items)
 
 
-def timed(spread: Spread, seconds: dict[str, float]) -> Spread:
-    """Return a ``Spread`` that adds up in ``seconds`` how long each step took."""
+def timed(spread: Mapper, seconds: dict[str, float]) -> Mapper:
+    """Return a ``Mapper`` that adds up in ``seconds`` how long each step took."""
 
     def spread_and_time(function: Callable[[Item], Answer], items: Sequence[Item], what: str) -> Iterable[Answer]:
         with took(seconds, what):
@@ -46,8 +46,8 @@ def took(seconds: dict[str, float], what: str) -> Iterator[None]:
 
 
 @contextmanager
-def processes(count: int) -> Iterator[Spread]:
-    """Give a ``Spread`` over ``count`` processes of this machine; they start when there is more than one item."""
+def processes(count: int) -> Iterator[Mapper]:
+    """Give a ``Mapper`` over ``count`` processes of this machine; they start when there is more than one item."""
     with ExitStack() as stack:
         pool: list[Processes] = []
 

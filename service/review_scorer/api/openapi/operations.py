@@ -40,7 +40,7 @@ _ALL = (*_GUARDED, *_TEXTS, *_LIMITS, "internal", "overloaded")
 _BODY = ("json_invalid", "utf8_invalid", "body_incomplete", "body_timeout", *_ALL)
 _QUERY = ("query_invalid", "utf8_invalid", "detail_type", *_ALL)
 _FILE = (
-    *("file_empty", "file_csv", "file_encoding", "file_gzip", "form_invalid", "text_column_missing", "column_taken"),
+    *("file_empty", "file_csv", "file_encoding", "file_gzip", "form_invalid", "text_column_missing", "column_conflict"),
     *("body_incomplete", "body_timeout", "file_too_large", "row_too_long", "file_type", "charset_unknown"),
     *(*_GUARDED, "internal", "overloaded"),
 )
@@ -213,8 +213,8 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
             codes=(
                 *("json_invalid", "utf8_invalid", "id_invalid", "stars_invalid", "texts_type"),
                 *("text_empty", "text_nul", "text_surrogate", "text_too_long"),
-                *(*_GUARDED, "body_incomplete", "body_timeout", "body_too_large", "record_off"),
-                *("internal", "overloaded", "record_away"),
+                *(*_GUARDED, "body_incomplete", "body_timeout", "body_too_large", "prediction_log_disabled"),
+                *("internal", "overloaded", "prediction_log_unavailable"),
             ),
             examples={
                 "stars": {"id": _ID, "stars": 4},

@@ -34,12 +34,12 @@ export const redrawHistogram = (rows) =>
 
 // The rows as they came, with five columns more.
 export function save(rows, { name, header, safe }) {
-  const added = ({ score, interval, known, error }) =>
-    score === undefined ? ['', '', '', '', error ? why({ error }) : say('unsent')] : [score, ...interval, known, ''];
+  const added = ({ score, interval, vocabulary_coverage: coverage, error }) =>
+    score === undefined ? ['', '', '', '', error ? why({ error }) : say('unsent')] : [score, ...interval, coverage, ''];
   const width = Math.max(header?.length ?? 0, ...rows.map(({ cells }) => cells.length));
   const wide = (cells, fill) => Array.from({ length: width }, (_, at) => cells[at] ?? fill(at));
   const lines = [
-    [...wide(header ?? [], (at) => `column_${at + 1}`), 'predicted_stars', 'interval_low', 'interval_high', 'known_share', 'error'],
+    [...wide(header ?? [], (at) => `column_${at + 1}`), 'predicted_stars', 'interval_low', 'interval_high', 'vocabulary_coverage', 'error'],
     ...rows.map((row) => [...wide(row.cells, () => ''), ...added(row)]),
   ];
   const address = URL.createObjectURL(new Blob([write(lines, { safe })], { type: 'text/csv;charset=utf-8' }));
@@ -48,7 +48,7 @@ export function save(rows, { name, header, safe }) {
 }
 
 function showTiles({ scored, failed, pairs }) {
-  const low = scored.filter(({ known }) => known < LITTLE_KNOWN).length;
+  const low = scored.filter(({ vocabulary_coverage: coverage }) => coverage < LITTLE_KNOWN).length;
   const tiles = [
     ['tile_scored', count(scored.length)],
     ['tile_failed', count(failed.length)],

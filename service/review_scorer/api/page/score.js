@@ -100,7 +100,7 @@ function show(answer, trouble = '') {
   for (const id of ['figure', 'sure', 'reasons']) find(id).hidden = !answer;
   find('empty').hidden = Boolean(answer || trouble);
   tell(find('trouble'), trouble);
-  tell(find('warning'), answer && answer.known < LITTLE_KNOWN ? say('known_low', { known: share(answer.known) }) : '');
+  tell(find('warning'), answer && answer.vocabulary_coverage < LITTLE_KNOWN ? say('known_low', { known: share(answer.vocabulary_coverage) }) : '');
   find('said').textContent = trouble;
   if (!answer) return;
   const [low, high] = answer.interval;
@@ -108,8 +108,8 @@ function show(answer, trouble = '') {
   find('score').textContent = values.score;
   drawScale(find('interval'), answer.score, answer.interval);
   find('interval-words').textContent = say('interval', values);
-  find('known').textContent = share(answer.known);
-  find('known-bar').style.width = `${answer.known * 100}%`;
+  find('known').textContent = share(answer.vocabulary_coverage);
+  find('known-bar').style.width = `${answer.vocabulary_coverage * 100}%`;
   find('said').textContent = [say('said', values), find('warning').textContent].join(' ');
   find('curl').textContent = curl(answer.text);
   showReasons(answer, { select });

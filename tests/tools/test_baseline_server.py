@@ -25,7 +25,8 @@ def serving(*arguments: object) -> Iterator[tuple[str, list[str]]]:
     """The obvious server's URL and the lines that it printed before it served."""
     port = free_port()
     process = subprocess.Popen(
-        [sys.executable, ROOT / "stress" / "obvious_server.py", "--port", str(port), *map(str, arguments)],
+        [sys.executable, "-m", "tools.bench.baseline_server", "--port", str(port), *map(str, arguments)],
+        cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -91,7 +92,7 @@ def test_it_trains_when_there_is_no_model(tiny_corpus: Path, tmp_path: Path) -> 
 
 
 def test_without_a_model_and_a_corpus_it_says_what_is_missing(tmp_path: Path) -> None:
-    words = [sys.executable, str(ROOT / "stress" / "obvious_server.py"), "--model", str(tmp_path)]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    words = [sys.executable, "-m", "tools.bench.baseline_server", "--model", str(tmp_path)]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
     assert "--corpus says what to train on" in done.stderr

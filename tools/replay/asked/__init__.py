@@ -1,0 +1,1 @@
+"""The requests, by what they ask for."""

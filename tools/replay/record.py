@@ -1,0 +1,68 @@
+"""Record what the service of a checkout answers to a fixed list of requests.
+
+    python -m tools.replay.record --checkout . --bundle build/bundle --out answers.jsonl
+
+Each line of the recording is one request: the server and its name, the SHA-256 of what was sent, and the answers with
+their status lines, headers and bodies. The service runs in the checkout's own environment, .venv, once for each way in
+which it is set up; for some of them redis-server has to be installed.
+"""
+
+import argparse
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO
+
+from tools.replay.exchange import Request
+from tools.replay.requests import SETUPS
+from tools.replay.servers import ServerError, serving
+from tools.replay.talk import talk
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.replay.record",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--checkout", type=Path, default=Path(), metavar="DIR", help="the checkout (default: this one)")
+    parser.add_argument("--bundle", type=Path, metavar="DIR", help="the bundle (default: build/bundle of the checkout)")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="where the answers are written to")
+    parser.add_argument("--only", nargs="+", choices=SETUPS, metavar="SERVER", help="ask only these servers")
+    options = parser.parse_args(given)
+    checkout = options.checkout.absolute()
+    bundle = (options.bundle or checkout / "build/bundle").absolute()
+    try:
+        with options.out.open("w", encoding="utf-8") as out:
+            for server in options.only or SETUPS:
+                _record(server, checkout, bundle, out)
+    except (ServerError, OSError) as error:
+        print(f"record: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _record(server: str, checkout: Path, bundle: Path, out: TextIO) -> None:
+    setup, began = SETUPS[server], time.monotonic()
+    requests = setup.requests()
+    with serving(checkout, bundle, setup) as (service, store):
+        for request in requests:
+            address = store if request.store and store else service
+            line = {"server": server, "name": request.name, "sent": _digest(request), **talk(address, request)}
+            out.write(json.dumps(line, ensure_ascii=False) + "\n")
+    print(f"{server}: {len(requests)} requests in {time.monotonic() - began:.0f} s")
+
+
+def _digest(request: Request) -> str:
+    digest = hashlib.sha256()
+    for content in (*request.held, b"", *request.steps, b"cut" if request.cut else b""):
+        digest.update(b"%d:%b" % (len(content), content))
+    return digest.hexdigest()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""Which server gets which requests, and how it is set up."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from tools.replay.asked import access, files, inference, limits, pages, scores, wire
+from tools.replay.exchange import Request
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """One server, and what it is asked, in this order.
+
+    ``settings`` are variables without their prefix, in which ``{keys}`` is a file of API keys, ``{redis}`` the address
+    of a Redis of its own and ``{bundle}`` the bundle. ``draining``: it is told to stop before it is asked.
+    """
+
+    requests: Callable[[], list[Request]]
+    settings: Mapping[str, str] = field(default_factory=dict)
+    draining: bool = False
+
+
+def _default() -> list[Request]:
+    return [
+        *(*scores.scores(), *scores.explanations(), *scores.feedback(), *files.files(), *inference.inference()),
+        *(*pages.pages(), *pages.methods(), *wire.malformed(), *wire.unusual(), *pages.metrics()),
+    ]
+
+
+_STORE = {"REDIS_URL": "{redis}", "RECORD_KEY": "0123456789abcdef", "BODY_SECONDS": "1"}
+_NOWHERE = "redis://127.0.0.1:1/0"
+_ORIGINS = {"CORS_ORIGINS": ",".join(access.ORIGINS)}
+_KEYS = {"API_KEYS_FILE": "{keys}"}
+
+SETUPS: Mapping[str, Setup] = {
+    "default": Setup(requests=_default),
+    "keys": Setup(requests=access.guarded, settings=_KEYS),
+    "open": Setup(requests=access.opened, settings=_KEYS | {"OPEN_PATHS": "/version /api/1/s* /healthz /readyz"}),
+    "origins": Setup(requests=lambda: access.crossing(keys=False), settings=_ORIGINS),
+    "origins and keys": Setup(requests=lambda: access.crossing(keys=True), settings=_ORIGINS | _KEYS),
+    "limits": Setup(requests=limits.limits, settings=limits.SETTINGS),
+    "crowded": Setup(requests=limits.crowded, settings=limits.CROWDED),
+    "no metrics": Setup(requests=pages.metrics, settings={"METRICS": "off", "LOG": "off"}),
+    "store": Setup(requests=scores.recorded, settings=_STORE),
+    "store of texts": Setup(
+        requests=scores.recorded,
+        settings=_STORE
+        | {"RECORD_TEXT": "masked", "RECORD_STREAM": "predictions", "SHADOW_BUNDLE": "{bundle}", "SHADOW_SHARE": "1"},
+    ),
+    "store away": Setup(requests=scores.feedback, settings={"REDIS_URL": _NOWHERE}),
+    "draining": Setup(requests=limits.draining, settings={"DRAIN_SECONDS": "60"}, draining=True),
+}
+"""The servers, by name."""

@@ -1,0 +1,120 @@
+"""The real service of a checkout, and a Redis, each in a process of its own on a free port of loopback."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tools.replay.asked.access import keys_file
+from tools.replay.requests import Setup
+
+Address = tuple[str, int]
+
+_SECONDS = 30.0
+# One worker, so that all requests find the same state; patient, as the machine may be busy.
+_ALWAYS = {"WORKERS": "1", "DRAIN_SECONDS": "0", "MAX_WAIT_SECONDS": "5"}
+# In a checkout that has this folder, settings may have other names than those that are used here.
+_PACKAGE = "service/review_scorer"
+_RENAMED: Mapping[str, str] = {}
+
+
+class ServerError(Exception):
+    """A server that did not start, with what it wrote."""
+
+
+@contextmanager
+def serving(checkout: Path, bundle: Path, setup: Setup) -> Iterator[tuple[Address, Address | None]]:
+    """Give the addresses of the service, set up as wanted, and of its Redis; both end with the block."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="replay-")))
+        values = {"keys": str(folder / "keys"), "bundle": str(bundle), "redis": ""}
+        (folder / "keys").write_text(keys_file(), encoding="ascii")
+        store = None
+        if "{redis}" in setup.settings.values():
+            store = stack.enter_context(_redis(folder))
+            values["redis"] = f"redis://127.0.0.1:{store[1]}/0"
+        address = "127.0.0.1", _free_port()
+        settings = {"HOST": address[0], "PORT": str(address[1]), "BUNDLE": str(bundle), **_ALWAYS, **setup.settings}
+        environ = _environ(checkout, {name: value.format_map(values) for name, value in settings.items()})
+        command = [str(checkout / ".venv/bin/gunicorn"), "-c", "service/gunicorn.conf.py"]
+        process = stack.enter_context(_running(command, folder / "log", cwd=checkout, env=environ))
+        _wait(lambda: _status(address) == 200, process, folder / "log")
+        if setup.draining:
+            process.send_signal(signal.SIGTERM)
+            _wait(lambda: _status(address) == 503, process, folder / "log")
+        yield address, store
+
+
+def _environ(checkout: Path, settings: Mapping[str, str]) -> dict[str, str]:
+    renamed = _RENAMED if (checkout / _PACKAGE).is_dir() else {}
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("SCORER_", "OTEL_", "PYTHON"))}
+    own = {f"SCORER_{renamed.get(name, name)}": value for name, value in settings.items()}
+    return environ | own | {"PYTHONDONTWRITEBYTECODE": "1"}
+
+
+@contextmanager
+def _redis(folder: Path) -> Iterator[Address]:
+    program = shutil.which("redis-server")
+    if not program:
+        raise ServerError("there is no redis-server (Debian's package redis-server)")
+    address = "127.0.0.1", _free_port()
+    command = [program, "--port", str(address[1]), "--bind", address[0], "--dir", str(folder), "--save", ""]
+    with _running(command, folder / "redis-log") as process:
+        _wait(lambda: _listens(address), process, folder / "redis-log")
+        yield address
+
+
+@contextmanager
+def _running(
+    command: list[str], log: Path, *, cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    with log.open("wb") as file:
+        process = subprocess.Popen(command, cwd=cwd, env=env, stdout=file, stderr=subprocess.STDOUT)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait(ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + _SECONDS
+    while not ready():
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise ServerError(f"the server did not start: {log.read_text(errors='replace')}")
+        time.sleep(0.1)
+
+
+def _status(address: Address) -> int:
+    """Return the status of the probe of readiness, 0 where nobody answers."""
+    try:
+        with socket.create_connection(address, timeout=5) as connection:
+            connection.sendall(b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            return int(connection.recv(65_536)[9:12] or b"0")
+    except OSError:
+        return 0
+
+
+def _listens(address: Address) -> bool:
+    try:
+        socket.create_connection(address, timeout=5).close()
+    except OSError:
+        return False
+    return True
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
