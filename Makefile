@@ -52,7 +52,7 @@ export: $(TEST_ENV) build/bundle/manifest.json ## write the model of BUNDLE, fro
 feedback: $(RUN_ENV) ## write OUT, a corpus of what the record in REDIS predicted and people said (ARGS="--report --disagreements")
 	$(BIN)/python train-corpus/feedback.py --redis $(REDIS) $(if $(OUT),--out $(OUT)) $(ARGS)
 
-retrain: $(RUN_ENV) ## train BUNDLE again from CORPUS and what people said (REDIS=), replaced if it is no worse (ARGS=--no-original)
+retrain: $(RUN_ENV) ## train BUNDLE again from CORPUS and what people said (REDIS=), replaced if it is no worse
 	$(BIN)/python train-corpus/retrain.py --redis $(REDIS) --corpus $(CORPUS) --bundle $(BUNDLE) $(if $(ARGS),-- $(ARGS))
 
 test: $(TEST_ENV) ## run every test
@@ -134,7 +134,7 @@ clean: ## remove the environment and everything built
 
 # Only the default bundle is trained for the asking; a bundle that the user names must be there.
 build/bundle/manifest.json: | $(RUN_ENV)
-	$(if $(filter build/bundle,$(BUNDLE)),$(MAKE) --no-print-directory train BUNDLE=build/bundle ARGS=--no-original)
+	$(if $(filter build/bundle,$(BUNDLE)),$(MAKE) --no-print-directory train BUNDLE=build/bundle)
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed, $(PYTHON) is $$($(PYTHON) --version 2>&1); name another with make PYTHON=…" >&2; exit 1; }

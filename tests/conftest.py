@@ -43,7 +43,7 @@ def tiny_corpus(reviews: list[dict[str, str]], tmp_path_factory: pytest.TempPath
 def tiny_bundle(tiny_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle trained on the tiny corpus; not to be changed."""
     path = tmp_path_factory.mktemp("tiny") / "bundle"
-    assert train.main(["--corpus", str(tiny_corpus), "--bundle", str(path), "--no-seed-corpus", "--no-original"]) == 0
+    assert train.main(["--corpus", str(tiny_corpus), "--bundle", str(path), "--no-seed-corpus"]) == 0
     return path
 
 
@@ -51,9 +51,7 @@ def tiny_bundle(tiny_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 def default_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundle that ``make run`` trains; not to be changed."""
     path = tmp_path_factory.mktemp("default") / "bundle"
-    assert (
-        train.main(["--corpus", str(REVIEWS), "--bundle", str(path), "--group-column", "domain", "--no-original"]) == 0
-    )
+    assert train.main(["--corpus", str(REVIEWS), "--bundle", str(path), "--group-column", "domain"]) == 0
     return path
 
 

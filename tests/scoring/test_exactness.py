@@ -103,7 +103,7 @@ def test_training_itself_gives_the_same_scores(
         bundle.write(trained, *arguments, **more)
 
     monkeypatch.setattr(train, "write", keep)
-    options = ["--corpus", str(tiny_corpus), "--bundle", str(tmp_path / "b"), "--no-seed-corpus", "--no-original"]
+    options = ["--corpus", str(tiny_corpus), "--bundle", str(tmp_path / "b"), "--no-seed-corpus"]
     assert train.main(options) == 0
     trained, tokenizer = kept[0], Tokenizer()
     model = Model(trained.coefficients, trained.intercept, Booster(trained.booster))

@@ -20,7 +20,7 @@ from review_training.runs import train
 
 pytestmark = pytest.mark.filterwarnings("default")  # Dask and its event loops have their own
 
-QUICK = ["--no-seed-corpus", "--no-original", "--validation", "part", "--shard", "100"]
+QUICK = ["--no-seed-corpus", "--validation", "part", "--shard", "100"]
 RMSE = 0.03
 """How far the error on the part held out may be from one machine's: each worker draws its own reviews for a tree."""
 SCORES = 0.1

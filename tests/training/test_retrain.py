@@ -19,7 +19,7 @@ from tests.support.redis_server import RedisServer, redis_server
 from tests.support.running import ROOT, free_port
 
 Row = dict[str, str]
-QUICK = ["--", "--no-seed-corpus", "--no-original", "--validation", "part"]
+QUICK = ["--", "--no-seed-corpus", "--validation", "part"]
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ from review_training.runs import train
 from review_training.runs.workdir import UnfinishedError
 from tests.support.running import ROOT
 
-QUICK = ["--no-seed-corpus", "--no-original"]
+QUICK = ["--no-seed-corpus"]
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from review_training.model import ridge
 from review_training.runs import train
 from tests.support.running import ROOT
 
-QUICK = ["--no-seed-corpus", "--no-original", "--validation", "part"]
+QUICK = ["--no-seed-corpus", "--validation", "part"]
 
 
 def trained(corpus: list[str], path: Path, *options: str) -> bundle.Bundle:

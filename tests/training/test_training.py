@@ -55,7 +55,7 @@ def test_evaluation_prints_one_json_object(
 def test_the_embedded_reviews_help_a_corpus_but_never_return_it_to_itself(
     tiny_corpus: Path, tmp_path: Path, reviews: list[dict[str, str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert train.main(["--corpus", str(tiny_corpus), "--bundle", str(tmp_path / "helped"), "--no-original"]) == 0
+    assert train.main(["--corpus", str(tiny_corpus), "--bundle", str(tmp_path / "helped")]) == 0
     manifest = json.loads((tmp_path / "helped" / "manifest.json").read_text())
     assert manifest["corpus"]["rows"] + manifest["corpus"]["prior_rows"] == len(reviews)
     assert manifest["evaluation"]["rmse"] < manifest["evaluation"]["linear_rmse"]
@@ -72,7 +72,14 @@ def test_the_bundle_holds_its_model_card_in_both_forms(default_bundle: Path) -> 
 def test_training_compares_with_the_original_recipe(
     tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["--corpus", str(tiny_corpus), "--bundle", str(tmp_path / "compared"), "--no-seed-corpus"]
+    arguments = [
+        "--corpus",
+        str(tiny_corpus),
+        "--bundle",
+        str(tmp_path / "compared"),
+        "--no-seed-corpus",
+        "--compare-original",
+    ]
     assert train.main(arguments) == 0
     assert "\noriginal " in capsys.readouterr().out
 
@@ -119,7 +126,6 @@ def test_scripts_are_quiet_in_a_pipe_and_list_what_they_skipped(tmp_path: Path, 
         "--bundle",
         str(bundle),
         "--no-seed-corpus",
-        "--no-original",
     ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stderr.splitlines() == [
@@ -151,7 +157,6 @@ def test_a_corpus_too_poor_to_train_on_is_told_in_one_line(
                 "--bundle",
                 str(tmp_path / "bundle"),
                 "--no-seed-corpus",
-                "--no-original",
             ]
         )
         == 1

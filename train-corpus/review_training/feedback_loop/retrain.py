@@ -1,6 +1,6 @@
 """Train again with what people said, and replace the bundle when the new one is no worse.
 
-    python train-corpus/retrain.py --redis redis://localhost --corpus reviews.csv --bundle build/bundle -- --no-original
+    python train-corpus/retrain.py --redis redis://localhost --corpus reviews.csv --bundle build/bundle
 
 Of the feedback, one text in five is kept apart, chosen by a hash of the text: so it is the same one every time, no
 retraining ever learns from it, and both bundles are compared on what neither knows. The corpus must not hold it.

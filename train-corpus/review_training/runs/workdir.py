@@ -22,7 +22,7 @@ from review_training.shards.store import Store
 
 _STEPS_DEPEND_ON = (
     *("text_column", "stars_column", "group_column", "encoding", "scale"),
-    *("dictionary", "seed", "validation", "original"),
+    *("dictionary", "seed", "validation", "compare_original"),
 )
 _LIBRARIES = ("lightgbm", "mecab-python3", "scikit-learn", "numpy", "scipy")
 
