@@ -1,6 +1,6 @@
-"""Where training keeps what it has worked out: arrays by name, in a directory or under an object store's URL.
+"""Stores the results of training steps: arrays by name, in a directory or under an object store's URL.
 
-A name is there whole or not at all, so what is there need not be made again: that is how training goes on after a kill.
+A name exists only when all its arrays are written, so training can skip finished steps after it was killed.
 """
 
 import io
@@ -18,29 +18,29 @@ Arrays = dict[str, NDArray[Any]]
 
 
 class Store:
-    """Arrays by name under ``root``: a path, or any URL that fsspec knows. It may be sent to other processes."""
+    """Arrays by name under ``root``: a path, or any URL that fsspec supports. It can be pickled to other processes."""
 
     def __init__(self, root: str) -> None:
         self.root = root.removeprefix("file://")
         self._remote = "://" in self.root
 
     def has(self, name: str) -> bool:
-        """Return whether everything of ``name`` was saved."""
+        """Return whether ``name`` was saved completely."""
         path = self._path(name, "done")
         return self._files().exists(path) if self._remote else Path(path).exists()
 
     def save(self, name: str, **arrays: NDArray[Any]) -> None:
-        """Keep ``arrays`` under ``name``."""
+        """Save ``arrays`` under ``name``."""
         for key, array in arrays.items():
             self._write(self._path(name, f"{key}.npy"), array)
         self._write(self._path(name, "done"), None)
 
     def load(self, name: str, *keys: str) -> list[NDArray[Any]]:
-        """Return the arrays ``keys`` of ``name``; from a directory they are mapped, and take no memory until used."""
+        """Return the arrays ``keys`` of ``name``; those in a directory are memory-mapped."""
         return [self._read(self._path(name, f"{key}.npy")) for key in keys]
 
     def remove(self, *names: str) -> None:
-        """Forget these names, or everything under those that end in ``/``; with no name, the whole store."""
+        """Remove these names, and everything under those that end in ``/``; without a name, the whole store."""
         for name in names or ("",):
             path = f"{self.root}/{name}".rstrip("/")
             if name.endswith("/") or not name:
@@ -67,7 +67,7 @@ class Store:
 
     def _read(self, path: str) -> NDArray[Any]:
         if not self._remote:
-            # An empty array cannot be mapped.
+            # An empty array cannot be memory-mapped.
             array: NDArray[Any] = np.load(path, mmap_mode="r" if Path(path).stat().st_size > _HEADER else None)
             return array
         whole: NDArray[Any] = np.load(io.BytesIO(self._files().cat_file(path)), allow_pickle=False)
@@ -86,13 +86,13 @@ class Store:
                 if array is not None:
                     np.save(file, array, allow_pickle=False)
                 file.flush()
-            except OSError:  # a full disk is not to be kept full
+            except OSError:  # frees the space if the disk is full
                 Path(file.name).unlink()
                 raise
         Path(file.name).replace(path)
 
     def _files(self) -> Any:
-        # Imported here: training on one machine does without it.
+        # Imported here: training on one machine does not need it.
         from fsspec.core import url_to_fs  # noqa: PLC0415
 
         return url_to_fs(self.root)[0]
@@ -102,13 +102,13 @@ _HEADER = 128  # bytes of an .npy file that come before its values
 
 
 def pack(texts: Sequence[str]) -> Arrays:
-    """Return texts as two arrays; halves of surrogate pairs, which names of groups may hold, survive it."""
+    """Return texts as two arrays; halves of surrogate pairs, which names of groups may contain, are preserved."""
     encoded = [text.encode(errors="surrogatepass") for text in texts]
     ends = np.cumsum([len(text) for text in encoded], dtype=np.int64)
     return {"bytes": np.frombuffer(b"".join(encoded), np.uint8), "ends": ends}
 
 
 def unpack(content: NDArray[np.uint8], ends: NDArray[np.int64]) -> list[str]:
-    """Return the texts that ``pack`` was given."""
+    """Return the texts that ``pack`` packed."""
     whole = content.tobytes()
     return [whole[start:end].decode(errors="surrogatepass") for start, end in pairwise([0, *ends.tolist()])]
