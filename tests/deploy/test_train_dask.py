@@ -145,7 +145,7 @@ BROKEN: list[tuple[Check, Callable[[Trees], None]]] = [
     ),
     (
         dask_manifests.check_pods_share_a_volume_that_everything_lies_on,
-        word(job, RUNNER, "--work=/data/work", "--work=/tmp/work"),
+        word(job, RUNNER, "--work-dir=/data/work", "--work-dir=/tmp/work"),
     ),
     (
         dask_manifests.check_the_bundle_is_the_served_one,

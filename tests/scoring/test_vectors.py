@@ -12,7 +12,7 @@ from review_scorer.corpora.reviews import Review
 from review_scorer.scoring.text import normalise
 from review_scorer.scoring.tokens import Tokenizer
 from review_scorer.scoring.vectors import Vectorizer, ngrams
-from review_training.corpus.tokenized_corpus import Corpus
+from review_training.corpus.tokenized_corpus import TokenizedCorpus
 from review_training.model.fit import fit_vectorizer
 from review_training.model.recipe import Recipe
 from review_training.model.vectorize import as_matrix
@@ -30,11 +30,11 @@ def tokens(reviews: list[dict[str, str]]) -> list[list[str]]:
 
 
 @pytest.fixture
-def corpus(reviews: list[dict[str, str]], tmp_path: Path) -> Corpus:
-    return corpus_of([Review(review["texts"], 3.0) for review in reviews], tmp_path, shard=2_000)
+def corpus(reviews: list[dict[str, str]], tmp_path: Path) -> TokenizedCorpus:
+    return corpus_of([Review(review["texts"], 3.0) for review in reviews], tmp_path, shard_size=2_000)
 
 
-def test_rows_are_scikit_learns_on_every_embedded_review(tokens: list[list[str]], corpus: Corpus) -> None:
+def test_rows_are_scikit_learns_on_every_embedded_review(tokens: list[list[str]], corpus: TokenizedCorpus) -> None:
     recipe = Recipe()
     ours, frequency = fit_vectorizer(corpus, recipe)
     theirs = TfidfVectorizer(
@@ -49,7 +49,7 @@ def test_rows_are_scikit_learns_on_every_embedded_review(tokens: list[list[str]]
     assert frequency.tolist() == expected.getnnz(axis=0).tolist() == sorted(frequency, reverse=True)
 
 
-def test_the_most_frequent_terms_stay_when_there_are_too_many(corpus: Corpus) -> None:
+def test_the_most_frequent_terms_stay_when_there_are_too_many(corpus: TokenizedCorpus) -> None:
     few, _ = fit_vectorizer(corpus, Recipe(max_terms=100))
     assert few.width == 100
     assert few.terms[0] == "。"

@@ -126,7 +126,7 @@ def once(kind: str, way: str, files: Sequence[str], rows: int, bundle: Path) -> 
                 "--bundle",
                 f"{directory}/bundle",
             ]
-            command += ["--validation", "part", "--shard", shard]
+            command += ["--validation", "part", "--shard-size", shard]
         else:
             command = [
                 "-m",
