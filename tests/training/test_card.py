@@ -73,7 +73,7 @@ def number(mark: ET.Element, attribute: str) -> float:
 
 @pytest.fixture(scope="module")
 def make(reviews: list[dict[str, str]], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Inputs]:
-    """Return a function that trains on some of the embedded reviews; what is held out is made up, with a seed."""
+    """Return a function that trains on some embedded reviews; the held-out predictions are random, with a seed."""
 
     def make(*, step: int, group: Callable[[int, str], str] = lambda _, domain: domain) -> Inputs:
         chosen = [
@@ -304,7 +304,7 @@ def test_the_same_input_gives_the_same_bytes(inputs: Inputs, files: dict[str, by
     assert set(files) == {"model-card.md", "model-card.html"}
 
 
-def test_the_card_tells_no_review_and_no_path(inputs: Inputs, files: dict[str, bytes]) -> None:
+def test_the_card_discloses_no_review_and_no_path(inputs: Inputs, files: dict[str, bytes]) -> None:
     # What is shorter than this may be a word or a phrase that many reviews have.
     long = [text for text in inputs.texts if len(text) >= 12]
     assert len(long) > 500

@@ -1,4 +1,4 @@
-"""Retraining with feedback: the bundle is replaced by one that is no worse, and by no other; it is whole throughout."""
+"""Retraining with feedback: the bundle is replaced only by one that is no worse, and is whole at every moment."""
 
 import csv
 import errno
@@ -40,12 +40,12 @@ def served(tiny_bundle: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def unseen(reviews: list[Row]) -> list[Row]:
-    """Reviews that the tiny bundle did not learn from."""
+    """Reviews that the tiny bundle was not trained on."""
     return [row for number, row in enumerate(reviews) if number % 12 and number % 3 == 1]
 
 
 def said(store: RedisServer, rows: Iterable[Row], stars: Callable[[Row], float]) -> None:
-    """Record feedback on each review."""
+    """Log feedback on each review."""
     pipe = store.client.pipeline()
     pipe.xadd("predictions", dict(gap_entry("00000000-0000-7000-8000-000000000000", 1)))
     for number, row in enumerate(rows):
@@ -76,7 +76,7 @@ def beside(served: Path) -> set[str]:
     return {path.name for path in served.parent.iterdir()} - {served.name, ".bundle.lock", "corpus.csv"}
 
 
-def test_a_better_bundle_takes_the_place_and_nothing_is_left_beside_it(
+def test_a_better_bundle_replaces_the_old_one_and_leaves_no_files(
     store: RedisServer, served: Path, tiny_corpus: Path, unseen: list[Row], capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = load(served)
@@ -92,7 +92,7 @@ def test_a_better_bundle_takes_the_place_and_nothing_is_left_beside_it(
     assert beside(served) == set()
 
 
-def test_a_worse_bundle_is_not_taken_and_the_status_says_so(
+def test_a_worse_bundle_is_not_used_and_exits_with_1(
     store: RedisServer, served: Path, unseen: list[Row], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = load(served).digest
@@ -106,7 +106,7 @@ def test_a_worse_bundle_is_not_taken_and_the_status_says_so(
     assert beside(served) == set()
 
 
-def test_killed_in_between_it_leaves_the_old_bundle_and_the_next_one_goes_through(
+def test_a_kill_leaves_the_old_bundle_and_the_next_run_succeeds(
     store: RedisServer, served: Path, tiny_corpus: Path, unseen: list[Row]
 ) -> None:
     before = load(served).digest
@@ -118,7 +118,7 @@ def test_killed_in_between_it_leaves_the_old_bundle_and_the_next_one_goes_throug
             assert time.monotonic() < deadline
             assert process.poll() is None
             time.sleep(0.002)
-        process.send_signal(signal.SIGKILL)  # the new one is whole, and nobody compared it yet
+        process.send_signal(signal.SIGKILL)  # the new bundle is whole, and not compared yet
     assert load(served).digest == before
     assert beside(served) == {".bundle.retrain"}
     assert subprocess.run(command, cwd=ROOT, check=False).returncode == 0
@@ -126,7 +126,7 @@ def test_killed_in_between_it_leaves_the_old_bundle_and_the_next_one_goes_throug
     assert beside(served) == set()
 
 
-def test_a_bundle_that_cannot_be_put_in_its_place_is_kept_where_the_line_says(
+def test_a_bundle_that_cannot_be_swapped_in_is_kept_where_the_message_says(
     store: RedisServer,
     served: Path,
     tiny_corpus: Path,
@@ -143,7 +143,7 @@ def test_a_bundle_that_cannot_be_put_in_its_place_is_kept_where_the_line_says(
     assert load(served).digest == before != load(new).digest
 
 
-def test_too_little_feedback_is_no_failure_and_changes_nothing(
+def test_too_little_feedback_exits_with_0_and_changes_nothing(
     store: RedisServer, served: Path, tiny_corpus: Path, unseen: list[Row], capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = load(served).digest
@@ -154,13 +154,13 @@ def test_too_little_feedback_is_no_failure_and_changes_nothing(
     assert beside(served) == set()
 
 
-def test_what_is_kept_apart_is_a_fifth_and_always_the_same(reviews: list[Row]) -> None:
+def test_the_held_out_texts_are_a_fifth_and_always_the_same(reviews: list[Row]) -> None:
     apart = [row["texts"] for row in reviews if retrain.is_held_out(row["texts"])]
     assert len(apart) == pytest.approx(len(reviews) / 5, rel=0.1)
     assert all(retrain.is_held_out(f" {text}。 ") for text in apart)
 
 
-def test_training_that_fails_leaves_the_bundle(
+def test_a_failed_training_leaves_the_bundle(
     store: RedisServer, served: Path, unseen: list[Row], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = load(served).digest
@@ -172,7 +172,7 @@ def test_training_that_fails_leaves_the_bundle(
     assert load(served).digest == before
 
 
-def test_what_cannot_be_done_is_told_before_the_work_in_one_line(
+def test_an_unusable_bundle_or_redis_is_reported_in_one_line_before_the_work(
     store: RedisServer, served: Path, tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert retrain.main(options(store, tiny_corpus, tmp_path / "none")) == 2
@@ -185,7 +185,7 @@ def test_what_cannot_be_done_is_told_before_the_work_in_one_line(
     assert beside(served) == set()
 
 
-def test_a_mistake_of_our_own_is_not_taken_for_a_worse_bundle(
+def test_an_unexpected_error_does_not_exit_like_a_worse_bundle(
     store: RedisServer, served: Path, tiny_corpus: Path, unseen: list[Row], capsys: pytest.CaptureFixture[str]
 ) -> None:
     said(store, unseen, truly)

@@ -32,7 +32,7 @@ def trained(corpus: list[str], path: Path, *options: str) -> bundle.Bundle:
 
 @pytest.fixture(scope="module")
 def whole(tiny_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle of the tiny corpus in one shard, a part of it held out."""
+    """A bundle of the tiny corpus in one shard, with a held-out part."""
     path = tmp_path_factory.mktemp("whole") / "bundle"
     trained([str(tiny_corpus)], path)
     return path
@@ -42,7 +42,7 @@ def same_vocabulary(one: Path, other: Path) -> bool:
     return all((one / name).read_bytes() == (other / name).read_bytes() for name in ("vocabulary.txt", "idf.npy"))
 
 
-def test_many_files_and_shards_give_one_shards_vocabulary_and_scores(
+def test_many_files_and_shards_give_the_vocabulary_and_scores_of_one_shard(
     tiny_corpus: Path, whole: Path, tmp_path: Path, reviews: list[dict[str, str]]
 ) -> None:
     with tiny_corpus.open(encoding="utf-8", newline="") as whole_file:
@@ -59,7 +59,7 @@ def test_many_files_and_shards_give_one_shards_vocabulary_and_scores(
     )
 
 
-def test_the_base_over_one_block_is_scikit_learns_to_the_last_bit() -> None:
+def test_the_base_over_one_block_equals_scikit_learns_to_the_last_bit() -> None:
     for shape in ((80, 300), (300, 80)):
         matrix = random_matrix(*shape, 0.1, format="csr", random_state=1)
         stars = np.random.default_rng(1).uniform(1, 5, shape[0])
@@ -75,7 +75,7 @@ def test_the_base_over_one_block_is_scikit_learns_to_the_last_bit() -> None:
         )
 
 
-def test_training_goes_on_from_the_steps_that_were_finished_before_a_kill(
+def test_training_resumes_from_the_steps_that_finished_before_a_kill(
     tiny_corpus: Path, whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "bundle"
@@ -116,7 +116,7 @@ def test_training_goes_on_from_the_steps_that_were_finished_before_a_kill(
         assert file.read_bytes() == (whole / file.name).read_bytes(), file.name
 
 
-def test_what_is_wrong_with_a_file_is_listed_with_its_row_and_the_rest_is_kept(
+def test_errors_of_a_file_are_listed_with_their_row_and_the_rest_is_kept(
     tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = tiny_corpus.read_text(encoding="utf-8")
@@ -151,7 +151,7 @@ def test_a_pattern_is_expanded_in_order_and_must_match(tmp_path: Path) -> None:
         expand(str(tmp_path / "**.csv"))
 
 
-def test_the_steps_times_are_written(tiny_corpus: Path, tmp_path: Path) -> None:
+def test_the_seconds_of_each_step_are_written(tiny_corpus: Path, tmp_path: Path) -> None:
     trained([str(tiny_corpus)], tmp_path / "bundle", "--timings", str(tmp_path / "t.json"))
     seconds = json.loads((tmp_path / "t.json").read_text())
     assert {"read", "tokenise", "count", "merge", "vectorise", "base", "trees"} <= set(seconds)

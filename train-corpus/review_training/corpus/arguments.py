@@ -124,11 +124,11 @@ def report_reading(corpus: CorpusInput, *, reviews: int, duplicates: int, reject
 
 
 def integer_from(least: int) -> Callable[[str], int]:
-    """Return the argument type of integers from ``least`` to 2**32 - 1."""
+    """Return the argument type of integers of at least ``least`` and of 32 bits."""
 
     def read_number(text: str) -> int:
         if not text.isdecimal() or not least <= int(text) < 2**32:
-            raise argparse.ArgumentTypeError(f"{text!r} is not an integer from {least} on")
+            raise argparse.ArgumentTypeError(f"{text!r} is not an integer of at least {least}")
         return int(text)
 
     return read_number

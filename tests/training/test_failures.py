@@ -1,4 +1,4 @@
-"""Whatever hinders training is told in one line, and costs none of the steps that were finished."""
+"""Failures of training are reported in one line, and finished steps are kept."""
 
 import errno
 import os
@@ -16,11 +16,13 @@ import fsspec
 import pytest
 from fsspec import AbstractFileSystem
 
+from review_scorer.corpora.reviews import CorpusError
 from review_scorer.scoring import bundle
 from review_training.corpus.sources import stamp
 from review_training.evaluation import cross_validation
 from review_training.evaluation.cross_validation import ValidatedFit
 from review_training.runs import train
+from review_training.runs.lock import lock_bundle
 from review_training.runs.workdir import UnfinishedError
 from tests.support.running import ROOT
 
@@ -29,7 +31,7 @@ QUICK = ["--no-seed-corpus"]
 
 @contextmanager
 def files_no_larger_than(most: int) -> Iterator[None]:
-    """Let the system refuse to write more into a file, as a full disk does."""
+    """Limit the size of files, so that writes fail as on a full disk."""
     usual = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (most, usual[1]))
     try:
@@ -50,7 +52,7 @@ def names(directory: Path) -> list[str]:
     return sorted(each.name for each in directory.iterdir())
 
 
-def test_a_second_training_of_the_same_bundle_does_not_disturb_the_first(
+def test_a_second_training_of_the_same_bundle_is_refused(
     tiny_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     real, statuses = train.fit_and_validate, []
@@ -67,13 +69,32 @@ def test_a_second_training_of_the_same_bundle_does_not_disturb_the_first(
     assert names(tmp_path) == [".bundle.lock", "bundle"]
 
 
-def test_a_training_that_was_killed_keeps_nobody_away(tiny_corpus: Path, tmp_path: Path) -> None:
+def test_a_lock_file_without_a_process_does_not_block_training(tiny_corpus: Path, tmp_path: Path) -> None:
     (tmp_path / ".bundle.lock").touch()
     assert train.main(options_for(tiny_corpus, tmp_path / "bundle")) == 0
     assert names(tmp_path) == [".bundle.lock", "bundle"]
 
 
-def test_a_full_disk_ends_training_in_one_line_and_it_goes_on_when_there_is_room(
+def test_a_kill_releases_the_lock(tmp_path: Path) -> None:
+    code = """if True:
+    import sys, time
+    from pathlib import Path
+    from review_training.runs.lock import lock_bundle
+    with lock_bundle(Path(sys.argv[1])):
+        print("locked", flush=True)
+        time.sleep(60)"""
+    bundle_path = tmp_path / "bundle"
+    with subprocess.Popen([sys.executable, "-c", code, bundle_path], stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"locked\n"
+        with pytest.raises(CorpusError, match="another training of"), lock_bundle(bundle_path):
+            pass
+        process.kill()
+    with lock_bundle(bundle_path):
+        pass
+
+
+def test_a_full_disk_is_reported_in_one_line_and_training_resumes_when_there_is_space(
     tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with files_no_larger_than(50_000):
@@ -86,7 +107,7 @@ def test_a_full_disk_ends_training_in_one_line_and_it_goes_on_when_there_is_room
     assert names(tmp_path) == [".bundle.lock", "bundle"]
 
 
-def test_a_bundle_that_does_not_fit_on_the_disk_costs_no_step(
+def test_the_steps_are_kept_if_the_bundle_does_not_fit_on_the_disk(
     tiny_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     real = bundle.write
@@ -105,7 +126,7 @@ def test_a_bundle_that_does_not_fit_on_the_disk_costs_no_step(
     assert names(tmp_path) == [".bundle.lock", "bundle"]
 
 
-def test_a_killed_process_ends_training_in_one_line_and_the_finished_steps_are_kept(
+def test_a_killed_process_is_reported_in_one_line_and_the_finished_steps_are_kept(
     tiny_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(cross_validation, "_fit_bundle", partial(os._exit, 1))
@@ -115,7 +136,7 @@ def test_a_killed_process_ends_training_in_one_line_and_the_finished_steps_are_k
     assert (work / "words.done").exists()
 
 
-def test_an_interrupt_ends_training_in_one_line_with_all_its_processes_and_it_goes_on(
+def test_an_interrupt_ends_all_processes_without_a_traceback_and_training_resumes(
     tiny_corpus: Path, tmp_path: Path
 ) -> None:
     options = options_for(tiny_corpus, tmp_path / "bundle", "--validation", "folds", "--shard-size", "100")
@@ -139,7 +160,7 @@ def test_an_interrupt_ends_training_in_one_line_with_all_its_processes_and_it_go
     assert again.stderr.startswith(b"resuming from the finished steps")
 
 
-def test_training_does_not_go_on_with_the_words_of_a_dictionary_that_was_replaced(
+def test_training_does_not_resume_with_tokens_of_a_replaced_dictionary(
     tiny_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def stop(*_: object) -> ValidatedFit:
@@ -159,7 +180,7 @@ def test_training_does_not_go_on_with_the_words_of_a_dictionary_that_was_replace
 
 
 @pytest.mark.parametrize("key", ["etag", "ETag", "mtime", "LastModified"])
-def test_an_object_that_was_replaced_by_one_of_the_same_size_is_another(key: str) -> None:
+def test_a_replaced_object_of_the_same_size_has_another_stamp(key: str) -> None:
     class Bucket(AbstractFileSystem):  # type: ignore[misc]
         protocol = "bucket"
         state = "first"
@@ -183,7 +204,7 @@ def test_an_object_that_was_replaced_by_one_of_the_same_size_is_another(key: str
         (["--bundle", "{corpus}/bundle"], "File exists"),
     ],
 )
-def test_a_place_that_is_none_is_told_in_one_line(
+def test_an_unusable_path_is_reported_in_one_line(
     more: list[str], message: str, tmp_path: Path, tiny_corpus: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     corpus = tmp_path / "corpus.csv"
@@ -193,7 +214,7 @@ def test_a_place_that_is_none_is_told_in_one_line(
     assert not (tmp_path / "bundle").exists()
 
 
-def test_a_seed_corpus_that_does_not_exist_is_told_in_one_line(
+def test_a_missing_seed_corpus_is_reported_in_one_line(
     tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["--corpus", str(tiny_corpus), "--bundle", str(tmp_path / "bundle"), "--seed-corpus", "none.csv"]
@@ -204,7 +225,7 @@ def test_a_seed_corpus_that_does_not_exist_is_told_in_one_line(
 @pytest.mark.parametrize(
     ("option", "value"), [("--shard-size", "0"), ("--shard-size", "-1"), ("--seed", "-1"), ("--seed", "x")]
 )
-def test_a_number_that_cannot_be_is_refused_by_its_option(
+def test_an_invalid_number_is_refused_with_its_option(
     option: str, value: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
