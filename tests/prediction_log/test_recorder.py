@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from review_scorer.prediction_log.entries import Entry, keeping
-from review_scorer.prediction_log.prediction_ids import ID, LoggedPrediction, new_id, time_of
+from review_scorer.prediction_log.prediction_ids import ID, LoggedPrediction, time_of
 from review_scorer.prediction_log.recorder import Recorder, StoreError
 from review_scorer.scoring.bundle import load
 from tests.support.crowd import crowd
@@ -111,16 +111,6 @@ def test_the_text_is_kept_as_it_is_asked(store: RedisServer, tiny_bundle: Path, 
         (entry,) = store.wait_for(1, "shop:said")
     assert set(entry) == {"id", "time", "score", "bundle", "text"}
     assert entry["text"] == kept
-
-
-def test_an_id_tells_its_time_and_nothing_that_lets_one_guess_the_next() -> None:
-    before = time.time()
-    ids = [new_id() for _ in range(2_000)]
-    assert all(re.match(ID, each) for each in ids)
-    assert len({each[15:] for each in ids}) == 2_000
-    milliseconds = [int(each[:8] + each[9:13], 16) for each in ids]
-    assert milliseconds == sorted(milliseconds)
-    assert before - 0.001 <= milliseconds[0] / 1000 <= time.time()
 
 
 def test_a_redis_that_is_killed_under_load_costs_no_answer_and_the_record_says_what_it_lacks(

@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
+from random import getrandbits
 from typing import Any
 
 import falcon.asgi
@@ -15,7 +16,6 @@ import falcon.inspect
 
 from review_scorer import errors
 from review_scorer.asgi import ASGI, Receive, Scope, Send
-from review_scorer.prediction_log.randomness import random_bytes
 from review_scorer.scoring.scorer import Prediction
 from review_scorer.server.body import answer
 from review_scorer.server.headers import with_always
@@ -153,7 +153,7 @@ def _identity(headers: Iterable[tuple[bytes, bytes]]) -> str:
     for name, value in headers:
         if name == b"x-request-id" and _SANE(value):
             return value.decode()
-    return random_bytes(8).hex()
+    return getrandbits(64).to_bytes(8).hex()  # unique, not secret; Python seeds anew after a fork
 
 
 def _router(routes: Sequence[str]) -> Callable[[str], str]:
