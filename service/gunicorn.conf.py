@@ -12,7 +12,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 from review_scorer.server.lifecycle import drain_on_term, port_in_use_reason, reload_on_hup, shared_drain, shared_reload
 from review_scorer.settings import SettingsError, read_settings, worker_count
-from review_scorer.telemetry.gunicorn_hooks import counted, forget_worker, take_row
+from review_scorer.telemetry.gunicorn_hooks import assign_row, count_exit, count_reloads
 from review_scorer.telemetry.log_writer import shared_log_writer
 from review_scorer.telemetry.request_log import configuration
 from review_scorer.telemetry.shared_counters import shared_counters
@@ -66,12 +66,12 @@ def when_ready(server: object) -> None:
     from review_scorer.app import read_app  # noqa: PLC0415 - it was loaded by now, and not for those who only ask for settings
 
     drain_on_term(server, shared_drain(), _settings.drain_seconds)
-    reload_on_hup(server, counted(read_app), shared_reload())
+    reload_on_hup(server, count_reloads(read_app), shared_reload())
 
 
-# Each worker counts into a row of its own, chosen by the master.
-pre_fork = take_row
-child_exit = forget_worker
+# The master assigns each worker its row of counters.
+pre_fork = assign_row
+child_exit = count_exit
 
 
 def post_fork(_server: object, worker: Any) -> None:
@@ -81,7 +81,7 @@ def post_fork(_server: object, worker: Any) -> None:
     CPU, which under a CPU limit is a sixth of a second without an answer.
     """
     gc.freeze()
-    shared_counters().use(worker.tallies_row)
+    shared_counters().attach(worker.counters_row)
     shared_log_writer().start()
 
 

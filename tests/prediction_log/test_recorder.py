@@ -52,7 +52,7 @@ def recorded(entries: list[dict[str, str]]) -> set[str]:
 def outcomes(server: Server) -> tuple[float, float]:
     """How many predictions the service says that it recorded and dropped, in all of its workers."""
     seen = scrape(server)
-    return seen["scorer_record_written_total"], seen["scorer_record_dropped_total"]
+    return seen["scorer_prediction_log_written_total"], seen["scorer_prediction_log_dropped_total"]
 
 
 def stopped(server: Server) -> str:

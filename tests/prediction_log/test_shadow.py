@@ -18,7 +18,7 @@ from review_scorer.scoring.scorer import Scorer
 from tests.support.crowd import crowd
 from tests.support.redis_server import RedisServer, redis_server
 from tests.support.running import free_port, gunicorn, serving, wait_for_workers
-from tests.support.scraping import scrape, wait_for_refusal
+from tests.support.scraping import scrape, wait_for_failed_reload
 
 SCORES = "/api/1/scores"
 TEXTS = ["部屋は狭いけれど朝食が美味しかった。", "良い宿", "とても悪い"]
@@ -68,7 +68,7 @@ def test_both_scores_are_recorded_and_the_first_bundle_answers(
     assert list(recorded.values()) == load(other).scorer.score_many(TEXTS) != answer.json()["scores"]
     (bundles,) = {(entry["bundle"], entry["shadow_bundle"]) for entry in store.entries()}
     assert bundles == (load(tiny_bundle).digest[:12], load(other).digest[:12])
-    assert (seen["scorer_shadow_scored_total"], seen["scorer_shadow_dropped_total"]) == (3, 0)
+    assert (seen["scorer_shadow_scored_total"], seen["scorer_shadow_skipped_total"]) == (3, 0)
     assert facts["shadow"]["digest"] == load(other).digest
 
 
@@ -98,7 +98,7 @@ def test_a_hup_takes_up_another_shadow_and_a_broken_one_is_refused_by_name(
             now = wait_for_workers(server, without=old)
             (third / "booster.txt").write_text("tree")
             server.process.send_signal(signal.SIGHUP)
-            wait_for_refusal(server)
+            wait_for_failed_reload(server)
             assert wait_for_workers(server) == now
         server.client.close()
         server.process.terminate()

@@ -35,7 +35,7 @@ _LOG_SECONDS = 0.2
 
 Count = Callable[[str, float], None]
 
-WRITTEN, DROPPED = "record_written", "record_dropped"
+WRITTEN, DROPPED = "prediction_log_written", "prediction_log_dropped"
 """Names of numbers: predictions that were recorded, and that were not."""
 
 

@@ -22,7 +22,7 @@ _PATIENCE = 1.0
 _LOOK_SECONDS = 0.002
 
 
-SCORED, DROPPED = "shadow_scored", "shadow_dropped"
+SCORED, SKIPPED = "shadow_scored", "shadow_skipped"
 """Names of numbers: predictions that the second bundle scored, and that were chosen and found no gap."""
 
 
@@ -108,5 +108,5 @@ class Shadow:
 
     def _drop(self, prediction: LoggedPrediction) -> None:
         self.dropped += 1
-        self._count(DROPPED, 1)
+        self._count(SKIPPED, 1)
         self._keep([prediction])
