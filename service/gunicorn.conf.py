@@ -14,7 +14,7 @@ from review_scorer.server.lifecycle import drain_on_term, port_in_use_reason, re
 from review_scorer.settings import SettingsError, read_settings, worker_count
 from review_scorer.telemetry.gunicorn_hooks import assign_row, count_exit, count_reloads
 from review_scorer.telemetry.log_writer import shared_log_writer
-from review_scorer.telemetry.request_log import configuration
+from review_scorer.telemetry.request_log import logging_config
 from review_scorer.telemetry.shared_counters import shared_counters
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
@@ -52,7 +52,7 @@ timeout = _settings.worker_timeout
 worker_tmp_dir = _SHARED_MEMORY if Path(_SHARED_MEMORY).is_dir() else None
 control_socket_disable = True
 proc_name = "review-scorer"
-logconfig_dict = configuration(_settings.log)
+logconfig_dict = logging_config(_settings.log)
 
 
 def on_starting(_server: object) -> None:

@@ -40,7 +40,7 @@ from review_scorer.server.lifecycle import Drain, Reload, shared_drain, shared_r
 from review_scorer.server.streaming import StreamedBody
 from review_scorer.settings import Settings, SettingsError, read_settings
 from review_scorer.telemetry import metrics, request_log, tracing
-from review_scorer.telemetry.log_writer import Lines, shared_log_writer
+from review_scorer.telemetry.log_writer import LogWriter, shared_log_writer
 from review_scorer.telemetry.middleware import RequestEvents, TelemetryMiddleware, routes_of
 from review_scorer.telemetry.shared_counters import SharedCounters, shared_counters
 
@@ -60,7 +60,7 @@ def create_app(
     shadow: Scorer | None = None,
     tallies: SharedCounters | None = None,
     trained: Mapping[str, Sequence[int]] | None = None,
-    lines: Lines | None = None,
+    lines: LogWriter | None = None,
     keys: ApiKeyStore | None = None,
     traced: bool = False,
 ) -> ASGI:
@@ -169,7 +169,7 @@ def read_app() -> ASGI:
         trained=bundle.manifest.get("distribution"),
         lines=shared_log_writer(),
         keys=keys,
-        traced=tracing.wanted(os.environ),
+        traced=tracing.is_enabled(os.environ),
         recorder=_recorder(settings, bundle.digest, shadow.digest if shadow else ""),
         shadow=shadow.scorer if shadow else None,
     )
