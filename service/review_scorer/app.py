@@ -20,14 +20,19 @@ from review_scorer.api.feedback import Feedback
 from review_scorer.api.files import Files
 from review_scorer.api.health import Health, Readiness, Version
 from review_scorer.api.inference import resources as inference
-from review_scorer.api.predictor import Keep, Predictor
+from review_scorer.api.predictor import Predictor
 from review_scorer.api.scores import Scores
 from review_scorer.api.scores_fast import FastPath
 from review_scorer.asgi import ASGI
 from review_scorer.capacity.admission import Admission
 from review_scorer.capacity.queue import WorkQueue
-from review_scorer.prediction_log.entries import feedback_stream, keeping, keeping_sent, prediction_entry
-from review_scorer.prediction_log.prediction_ids import HEADER
+from review_scorer.prediction_log.entries import (
+    feedback_redaction,
+    feedback_stream,
+    prediction_entry,
+    prediction_redaction,
+)
+from review_scorer.prediction_log.prediction_ids import HEADER, PredictionSink
 from review_scorer.prediction_log.recorder import Recorder
 from review_scorer.prediction_log.shadow import Shadow
 from review_scorer.scoring.bundle import load
@@ -89,7 +94,7 @@ def create_app(
     app.add_route(_FILES, Files(predictor, max_bytes=settings.max_file_bytes))
     said, store = feedback_stream(settings.prediction_log_stream), recorder.store if recorder else None
     app.add_route(
-        "/api/1/feedback", Feedback(scorer, store, stream=said, keep=keeping_sent(settings.prediction_log_text))
+        "/api/1/feedback", Feedback(scorer, store, stream=said, keep=feedback_redaction(settings.prediction_log_text))
     )
     inferred = inference.Inference(predictor, max_texts=settings.max_texts, max_bytes=settings.max_bytes)
     inference.install(app, inferred, readiness)
@@ -122,14 +127,14 @@ def create_app(
 
 def _keep(
     app: falcon.asgi.App[Any, Any], turns: WorkQueue, recorder: Recorder | None, shadow: Scorer | None, *, share: float
-) -> Keep | None:
+) -> PredictionSink | None:
     """Return what is to be told of every prediction, if anything, and let it begin and end with ``app``."""
     if not recorder:
         return None
     app.add_middleware(recorder)
     if not shadow:
         return recorder.add
-    shadowing = Shadow(shadow, turns, share=share, keep=recorder.add, count=recorder.count)
+    shadowing = Shadow(shadow, turns, share=share, sink=recorder.add, count=recorder.count)
     # After the recorder, as they end in reverse order.
     app.add_middleware(shadowing)
     return shadowing.add
@@ -178,14 +183,14 @@ def read_app() -> ASGI:
 def _recorder(settings: Settings, bundle: str, shadow_bundle: str) -> Recorder | None:
     if not settings.redis_url:
         return None
-    from review_scorer.prediction_log.redis_stream import Streams  # noqa: PLC0415 - see there
+    from review_scorer.prediction_log.redis_stream import RedisStreams  # noqa: PLC0415 - see there
 
-    keep = keeping(settings.prediction_log_text, settings.prediction_log_key)
+    redact = prediction_redaction(settings.prediction_log_text, settings.prediction_log_key)
     return Recorder(
-        Streams(settings.redis_url, length=settings.prediction_log_length),
-        lambda prediction: prediction_entry(prediction, keep, bundle=bundle, shadow_bundle=shadow_bundle),
+        RedisStreams(settings.redis_url, length=settings.prediction_log_length),
+        lambda prediction: prediction_entry(prediction, redact, bundle=bundle, shadow_bundle=shadow_bundle),
         stream=settings.prediction_log_stream,
-        held_bytes=settings.prediction_log_buffer_bytes,
+        buffer_bytes=settings.prediction_log_buffer_bytes,
         count=shared_counters().add,
     )
 

@@ -1,19 +1,19 @@
 """Texts in, stars out, and everybody told: who counts, who logs, who records."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from review_scorer.capacity.admission import Admission
-from review_scorer.prediction_log.prediction_ids import LoggedPrediction
+from review_scorer.prediction_log.prediction_ids import LoggedPrediction, PredictionSink
 from review_scorer.scoring.scorer import Prediction, Scorer
 from review_scorer.telemetry.middleware import RequestContext, RequestEvents
-
-Keep = Callable[[Sequence[LoggedPrediction]], None]
 
 
 class Predictor:
     """Scores texts in their turn. ``watch`` takes note of every prediction, and so does ``keep``, if any."""
 
-    def __init__(self, scorer: Scorer, admission: Admission, watch: RequestEvents, keep: Keep | None = None) -> None:
+    def __init__(
+        self, scorer: Scorer, admission: Admission, watch: RequestEvents, keep: PredictionSink | None = None
+    ) -> None:
         self.scorer = scorer
         self.admission = admission
         self._watch = watch
