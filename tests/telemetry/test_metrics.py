@@ -42,7 +42,7 @@ def requests(server: Server, *, route: str = SCORES, status: int = 200) -> float
     return scrape(server).get(f"scorer_requests_total{{route={route},status={status}}}", 0)
 
 
-def ask(server: Server, times: int, texts: str | list[str] = "良い宿でした") -> None:
+def post_scores(server: Server, times: int, texts: str | list[str] = "良い宿でした") -> None:
     """Send each request on a connection of its own: the kernel distributes connections over the workers."""
 
     def post(_index: int) -> int:
@@ -67,8 +67,8 @@ def replace_a_worker(server: Server, signal_: signal.Signals) -> None:
 
 
 def test_metrics_add_up_two_workers(service: Server) -> None:
-    ask(service, 60)
-    ask(service, 4, ["良い宿", "悪い宿", "普通"])
+    post_scores(service, 60)
+    post_scores(service, 4, ["良い宿", "悪い宿", "普通"])
     seen = scrape(service)
     assert seen[f"scorer_requests_total{{route={SCORES},status=200}}"] == 64
     assert seen[f"scorer_request_duration_seconds_count{{route={SCORES}}}"] == 64
@@ -79,7 +79,7 @@ def test_metrics_add_up_two_workers(service: Server) -> None:
 
 
 def test_both_workers_expose_the_same_totals(service: Server) -> None:
-    ask(service, 20)
+    post_scores(service, 20)
     asked = []
     for stopped in service.workers():
         os.kill(stopped, signal.SIGSTOP)
@@ -100,7 +100,7 @@ def test_both_workers_expose_the_same_totals(service: Server) -> None:
 def test_sums_of_scores_and_coverage_match_the_scorer(service: Server, tiny_bundle: Path) -> None:
     texts = ["良い宿でした", "最悪", "まあまあ普通の部屋"]
     scorer = load(tiny_bundle).scorer
-    ask(service, 3, texts)
+    post_scores(service, 3, texts)
     seen = scrape(service)
     assert seen["scorer_score_stars_sum"] == pytest.approx(3 * sum(scorer.score_many(texts)))
     assert seen["scorer_vocabulary_coverage_ratio_sum"] == pytest.approx(
@@ -110,9 +110,9 @@ def test_sums_of_scores_and_coverage_match_the_scorer(service: Server, tiny_bund
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGABRT])
 def test_counts_of_a_dead_worker_stay_and_its_restart_is_counted(service: Server, how: signal.Signals) -> None:
-    ask(service, 40)
+    post_scores(service, 40)
     replace_a_worker(service, how)
-    ask(service, 10)
+    post_scores(service, 10)
     seen = scrape(service)
     assert seen["scorer_texts_total"] == seen[f"scorer_requests_total{{route={SCORES},status=200}}"] == 50
     assert seen["scorer_worker_restarts_total"] == 1
@@ -131,11 +131,11 @@ def test_requests_of_a_killed_worker_are_no_longer_in_flight(service: Server) ->
 
 
 def test_a_reload_keeps_the_counts_and_is_not_a_restart(service: Server) -> None:
-    ask(service, 30)
+    post_scores(service, 30)
     before = set(service.workers())
     service.process.send_signal(signal.SIGHUP)
     until(lambda: len(service.workers()) == 2 and not before & set(service.workers()))
-    ask(service, 10)
+    post_scores(service, 10)
     seen = scrape(service)
     assert seen["scorer_texts_total"] == 40
     assert seen["scorer_worker_restarts_total"] == 0
@@ -169,7 +169,7 @@ def test_info_names_the_bundle_and_the_version(service: Server, tiny_bundle: Pat
 
 
 def test_prometheus_and_openmetrics_formats_parse_to_the_same_metrics(service: Server) -> None:
-    ask(service, 1)
+    post_scores(service, 1)
     plain = httpx.get(f"{service.url}/metrics")
     assert plain.headers["content-type"].startswith("text/plain; version=0.0.4")
     newer = httpx.get(f"{service.url}/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
@@ -180,12 +180,12 @@ def test_prometheus_and_openmetrics_formats_parse_to_the_same_metrics(service: S
 
 def test_psi_is_low_for_training_reviews_and_high_for_others(service: Server, reviews: list[dict[str, str]]) -> None:
     assert math.isnan(scrape(service)["scorer_score_psi"])
-    ask(service, 2, [review["texts"] for review in reviews[:600]])
+    post_scores(service, 2, [review["texts"] for review in reviews[:600]])
     alike = scrape(service)
     assert 0 <= alike["scorer_score_psi"] < 0.1
     assert 0 <= alike["scorer_vocabulary_coverage_psi"] < 0.25
-    ask(service, 5, ["素晴らしい、最高でした。"] * 1000)
-    ask(service, 5, ["ワカラヌコトバ"] * 1000)
+    post_scores(service, 5, ["素晴らしい、最高でした。"] * 1000)
+    post_scores(service, 5, ["ワカラヌコトバ"] * 1000)
     unlike = scrape(service)
     assert unlike["scorer_score_psi"] > 0.25
     assert unlike["scorer_vocabulary_coverage_psi"] > 0.25
@@ -272,13 +272,13 @@ def test_a_new_worker_gets_a_row_of_no_live_worker() -> None:
 
 def test_route_labels_are_templates_and_a_client_that_disconnected_is_499() -> None:
     ended: list[tuple[str, int]] = []
-    watch = RequestEvents()
-    watch.ended.append(lambda exchange: ended.append((exchange.route, exchange.status)))
+    events = RequestEvents()
+    events.ended.append(lambda context: ended.append((context.route, context.status)))
 
     async def silent(*_asgi: object) -> None:
-        """Answer nothing."""
+        """Send no response."""
 
-    app = TelemetryMiddleware(silent, watch, routes=["/api/1/scores/{id}/feedback", "/page/{name}"])
+    app = TelemetryMiddleware(silent, events, routes=["/api/1/scores/{id}/feedback", "/page/{name}"])
     for path in ("/api/1/scores/a1/feedback", "/page/x.js", "/page/x/y", "/page/"):
         asyncio.run(app({"type": "http", "path": path, "headers": []}, silent, silent))  # type: ignore[arg-type]
     assert ended == [("/api/1/scores/{id}/feedback", 499), ("/page/{name}", 499), ("other", 499), ("other", 499)]
