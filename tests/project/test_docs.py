@@ -13,7 +13,10 @@ from tests.support.readme import READMES
 from tests.support.running import ROOT
 
 DOCUMENTS = [
-    *(ROOT / name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "k8s/README.md")),
+    *(
+        ROOT / name
+        for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "k8s/README.md", "train-corpus/README.md")
+    ),
     *(*READMES, *sorted((ROOT / "docs").rglob("*.md"))),
 ]
 # Folders that a path in a document may be relative to.
