@@ -42,7 +42,7 @@ NOT_HERE: Mapping[str, str] = {
     "--out gs://bucket/scored": (
         "wants a cluster and an object store; tests/batch/test_dask_score.py has two workers and a directory"
     ),
-    "train.py --scheduler tcp://… --work gs://bucket/work": (
+    "train.py --scheduler tcp://… --work-dir gs://bucket/work": (
         "wants a cluster and an object store; tests/training/test_dask.py trains on two workers and a directory"
     ),
     "make feedback REDIS=redis://localhost:6379/0 OUT=said.csv": REDIS,
