@@ -1,6 +1,7 @@
 """Finds the tests that are slow because of what they use: servers, containers, browsers, Dask or training.
 
-A test uses what its function, its fixtures and the code of the tests and tools that these call name. So a new test needs no mark.
+A test uses what its function and its fixtures name, and what is named by the code of tests and tools that they call.
+So a new test needs no mark.
 """
 
 import functools
@@ -36,7 +37,7 @@ def is_slow(item: pytest.Item) -> bool:
 
 
 def uses_slow(function: Any) -> bool:
-    """Return whether a function, or code of the tests and tools that it calls, names one of ``MODULES`` or something in them."""
+    """Return whether a function, or code of tests and tools that it calls, names something of ``MODULES``."""
     return bool(_slow_names(inspect.unwrap(function)))
 
 
