@@ -2,9 +2,9 @@
 
     make bench-scaling ARGS="--rows 10000 100000 1000000 --ways one two --only score"
 
-The reviews are synthetic, in files of equal size, so that all configurations have the same partitions. Training holds a
-part out instead of cross-validating; scoring uses one bundle for all sizes. A run shorter than a minute is repeated: the
-result is the median of three.
+The reviews are synthetic, in files of equal size, so that all configurations have the same partitions. Training holds
+a part out instead of cross-validating; scoring uses one bundle for all sizes. The result of a run shorter than a minute
+is the median of three.
 """
 
 import argparse

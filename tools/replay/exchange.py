@@ -22,7 +22,7 @@ class Request:
     """Bytes for one connection.
 
     Each of ``steps`` is sent once the answer to the one before it is there. Each of ``held`` is sent before, on a
-    connection of its own, which is open until the end, and started to be answered. ``cut``: nothing more will come after
+    connection of its own, which is open until the end, and begun to be answered. ``cut``: nothing more will come after
     the last step, and the server is told so. ``store``: the bytes are for the Redis of the server.
     """
 
