@@ -27,7 +27,7 @@ def _default() -> list[Request]:
     ]
 
 
-_STORE = {"REDIS_URL": "{redis}", "RECORD_KEY": "0123456789abcdef", "BODY_SECONDS": "1"}
+_STORE = {"REDIS_URL": "{redis}", "PREDICTION_LOG_KEY": "0123456789abcdef", "READ_BODY_TIMEOUT": "1"}
 _NOWHERE = "redis://127.0.0.1:1/0"
 _ORIGINS = {"CORS_ORIGINS": ",".join(access.ORIGINS)}
 _KEYS = {"API_KEYS_FILE": "{keys}"}
@@ -35,7 +35,7 @@ _KEYS = {"API_KEYS_FILE": "{keys}"}
 SETUPS: Mapping[str, Setup] = {
     "default": Setup(requests=_default),
     "keys": Setup(requests=access.guarded, settings=_KEYS),
-    "open": Setup(requests=access.opened, settings=_KEYS | {"OPEN_PATHS": "/version /api/1/s* /healthz /readyz"}),
+    "open": Setup(requests=access.opened, settings=_KEYS | {"PUBLIC_PATHS": "/version /api/1/s* /healthz /readyz"}),
     "origins": Setup(requests=lambda: access.crossing(keys=False), settings=_ORIGINS),
     "origins and keys": Setup(requests=lambda: access.crossing(keys=True), settings=_ORIGINS | _KEYS),
     "limits": Setup(requests=limits.limits, settings=limits.SETTINGS),
@@ -45,7 +45,8 @@ SETUPS: Mapping[str, Setup] = {
     "store of texts": Setup(
         requests=scores.recorded,
         settings=_STORE
-        | {"RECORD_TEXT": "masked", "RECORD_STREAM": "predictions", "SHADOW_BUNDLE": "{bundle}", "SHADOW_SHARE": "1"},
+        | {"PREDICTION_LOG_TEXT": "masked", "PREDICTION_LOG_STREAM": "predictions"}
+        | {"SHADOW_BUNDLE": "{bundle}", "SHADOW_SHARE": "1"},
     ),
     "store away": Setup(requests=scores.feedback, settings={"REDIS_URL": _NOWHERE}),
     "draining": Setup(requests=limits.draining, settings={"DRAIN_SECONDS": "60"}, draining=True),

@@ -16,12 +16,12 @@ from tools.replay.requests import Setup
 
 Address = tuple[str, int]
 
+PREFIX = "SCORER_"
+"""The start of the name of each setting."""
+
 _SECONDS = 30.0
 # One worker, so that all requests find the same state; patient, as the machine may be busy.
-_ALWAYS = {"WORKERS": "1", "DRAIN_SECONDS": "0", "MAX_WAIT_SECONDS": "5"}
-# In a checkout that has this folder, settings may have other names than those that are used here.
-_PACKAGE = "service/review_scorer"
-_RENAMED: Mapping[str, str] = {}
+_ALWAYS = {"WORKERS": "1", "DRAIN_SECONDS": "0", "QUEUE_TIMEOUT": "5"}
 
 
 class ServerError(Exception):
@@ -29,8 +29,13 @@ class ServerError(Exception):
 
 
 @contextmanager
-def serving(checkout: Path, bundle: Path, setup: Setup) -> Iterator[tuple[Address, Address | None]]:
-    """Give the addresses of the service, set up as wanted, and of its Redis; both end with the block."""
+def serving(
+    checkout: Path, bundle: Path, setup: Setup, names: Mapping[str, str]
+) -> Iterator[tuple[Address, Address | None]]:
+    """Yield the addresses of the service and of its Redis; stop both afterwards.
+
+    ``names`` maps settings to the names they have in that checkout; a setting that is not in it keeps its own.
+    """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="replay-")))
         values = {"keys": str(folder / "keys"), "bundle": str(bundle), "redis": ""}
@@ -41,7 +46,7 @@ def serving(checkout: Path, bundle: Path, setup: Setup) -> Iterator[tuple[Addres
             values["redis"] = f"redis://127.0.0.1:{store[1]}/0"
         address = "127.0.0.1", _free_port()
         settings = {"HOST": address[0], "PORT": str(address[1]), "BUNDLE": str(bundle), **_ALWAYS, **setup.settings}
-        environ = _environ(checkout, {name: value.format_map(values) for name, value in settings.items()})
+        environ = _environ({names.get(name, name): value.format_map(values) for name, value in settings.items()})
         command = [str(checkout / ".venv/bin/gunicorn"), "-c", "service/gunicorn.conf.py"]
         process = stack.enter_context(_running(command, folder / "log", cwd=checkout, env=environ))
         _wait(lambda: _status(address) == 200, process, folder / "log")
@@ -51,10 +56,9 @@ def serving(checkout: Path, bundle: Path, setup: Setup) -> Iterator[tuple[Addres
         yield address, store
 
 
-def _environ(checkout: Path, settings: Mapping[str, str]) -> dict[str, str]:
-    renamed = _RENAMED if (checkout / _PACKAGE).is_dir() else {}
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("SCORER_", "OTEL_", "PYTHON"))}
-    own = {f"SCORER_{renamed.get(name, name)}": value for name, value in settings.items()}
+def _environ(settings: Mapping[str, str]) -> dict[str, str]:
+    environ = {name: value for name, value in os.environ.items() if not name.startswith((PREFIX, "OTEL_", "PYTHON"))}
+    own = {f"{PREFIX}{name}": value for name, value in settings.items()}
     return environ | own | {"PYTHONDONTWRITEBYTECODE": "1"}
 
 

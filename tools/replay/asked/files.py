@@ -253,6 +253,6 @@ def _framed() -> list[Request]:
 
 
 def held(rows: int = 9) -> bytes:
-    """Return the beginning of a file that is long enough to be begun to be answered."""
+    """Return the beginning of a file that is long enough to be started to be answered."""
     start = b"texts\n" + b"a good stay\n" * rows
     return head("POST", FILES, CSV, b"Transfer-Encoding: chunked") + b"%x\r\n%b\r\n" % (len(start), start)

@@ -11,12 +11,12 @@ from tools.replay.exchange import CLOSE, JSON, SMALL, Request, chunks, get, head
 SETTINGS = {
     "MAX_CHARS": "40",
     "MAX_TEXTS": "3",
-    "MAX_EXPLAINED": "2",
+    "MAX_EXPLAIN_TEXTS": "2",
     "MAX_BYTES": "2000",
     "MAX_FILE_BYTES": "5000",
-    "BODY_SECONDS": "0.5",
-    "HEADER_SECONDS": "0.5",
-    "ANSWER_SECONDS": "5",
+    "READ_BODY_TIMEOUT": "0.5",
+    "READ_HEADER_TIMEOUT": "0.5",
+    "WRITE_TIMEOUT": "5",
     "KEEPALIVE_SECONDS": "1",
 }
 """What makes the service so."""
