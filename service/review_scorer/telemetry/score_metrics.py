@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
-from review_scorer.scoring.distribution import KNOWN_EDGES, SCORE_EDGES, count
+from review_scorer.scoring.distribution import COVERAGE_EDGES, SCORE_EDGES, count
 from review_scorer.scoring.scorer import Prediction
 from review_scorer.telemetry.drift import Recent, stability_index
 from review_scorer.telemetry.histogram import Histogram
@@ -25,7 +25,7 @@ class ScoreMetrics:
         self._trained = trained
         self._texts = tallies.reserve("texts")
         self._scores = Histogram(tallies, "score", SCORE_EDGES)
-        self._known = Histogram(tallies, "vocabulary_coverage", KNOWN_EDGES)
+        self._known = Histogram(tallies, "vocabulary_coverage", COVERAGE_EDGES)
         self._recent_scores = Recent(tallies, "recent score", bundle=bundle)
         self._recent_known = Recent(tallies, "recent vocabulary_coverage", bundle=bundle)
 
@@ -34,7 +34,7 @@ class ScoreMetrics:
         own = self._tallies.own
         own[self._texts] += len(details)
         scores, known = [detail.score for detail in details], [detail.vocabulary_coverage for detail in details]
-        score_counts, known_counts = count(scores, SCORE_EDGES), count(known, KNOWN_EDGES)
+        score_counts, known_counts = count(scores, SCORE_EDGES), count(known, COVERAGE_EDGES)
         self._scores.observe_counts(own, score_counts, sum(scores))
         self._known.observe_counts(own, known_counts, sum(known))
         self._recent_scores.add(score_counts)

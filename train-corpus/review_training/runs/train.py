@@ -23,7 +23,7 @@ from review_scorer.compute.cores import available_cores
 from review_scorer.corpora.places import expand
 from review_scorer.corpora.reviews import CorpusError, Source
 from review_scorer.scoring.bundle import MANIFEST, write
-from review_scorer.scoring.distribution import KNOWN_EDGES, SCORE_EDGES, count
+from review_scorer.scoring.distribution import COVERAGE_EDGES, SCORE_EDGES, count
 from review_scorer.scoring.errors import BundleError
 from review_scorer.scoring.intervals import Intervals
 from review_scorer.scoring.tokens import DEFAULT_DICTIONARY
@@ -246,7 +246,7 @@ def finish(
     sure = certainty(held_out.model, stars, held_out.fold)
     print(f"intervals: {sure['coverage']:.1%} of held-out stars inside, median width {sure['median_width']:.2f} stars")
     facts = facts_of(options, sources, gathered, validated, {"method": method, **report(len(stars), figures)}, sure)
-    trained = replace(validated.trained, certainty=Intervals(*(sure[name] for name in Intervals._fields)), facts=facts)
+    trained = replace(validated.trained, intervals=Intervals(*(sure[name] for name in Intervals._fields)), facts=facts)
     cards = render.render(
         facts=facts,
         own=reviews_at(corpus, validated.measured),
@@ -285,7 +285,7 @@ def facts_of(
         # Counts by bin of what was said of held-out reviews, to notice when what is scored looks otherwise.
         "distribution": {
             "score": count(held_out.model.tolist(), SCORE_EDGES),
-            "vocabulary_coverage": count(held_out.known.tolist(), KNOWN_EDGES),
+            "vocabulary_coverage": count(held_out.known.tolist(), COVERAGE_EDGES),
         },
     }
 
