@@ -5,7 +5,7 @@ from typing import IO
 
 import pytest
 
-from review_scorer.scoring.atomic_write import atomic_write
+from review_scorer.scoring.atomic_write import atomic_write, atomic_write_text
 
 
 def test_the_file_appears_when_the_block_ends(tmp_path: Path) -> None:
@@ -16,6 +16,12 @@ def test_the_file_appears_when_the_block_ends(tmp_path: Path) -> None:
     assert path.read_bytes() == b"new"
     assert path.stat().st_mode & 0o777 == 0o644
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_text_is_encoded_as_utf_8_with_its_own_newlines(tmp_path: Path) -> None:
+    with atomic_write_text(tmp_path / "file") as file:
+        file.write("良い\r\n")
+    assert (tmp_path / "file").read_bytes() == "良い\r\n".encode()
 
 
 def _write_and_raise(file: IO[bytes], error: type[BaseException]) -> None:

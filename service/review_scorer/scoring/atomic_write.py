@@ -1,11 +1,12 @@
 """Writes files atomically: readers see the old file or the complete new one."""
 
+import io
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, TextIO
 
 
 @contextmanager
@@ -28,3 +29,13 @@ def atomic_write(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
         except BaseException:
             partial.unlink(missing_ok=True)
             raise
+
+
+@contextmanager
+def atomic_write_text(path: Path) -> Iterator[TextIO]:
+    """Yield a temporary UTF-8 text file that replaces ``path``, as ``atomic_write``; newlines are not translated."""
+    with atomic_write(path) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+        yield text
+        text.flush()
+        text.detach()

@@ -5,7 +5,6 @@ A name is there whole or not at all, so what is there need not be made again: th
 
 import io
 import shutil
-import tempfile
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +12,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from review_scorer.scoring.atomic_write import atomic_write
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -80,16 +81,9 @@ class Store:
                 np.save(buffer, array, allow_pickle=False)
             self._files().pipe_file(path, buffer.getvalue())
             return
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=Path(path).parent, prefix=".", delete=False) as file:
-            try:
-                if array is not None:
-                    np.save(file, array, allow_pickle=False)
-                file.flush()
-            except OSError:  # a full disk is not to be kept full
-                Path(file.name).unlink()
-                raise
-        Path(file.name).replace(path)
+        with atomic_write(Path(path), mode=0o600) as file:
+            if array is not None:
+                np.save(file, array, allow_pickle=False)
 
     def _files(self) -> Any:
         # Imported here: training on one machine does without it.
