@@ -67,7 +67,7 @@ def test_a_query_gets_the_same(client: falcon.testing.TestClient, scorer: Scorer
 
 def test_details_are_given_when_asked_for(client: falcon.testing.TestClient, scorer: Scorer) -> None:
     one = post(client, '{"texts": "良い宿", "detail": true}').json
-    expected = scorer.detail("良い宿")
+    expected = scorer.predict("良い宿")
     assert set(one) == {"score", "interval", "vocabulary_coverage", "id"}
     assert (one["score"], tuple(one["interval"]), one["vocabulary_coverage"]) == expected[:3]
     many = post(client, '{"texts": ["良い宿", "悪い宿"], "detail": true}').json["results"]

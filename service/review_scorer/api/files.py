@@ -13,8 +13,8 @@ from review_scorer.prediction_log.prediction_ids import HEADER, new_id
 from review_scorer.tables.columns import Columns
 from review_scorer.tables.decode import codec_of
 from review_scorer.tables.errors import FileError
-from review_scorer.tables.reader import Reader, batches, writer
-from review_scorer.tables.row_results import Outcome, fault, merged, outcome
+from review_scorer.tables.reader import TableReader, batches, table_writer
+from review_scorer.tables.row_results import RowResult, merge_results, row_error
 from review_scorer.tables.rows import Row
 
 CONTENT_TYPES = {"csv": "text/csv", "tsv": "text/tab-separated-values", "jsonl": "application/jsonl"}
@@ -72,7 +72,7 @@ class Files:
         file = await _file(request)
         columns = Columns(text=request.get_param("text") or "", prefix=request.get_param("prefix") or "")
         codec = codec_of(request.get_param("charset") or file.charset)
-        answer = _Answer(Reader(columns, kind=file.kind, codec=codec, most=self._max_bytes), columns, codec)
+        answer = _Answer(TableReader(columns, kind=file.kind, codec=codec, max_bytes=self._max_bytes), columns, codec)
         lines = self._score(file.pieces, answer)
         first = await anext(lines)
         response.content_type = answer.content_type
@@ -96,8 +96,8 @@ class Files:
         finally:
             self._open -= 1
 
-    async def _judge(self, rows: Sequence[Row], answer: "_Answer") -> list[tuple[Row, Outcome]]:
-        faults = [fault(self._scorer, row) for row in rows]
+    async def _judge(self, rows: Sequence[Row], answer: "_Answer") -> list[tuple[Row, RowResult]]:
+        faults = [row_error(self._scorer, row) for row in rows]
         good = [
             (row.text, identity)
             for row, identity, wrong in zip(rows, answer.ids(rows), faults, strict=True)
@@ -109,13 +109,13 @@ class Files:
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         details = await self._predict(texts, ids, begun=answer.begun)
-        return merged(rows, faults, [outcome(detail.score, detail.interval) for detail in details])
+        return merge_results(rows, faults, [RowResult(detail.score, *detail.interval) for detail in details])
 
 
 class _Answer:
     """The answer as bytes, in the form and the encoding of the file."""
 
-    def __init__(self, reader: Reader, columns: Columns, codec: str) -> None:
+    def __init__(self, reader: TableReader, columns: Columns, codec: str) -> None:
         self.reader = reader
         self.begun = False
         self.name = new_id()
@@ -139,18 +139,18 @@ class _Answer:
         if self.begun:
             return b""
         self.begun = True
-        self._writer = writer(self.reader.kind, self._added)
-        return self._encoded(self._writer.head(self.reader.names, mark=self.reader.mark))
+        self._writer = table_writer(self.reader.kind, self._added)
+        return self._encoded(self._writer.header(self.reader.names, bom=self.reader.bom))
 
-    def lines(self, scored: Iterable[tuple[Row, Outcome]]) -> Iterator[bytes]:
+    def lines(self, scored: Iterable[tuple[Row, RowResult]]) -> Iterator[bytes]:
         """Yield the rows, after the header."""
-        data = self.head() + self._encoded(self._writer.lines(scored))
+        data = self.head() + self._encoded(self._writer.rows(scored))
         for start in range(0, len(data), _WRITTEN):
             yield data[start : start + _WRITTEN]
 
     def last(self, error: FileError | RequestError) -> bytes:
         """Return the line that says why there are no more."""
-        return self._encoded(self._writer.last(f"{error.code}: {error}"))
+        return self._encoded(self._writer.error(f"{error.code}: {error}"))
 
     def _encoded(self, text: str) -> bytes:
         return text.encode("utf-8" if self.reader.kind == "jsonl" else self._codec, errors="replace")
@@ -208,11 +208,11 @@ def _suffix(name: str) -> str:
     return {"ndjson": "jsonl"}.get(suffix, suffix if suffix in CONTENT_TYPES else "")
 
 
-async def _batches(pieces: _Pieces, reader: Reader) -> AsyncIterator[list[Row]]:
+async def _batches(pieces: _Pieces, reader: TableReader) -> AsyncIterator[list[Row]]:
     async for piece in pieces:
-        for batch in batches(reader.feed(piece), most=_ROWS, chars=_CHARS):
+        for batch in batches(reader.feed(piece), max_rows=_ROWS, max_chars=_CHARS):
             yield batch
-    for batch in batches(reader.end(), most=_ROWS, chars=_CHARS):
+    for batch in batches(reader.end(), max_rows=_ROWS, max_chars=_CHARS):
         yield batch
 
 
