@@ -355,7 +355,7 @@ def test_a_local_cluster_reports_an_error_once_and_an_interrupt_keeps_complete_o
 def test_an_unreachable_scheduler_is_a_one_line_error(
     tiny_bundle: Path, tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = ["--scheduler", "tcp://127.0.0.1:9", "--patience", "1", "--out", str(tmp_path)]
+    options = ["--scheduler", "tcp://127.0.0.1:9", "--cluster-timeout", "1", "--out", str(tmp_path)]
     assert score.main([str(tiny_corpus), "--bundle", str(tiny_bundle), *options]) == 1
     assert capsys.readouterr().err.splitlines()[-1].startswith("score: no cluster at tcp://127.0.0.1:9: ")
 

@@ -41,14 +41,15 @@ SCORER: Mapping[str, set[str]] = {
 """What each part of ``review_scorer`` may import of the others."""
 
 TRAINING: Mapping[str, set[str]] = {
-    "feedback_loop": {"corpus", "evaluation", "runs"},
-    "runs": {"card", "corpus", "evaluation", "model", "shards"},
-    "export": set(),
-    "card": {"evaluation", "model"},
-    "evaluation": {"corpus", "model", "shards"},
+    "feedback_loop": {"command", "corpus", "evaluation", "runs"},
+    "runs": {"card", "command", "corpus", "evaluation", "model", "shards"},
+    "export": {"command", "corpus"},
+    "card": {"corpus", "evaluation", "model"},
+    "evaluation": {"command", "corpus", "model", "shards"},
     "model": {"corpus", "shards"},
     "corpus": {"shards"},
     "shards": set(),
+    "command": set(),
 }
 TRAINING_IMPORTS = {"compute", "corpora", "prediction_log", "scoring", "tables"}
 """What ``review_training`` may import of ``review_scorer``; ``prediction_log`` for the format of its entries."""

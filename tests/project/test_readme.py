@@ -186,8 +186,7 @@ def test_every_other_line_ends_well(checkout: Path, running: Server, line: Shown
     asked = line.command.replace("localhost:4567", "{}:{}".format(*running.address))
     for word, meaning in MEANT.items():
         asked = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", meaning, asked)
-    # The READMEs say of both how to do without.
-    variables = environ(checkout, ARGS="--no-original --no-seed-corpus") if "make train" in asked else environ(checkout)
+    variables = environ(checkout, ARGS="--no-seed-corpus") if "make train" in asked else environ(checkout)
     done = subprocess.run(
         ["bash", "-c", asked], cwd=checkout, env=variables, capture_output=True, text=True, check=False, timeout=100
     )

@@ -127,7 +127,6 @@ def test_the_same_corpus_and_seed_give_the_same_bytes(tiny_corpus: Path, tiny_bu
         "--bundle",
         str(again),
         "--no-seed-corpus",
-        "--no-original",
     ]
     # Another process with another hash seed: the order of sets must not affect the result.
     subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONHASHSEED": "7"}, check=True, capture_output=True)
@@ -137,23 +136,13 @@ def test_the_same_corpus_and_seed_give_the_same_bytes(tiny_corpus: Path, tiny_bu
 
 def test_another_seed_gives_another_bundle(tiny_corpus: Path, tiny_bundle: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
-    assert (
-        train.main(
-            ["--corpus", str(tiny_corpus), "--bundle", str(other), "--no-seed-corpus", "--no-original", "--seed", "2"]
-        )
-        == 0
-    )
+    assert train.main(["--corpus", str(tiny_corpus), "--bundle", str(other), "--no-seed-corpus", "--seed", "2"]) == 0
     assert (other / "booster.txt").read_bytes() != (tiny_bundle / "booster.txt").read_bytes()
 
 
 def test_training_replaces_a_bundle_and_leaves_nothing_beside_it(tiny_corpus: Path, copy: Path) -> None:
     before = load(copy).digest
-    assert (
-        train.main(
-            ["--corpus", str(tiny_corpus), "--bundle", str(copy), "--no-seed-corpus", "--no-original", "--seed", "3"]
-        )
-        == 0
-    )
+    assert train.main(["--corpus", str(tiny_corpus), "--bundle", str(copy), "--no-seed-corpus", "--seed", "3"]) == 0
     assert load(copy).digest != before
     assert [path.name for path in copy.parent.iterdir()] == ["bundle"]
 
@@ -162,12 +151,7 @@ def test_training_through_a_symlink_replaces_what_it_points_to(tiny_corpus: Path
     link = tmp_path / "current"
     link.symlink_to("bundle")
     before = load(link).digest
-    assert (
-        train.main(
-            ["--corpus", str(tiny_corpus), "--bundle", str(link), "--no-seed-corpus", "--no-original", "--seed", "3"]
-        )
-        == 0
-    )
+    assert train.main(["--corpus", str(tiny_corpus), "--bundle", str(link), "--no-seed-corpus", "--seed", "3"]) == 0
     assert link.is_symlink()
     assert load(link).digest == load(copy).digest != before
 
@@ -260,5 +244,5 @@ def test_a_writer_killed_at_any_time_leaves_a_complete_bundle(prelude: str, tmp_
 
 def test_training_deletes_the_temporary_files_of_a_killed_writer(tiny_corpus: Path, copy: Path) -> None:
     (copy.parent / ".bundle.partial-x").mkdir()
-    assert train.main(["--corpus", str(tiny_corpus), "--bundle", str(copy), "--no-seed-corpus", "--no-original"]) == 0
+    assert train.main(["--corpus", str(tiny_corpus), "--bundle", str(copy), "--no-seed-corpus"]) == 0
     assert [path.name for path in copy.parent.iterdir()] == ["bundle"]

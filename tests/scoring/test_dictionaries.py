@@ -57,7 +57,6 @@ def unidic_bundle(unidic: Path, tiny_corpus: Path, tmp_path_factory: pytest.Temp
         "--bundle",
         str(path),
         "--no-seed-corpus",
-        "--no-original",
         "--dictionary",
         str(unidic),
     ]
@@ -105,7 +104,6 @@ def test_a_word_of_the_user_dictionary_is_one_token_and_the_bundle_contains_the_
         "--bundle",
         str(tmp_path / "bundle"),
         "--no-seed-corpus",
-        "--no-original",
     ]
     assert train.main([*arguments, "--user-dictionary", str(words)]) == 0
     words.unlink()

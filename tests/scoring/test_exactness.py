@@ -104,7 +104,7 @@ def test_the_model_in_training_gives_the_same_scores(
         bundle.write(trained, *arguments, **more)
 
     monkeypatch.setattr(train, "write", keep)
-    options = ["--corpus", str(tiny_corpus), "--bundle", str(tmp_path / "b"), "--no-seed-corpus", "--no-original"]
+    options = ["--corpus", str(tiny_corpus), "--bundle", str(tmp_path / "b"), "--no-seed-corpus"]
     assert train.main(options) == 0
     trained, tokenizer = kept[0], Tokenizer()
     model = Model(trained.coefficients, trained.intercept, Booster(trained.booster))

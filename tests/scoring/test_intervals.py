@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from review_scorer.scoring.bundle import load
 from review_scorer.scoring.intervals import Intervals
-from review_training.evaluation.interval_calibration import LEVEL, calibrate, certainty
+from review_training.evaluation.interval_calibration import LEVEL, calibrate, calibrate_and_measure
 
 OFFSETS = Intervals([2.0, 4.0], [-0.5, -1.5], [0.5, 0.25])
 
@@ -43,9 +43,9 @@ def test_the_intervals_contain_new_stars_at_the_nominal_rate() -> None:
 
 
 def test_few_reviews_give_an_interval() -> None:
-    sure = certainty(np.array([1.0, 2, 3, 4]), np.array([1.0, 3, 3, 5]), np.array([0, 0, 1, 1]))
-    assert sure["level"] == LEVEL
-    assert len(sure["scores"]) == 1
+    found = calibrate_and_measure(np.array([1.0, 2, 3, 4]), np.array([1.0, 3, 3, 5]), np.array([0, 0, 1, 1]))
+    assert found.level == LEVEL
+    assert len(found.intervals.scores) == 1
 
 
 def test_the_intervals_of_the_default_bundle_have_the_nominal_coverage(default_bundle: Path) -> None:

@@ -12,7 +12,7 @@ from review_scorer.corpora.reviews import Review
 from review_scorer.scoring.text import normalise
 from review_scorer.scoring.tokens import Tokenizer
 from review_scorer.scoring.vectors import Vectorizer
-from review_training.corpus.tokenized_corpus import Corpus
+from review_training.corpus.tokenized_corpus import TokenizedCorpus
 from review_training.model.fit import fit_vectorizer
 from review_training.model.recipe import Recipe
 from review_training.model.vectorize import as_matrix
@@ -30,11 +30,11 @@ def tokens(reviews: list[dict[str, str]]) -> list[list[str]]:
 
 
 @pytest.fixture
-def corpus(reviews: list[dict[str, str]], tmp_path: Path) -> Corpus:
-    return corpus_of([Review(review["texts"], 3.0) for review in reviews], tmp_path, shard=2_000)
+def corpus(reviews: list[dict[str, str]], tmp_path: Path) -> TokenizedCorpus:
+    return corpus_of([Review(review["texts"], 3.0) for review in reviews], tmp_path, shard_size=2_000)
 
 
-def test_the_rows_of_the_seed_corpus_equal_scikit_learns(tokens: list[list[str]], corpus: Corpus) -> None:
+def test_the_rows_of_the_seed_corpus_equal_scikit_learns(tokens: list[list[str]], corpus: TokenizedCorpus) -> None:
     recipe = Recipe()
     ours, frequency = fit_vectorizer(corpus, recipe)
     theirs = TfidfVectorizer(
@@ -52,7 +52,7 @@ def test_the_rows_of_the_seed_corpus_equal_scikit_learns(tokens: list[list[str]]
     assert frequency.tolist() == expected.getnnz(axis=0).tolist() == sorted(frequency, reverse=True)
 
 
-def test_a_limited_vocabulary_keeps_the_most_frequent_terms(corpus: Corpus) -> None:
+def test_a_limited_vocabulary_keeps_the_most_frequent_terms(corpus: TokenizedCorpus) -> None:
     few, _ = fit_vectorizer(corpus, Recipe(max_terms=100))
     assert few.width == 100
     assert few.terms[0] == "。"

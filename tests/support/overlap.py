@@ -1,4 +1,4 @@
-"""Say whether a corpus shares any run of 15 characters with others, white space aside: nothing may be copied.
+"""Finds runs of 15 characters that a corpus shares with others, ignoring white space: nothing may be copied.
 
 python tests/support/overlap.py train-corpus/reviews.csv other.csv …
 """
@@ -16,7 +16,7 @@ RUN = 15
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print each review of the first corpus that shares a run; return 1 if there is any."""
+    """Print each review of the first corpus that shares a run; return 1 if there is one."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("corpus", type=Path)
     parser.add_argument("others", type=Path, nargs="+", metavar="other")

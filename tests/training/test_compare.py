@@ -12,7 +12,7 @@ import pytest
 
 from review_scorer.scoring.bundle import load
 from review_training.evaluation import compare
-from review_training.evaluation.compare import Difference, clustered, differences, worse
+from review_training.evaluation.compare import Difference, cluster_positions, differences, worse_figures
 from review_training.evaluation.rating_metrics import measure
 
 FIGURES = {"rmse", "mae", "spearman", "qwk"}
@@ -104,8 +104,8 @@ def test_reviews_of_one_group_are_drawn_together(
 ) -> None:
     assert run(default_bundle, tiny_bundle, unseen, "--group-column", "domain") == 1
     assert "100 bootstrap samples by domain" in capsys.readouterr().out
-    assert [part.tolist() for part in clustered(["b", "a", "b", "", "a"])] == [[3], [1, 4], [0, 2]]
-    assert [part.tolist() for part in clustered(["", "", ""])] == [[0], [1], [2]]
+    assert [part.tolist() for part in cluster_positions(["b", "a", "b", "", "a"])] == [[3], [1, 4], [0, 2]]
+    assert [part.tolist() for part in cluster_positions(["", "", ""])] == [[0], [1], [2]]
 
 
 def test_groups_that_differ_among_each_other_widen_the_interval() -> None:
@@ -114,7 +114,7 @@ def test_groups_that_differ_among_each_other_widen_the_interval() -> None:
     true = generator.integers(1, 6, 400).astype(float)
     error = generator.normal(0, 1, 8)[np.arange(400) % 8]
     width = {}
-    for by, clusters in (("review", clustered([""] * 400)), ("group", clustered(groups))):
+    for by, clusters in (("review", cluster_positions([""] * 400)), ("group", cluster_positions(groups))):
         figure = differences(true, true, true + error, clusters, samples=200, seed=1)["rmse"]
         width[by] = figure.high - figure.low
     assert width["group"] > 2 * width["review"]
@@ -125,7 +125,7 @@ def test_an_interval_is_as_wide_as_the_errors_of_the_same_reviews_make_it() -> N
     true = generator.integers(1, 6, 500).astype(float)
     shared = generator.normal(0, 1, 500)
     a, b = true + shared, true + 1.1 * shared + generator.normal(0, 0.2, 500)
-    figure = differences(true, a, b, clustered([""] * 500), samples=400, seed=1)["rmse"]
+    figure = differences(true, a, b, cluster_positions([""] * 500), samples=400, seed=1)["rmse"]
     # The delta method: what each review adds to the difference of the roots.
     influence = ((b - true) ** 2 - figure.b**2) / (2 * figure.b) - ((a - true) ** 2 - figure.a**2) / (2 * figure.a)
     assert figure.high - figure.low == pytest.approx(2 * 1.96 * influence.std() / np.sqrt(500), rel=0.15)
@@ -145,7 +145,7 @@ def test_an_interval_is_as_wide_as_the_errors_of_the_same_reviews_make_it() -> N
 def test_worse_is_what_lies_wholly_on_the_bad_side_of_zero(
     rmse: tuple[float, float], spearman: tuple[float, float], found: list[str]
 ) -> None:
-    assert worse({"rmse": Difference(1, 1, 0, *rmse), "spearman": Difference(0.5, 0.5, 0, *spearman)}) == found
+    assert worse_figures({"rmse": Difference(1, 1, 0, *rmse), "spearman": Difference(0.5, 0.5, 0, *spearman)}) == found
 
 
 def test_what_was_skipped_is_listed_beside_the_second_bundle(

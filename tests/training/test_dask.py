@@ -20,7 +20,7 @@ from review_training.runs import train
 
 pytestmark = pytest.mark.filterwarnings("default")  # Dask and its event loops have their own
 
-QUICK = ["--no-seed-corpus", "--no-original", "--validation", "part", "--shard", "100"]
+QUICK = ["--no-seed-corpus", "--validation", "part", "--shard-size", "100"]
 RMSE = 0.03
 """How far the error on the part held out may be from one machine's: each worker draws its own reviews for a tree."""
 SCORES = 0.1
@@ -42,7 +42,7 @@ def alone(tiny_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def train_on(cluster: LocalCluster, corpus: str, path: Path, work: Path) -> int:
-    scheduler = ["--scheduler", cluster.scheduler_address, "--work", f"file://{work}"]
+    scheduler = ["--scheduler", cluster.scheduler_address, "--work-dir", f"file://{work}"]
     return train.main(["--corpus", corpus, "--bundle", str(path), *QUICK, *scheduler])
 
 
@@ -123,7 +123,7 @@ def is_boosting(client: Client) -> bool:
 def test_nobody_at_the_scheduler_is_told_in_one_line(
     tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = ["--scheduler", "tcp://127.0.0.1:9", "--work", str(tmp_path / "work"), "--patience", "1"]
+    options = ["--scheduler", "tcp://127.0.0.1:9", "--work-dir", str(tmp_path / "work"), "--cluster-timeout", "1"]
     assert train.main(["--corpus", str(tiny_corpus), "--bundle", str(tmp_path / "b"), *options]) == 1
     assert "no cluster at tcp://127.0.0.1:9" in capsys.readouterr().err.splitlines()[-1]
 
@@ -131,8 +131,8 @@ def test_nobody_at_the_scheduler_is_told_in_one_line(
 def test_workers_that_do_not_come_are_told_in_one_line(
     cluster: LocalCluster, tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = ["--scheduler", cluster.scheduler_address, "--work", str(tmp_path / "work")]
-    options += ["--workers", "9", "--patience", "1"]
+    options = ["--scheduler", cluster.scheduler_address, "--work-dir", str(tmp_path / "work")]
+    options += ["--workers", "9", "--cluster-timeout", "1"]
     assert train.main(["--corpus", str(tiny_corpus), "--bundle", str(tmp_path / "b"), *options]) == 1
     assert "/9 workers arrived" in capsys.readouterr().err.splitlines()[-1]
 
@@ -146,4 +146,4 @@ def test_no_workers_at_all_cannot_be_asked_for(tmp_path: Path, capsys: pytest.Ca
 def test_a_cluster_wants_a_place_that_all_workers_reach(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         train.main(["--corpus", "x.csv", "--bundle", str(tmp_path / "b"), "--scheduler", "tcp://127.0.0.1:9"])
-    assert "--scheduler takes --work" in capsys.readouterr().err
+    assert "--scheduler needs --work-dir" in capsys.readouterr().err

@@ -124,8 +124,8 @@ def test_trees_of_a_single_leaf_are_exported() -> None:
 @pytest.mark.parametrize(
     ("parameters", "said"),
     [
-        ({"zero_as_missing": True}, "zeros for missing values"),
-        ({"objective": "poisson"}, "the objective regression"),
+        ({"zero_as_missing": True}, "zeros as missing values"),
+        ({"objective": "poisson"}, "the objective of the trees is not regression"),
         ({"linear_tree": True}, "linear leaves"),
         ({"categorical_feature": [0]}, "splits by categories"),
     ],

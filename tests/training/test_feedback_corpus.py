@@ -86,8 +86,8 @@ def test_feedback_with_a_text_becomes_a_corpus_and_the_last_word_counts(
         ("1.0", "記録にない予測", ""),
     ]
     told = capsys.readouterr().err
-    assert "4 predictions, 77 that were not recorded; feedback on 5, 1 of which the record has not" in told
-    assert "1 left out" in told
+    assert "4 predictions, 77 dropped ones that are not in the log; feedback on 5, 1 of them not in the log" in told
+    assert "1 left out without a text" in told
     assert [path.name for path in path.parent.iterdir()] == ["feedback.csv"]
 
 

@@ -92,7 +92,7 @@ def test_a_new_bundle_is_a_rollout_and_the_same_one_is_none(
             "generation": generation,
             "annotations": {"kept": "yes", "review-scorer/bundle": digest},
         }
-        assert capsys.readouterr().out == f"review-scorer is to serve the bundle {digest[:12]}\n"
+        assert capsys.readouterr().out == f"review-scorer serves the bundle {digest[:12]} from its next pods on\n"
 
 
 def test_a_broken_bundle_is_not_rolled_out(
@@ -110,7 +110,7 @@ def test_a_refusal_is_told_in_one_line(
 ) -> None:
     api.allowed = False
     assert run(tiny_bundle, account) == 2
-    assert capsys.readouterr().err == "rollout.py: the cluster refused: 403: deployments is forbidden\n"
+    assert capsys.readouterr().err == "rollout.py: the Kubernetes API refused: 403: deployments is forbidden\n"
 
 
 def test_an_api_with_another_certificate_gets_no_token(
@@ -129,4 +129,4 @@ def test_outside_a_cluster_it_says_so(
 ) -> None:
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     assert run(tiny_bundle, account) == 2
-    assert capsys.readouterr().err.startswith("rollout.py: this is no pod of a cluster")
+    assert capsys.readouterr().err.startswith("rollout.py: not in a pod of a cluster")

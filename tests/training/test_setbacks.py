@@ -19,12 +19,12 @@ from review_scorer.corpora.locations import location
 from review_scorer.scoring import bundle
 from review_training.corpus.sources import stamp
 from review_training.evaluation import cross_validation
-from review_training.evaluation.cross_validation import Validated
+from review_training.evaluation.cross_validation import ValidatedFit
 from review_training.runs import train
 from review_training.runs.workdir import UnfinishedError
 from tests.support.running import ROOT
 
-QUICK = ["--no-seed-corpus", "--no-original"]
+QUICK = ["--no-seed-corpus"]
 
 
 @contextmanager
@@ -55,8 +55,8 @@ def test_a_second_training_of_the_same_bundle_does_not_disturb_the_first(
 ) -> None:
     real, statuses = train.fit_and_validate, []
 
-    def train_meanwhile(*arguments: object) -> Validated:
-        for more in ([], ["--seed", "2"], ["--work", str(tmp_path / "work")]):
+    def train_meanwhile(*arguments: object) -> ValidatedFit:
+        for more in ([], ["--seed", "2"], ["--work-dir", str(tmp_path / "work")]):
             statuses.append(train.main(options_for(tiny_corpus, tmp_path / "bundle", *more)))
             assert "another training" in last_line(capsys)
         return real(*arguments)  # type: ignore[arg-type]
@@ -64,13 +64,13 @@ def test_a_second_training_of_the_same_bundle_does_not_disturb_the_first(
     monkeypatch.setattr(train, "fit_and_validate", train_meanwhile)
     assert train.main(options_for(tiny_corpus, tmp_path / "bundle")) == 0
     assert statuses == [1, 1, 1]
-    assert names(tmp_path) == ["bundle"]
+    assert names(tmp_path) == [".bundle.lock", "bundle"]
 
 
 def test_a_training_that_was_killed_keeps_nobody_away(tiny_corpus: Path, tmp_path: Path) -> None:
     (tmp_path / ".bundle.lock").touch()
     assert train.main(options_for(tiny_corpus, tmp_path / "bundle")) == 0
-    assert names(tmp_path) == ["bundle"]
+    assert names(tmp_path) == [".bundle.lock", "bundle"]
 
 
 def test_a_full_disk_ends_training_in_one_line_and_it_goes_on_when_there_is_room(
@@ -79,11 +79,11 @@ def test_a_full_disk_ends_training_in_one_line_and_it_goes_on_when_there_is_room
     with files_no_larger_than(50_000):
         assert train.main(options_for(tiny_corpus, tmp_path / "bundle")) == 1
     assert os.strerror(errno.EFBIG) in last_line(capsys)
-    (work,) = tmp_path.iterdir()
+    (work,) = tmp_path.glob(".bundle.work-*")
     assert not [file for file in work.rglob("*") if file.name.startswith(".")]  # nothing half-written
     assert train.main(options_for(tiny_corpus, tmp_path / "bundle")) == 0
-    assert "going on from the steps that are finished" in capsys.readouterr().err
-    assert names(tmp_path) == ["bundle"]
+    assert "resuming from the finished steps" in capsys.readouterr().err
+    assert names(tmp_path) == [".bundle.lock", "bundle"]
 
 
 def test_a_bundle_that_does_not_fit_on_the_disk_costs_no_step(
@@ -99,26 +99,26 @@ def test_a_bundle_that_does_not_fit_on_the_disk_costs_no_step(
         patch.setattr(train, "write", write)
         assert train.main(options_for(tiny_corpus, tmp_path / "bundle")) == 1
     assert last_line(capsys) == f"train.py: cannot write the bundle {tmp_path / 'bundle'}: {os.strerror(errno.EFBIG)}"
-    (work,) = tmp_path.iterdir()  # and no half of a bundle
+    (work,) = tmp_path.glob(".bundle.work-*")  # and no half of a bundle
     assert (work / "whole" / "booster.done").exists()
     assert train.main(options_for(tiny_corpus, tmp_path / "bundle")) == 0
-    assert names(tmp_path) == ["bundle"]
+    assert names(tmp_path) == [".bundle.lock", "bundle"]
 
 
 def test_a_killed_process_ends_training_in_one_line_and_the_finished_steps_are_kept(
     tiny_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(cross_validation, "_fit_whole", partial(os._exit, 1))
+    monkeypatch.setattr(cross_validation, "_fit_bundle", partial(os._exit, 1))
     assert train.main(["--corpus", str(tiny_corpus), "--bundle", str(tmp_path / "bundle"), *QUICK]) == 1
-    assert last_line(capsys) == "train.py: one of its processes was killed, most likely for want of memory"
-    (work,) = tmp_path.iterdir()
+    assert last_line(capsys) == "train.py: a worker process was killed, probably because memory ran out"
+    (work,) = tmp_path.glob(".bundle.work-*")
     assert (work / "words.done").exists()
 
 
 def test_an_interrupt_ends_training_in_one_line_with_all_its_processes_and_it_goes_on(
     tiny_corpus: Path, tmp_path: Path
 ) -> None:
-    options = options_for(tiny_corpus, tmp_path / "bundle", "--validation", "folds", "--shard", "100")
+    options = options_for(tiny_corpus, tmp_path / "bundle", "--validation", "folds", "--shard-size", "100")
     command = [sys.executable, str(ROOT / "train-corpus" / "train.py"), *options]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True)
     deadline = time.monotonic() + 60
@@ -136,13 +136,13 @@ def test_an_interrupt_ends_training_in_one_line_with_all_its_processes_and_it_go
             assert time.monotonic() < deadline, "a process is left over"
             time.sleep(0.05)
     again = subprocess.run(command, capture_output=True, timeout=60, check=True)
-    assert again.stderr.startswith(b"going on from the steps that are finished")
+    assert again.stderr.startswith(b"resuming from the finished steps")
 
 
 def test_training_does_not_go_on_with_the_words_of_a_dictionary_that_was_replaced(
     tiny_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def stop(*_: object) -> Validated:
+    def stop(*_: object) -> ValidatedFit:
         raise UnfinishedError("stopped")
 
     words = tmp_path / "words.dic"
@@ -155,7 +155,7 @@ def test_training_does_not_go_on_with_the_words_of_a_dictionary_that_was_replace
         if not goes_on:
             words.write_text(content)
         assert train.main(options) == 1
-        assert ("going on" in capsys.readouterr().err) is goes_on
+        assert ("resuming" in capsys.readouterr().err) is goes_on
 
 
 @pytest.mark.parametrize("key", ["etag", "ETag", "mtime", "LastModified"])
@@ -176,7 +176,7 @@ def test_an_object_that_was_replaced_by_one_of_the_same_size_is_another(
     [
         (["--user-dictionary", "none.dic"], "MeCab cannot load the dictionary"),
         (["--rejects", "{corpus}/rejects.csv"], "File exists"),
-        (["--work", "{corpus}/work"], "Not a directory"),
+        (["--work-dir", "{corpus}/work"], "Not a directory"),
         (["--bundle", "{corpus}/bundle"], "File exists"),
     ],
 )
@@ -190,19 +190,21 @@ def test_a_place_that_is_none_is_told_in_one_line(
     assert not (tmp_path / "bundle").exists()
 
 
-def test_a_prior_that_is_not_there_is_told_in_one_line(
+def test_a_seed_corpus_that_does_not_exist_is_told_in_one_line(
     tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["--corpus", str(tiny_corpus), "--bundle", str(tmp_path / "bundle"), "--prior", "none.csv"]
+    arguments = ["--corpus", str(tiny_corpus), "--bundle", str(tmp_path / "bundle"), "--seed-corpus", "none.csv"]
     assert train.main(arguments) == 1
     assert last_line(capsys).startswith("train.py: cannot read none.csv")
 
 
-@pytest.mark.parametrize(("option", "value"), [("--shard", "0"), ("--shard", "-1"), ("--seed", "-1"), ("--seed", "x")])
+@pytest.mark.parametrize(
+    ("option", "value"), [("--shard-size", "0"), ("--shard-size", "-1"), ("--seed", "-1"), ("--seed", "x")]
+)
 def test_a_number_that_cannot_be_is_refused_by_its_option(
     option: str, value: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
         train.main(["--corpus", "x.csv", "--bundle", "b", option, value])
     assert ended.value.code == 2
-    assert f"{option}: '{value}' is not a whole number" in last_line(capsys)
+    assert f"{option}: '{value}' is not an integer" in last_line(capsys)

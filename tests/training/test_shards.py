@@ -1,4 +1,4 @@
-"""Training over many shards is training over one, and goes on where it was killed."""
+"""Training over many shards gives the result of training over one, and resumes after a kill."""
 
 import csv
 import gzip
@@ -17,12 +17,12 @@ from sklearn.linear_model import Ridge
 from review_scorer.corpora.errors import CorpusError
 from review_scorer.corpora.locations import expand
 from review_scorer.scoring import bundle
-from review_training.evaluation.cross_validation import Validated
+from review_training.evaluation.cross_validation import ValidatedFit
 from review_training.model import ridge
 from review_training.runs import train
 from tests.support.running import ROOT
 
-QUICK = ["--no-seed-corpus", "--no-original", "--validation", "part"]
+QUICK = ["--no-seed-corpus", "--validation", "part"]
 
 
 def trained(corpus: list[str], path: Path, *options: str) -> bundle.Bundle:
@@ -51,7 +51,7 @@ def test_many_files_and_shards_give_one_shards_vocabulary_and_scores(
         with gzip.open(tmp_path / f"part-{number}.csv.gz", "wt", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([lines[0], *lines[1 + 144 * number : 145 + 144 * number]])
     assert len(lines) == 721
-    sharded = trained([str(tmp_path / "part-*.csv.gz")], tmp_path / "sharded", "--shard", "100")
+    sharded = trained([str(tmp_path / "part-*.csv.gz")], tmp_path / "sharded", "--shard-size", "100")
     assert same_vocabulary(whole, tmp_path / "sharded")
     texts = [review["texts"] for review in reviews[:500]]
     np.testing.assert_allclose(
@@ -65,11 +65,11 @@ def test_the_base_over_one_block_is_scikit_learns_to_the_last_bit() -> None:
         stars = np.random.default_rng(1).uniform(1, 5, shape[0])
         positions = np.flatnonzero(np.arange(shape[0]) % 5)
         theirs = Ridge(solver="sparse_cg", tol=1e-9, max_iter=10_000).fit(matrix[positions], stars[positions])
-        problem = ridge.Problem(positions, stars[positions], np.ones(len(positions)))
-        coefficients, intercept = ridge.solve(ridge.Blocks([matrix]), problem, alpha=1, tolerance=1e-9)
+        problem = ridge.RidgeProblem(positions, stars[positions], np.ones(len(positions)))
+        coefficients, intercept = ridge.solve(ridge.BlockMatrix([matrix]), problem, alpha=1, tolerance=1e-9)
         assert coefficients.tolist() == theirs.coef_.tolist()
         assert intercept == theirs.intercept_
-        halves = ridge.Blocks([matrix[:37], matrix[37:]])
+        halves = ridge.BlockMatrix([matrix[:37], matrix[37:]])
         np.testing.assert_allclose(
             ridge.solve(halves, problem, alpha=1, tolerance=1e-9)[0], theirs.coef_, atol=1e-7, rtol=0
         )
@@ -95,13 +95,13 @@ def test_training_goes_on_from_the_steps_that_were_finished_before_a_kill(
         running.send_signal(signal.SIGKILL)
     assert not path.exists()
     before = work[0].stat().st_mtime_ns
-    tokens = next(work[0].parents[1].glob("own-*-tokens.ids.npy"))
+    tokens = next(work[0].parents[1].glob("corpus-*-tokens.ids.npy"))
     made = tokens.stat().st_ino, before
     seen: list[tuple[int, int]] = []
 
     real = train.fit_and_validate
 
-    def look(*arguments: object) -> Validated:
+    def look(*arguments: object) -> ValidatedFit:
         validated = real(*arguments)  # type: ignore[arg-type]
         seen.append((tokens.stat().st_ino, work[0].stat().st_mtime_ns))
         return validated
@@ -110,8 +110,8 @@ def test_training_goes_on_from_the_steps_that_were_finished_before_a_kill(
         patch.setattr(train, "fit_and_validate", look)
         assert train.main(command[1:]) == 0
     assert seen == [made]
-    assert "going on from the steps that are finished" in capsys.readouterr().err
-    assert [each.name for each in tmp_path.iterdir()] == ["bundle"]
+    assert "resuming from the finished steps" in capsys.readouterr().err
+    assert {each.name for each in tmp_path.iterdir()} == {"bundle", ".bundle.lock"}
     for file in path.iterdir():
         assert file.read_bytes() == (whole / file.name).read_bytes(), file.name
 

@@ -13,7 +13,7 @@ import pytest
 from review_scorer.corpora.errors import CorpusError
 from review_training.evaluation import evaluate
 from review_training.evaluation.rating_metrics import Figures, measure
-from review_training.model.fit import folds
+from review_training.model.folds import split_folds
 from review_training.runs import train
 from tests.support import overlap
 from tests.support.running import ROOT
@@ -35,7 +35,7 @@ def test_a_constant_ranks_nothing() -> None:
 
 def test_no_group_stands_on_both_sides_of_a_split() -> None:
     groups = [f"product {index % 23}" for index in range(200)]
-    for fitted, held_out in folds(np.arange(200.0), groups, 5, seed=1):
+    for fitted, held_out in split_folds(np.arange(200.0), groups, 5, seed=1):
         assert not {groups[i] for i in fitted} & {groups[i] for i in held_out}
         assert len(fitted) + len(held_out) == 200
 
@@ -55,9 +55,9 @@ def test_evaluation_prints_one_json_object(
 def test_the_embedded_reviews_help_a_corpus_but_never_return_it_to_itself(
     tiny_corpus: Path, tmp_path: Path, reviews: list[dict[str, str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert train.main(["--corpus", str(tiny_corpus), "--bundle", str(tmp_path / "helped"), "--no-original"]) == 0
+    assert train.main(["--corpus", str(tiny_corpus), "--bundle", str(tmp_path / "helped")]) == 0
     manifest = json.loads((tmp_path / "helped" / "manifest.json").read_text())
-    assert manifest["corpus"]["rows"] + manifest["corpus"]["prior_rows"] == len(reviews)
+    assert manifest["corpus"]["rows"] + manifest["corpus"]["seed_corpus_rows"] == len(reviews)
     assert manifest["evaluation"]["rmse"] < manifest["evaluation"]["linear_rmse"]
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[2:5]] == ["model", "linear", "constant"]
 
@@ -72,7 +72,14 @@ def test_the_bundle_holds_its_model_card_in_both_forms(default_bundle: Path) -> 
 def test_training_compares_with_the_original_recipe(
     tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["--corpus", str(tiny_corpus), "--bundle", str(tmp_path / "compared"), "--no-seed-corpus"]
+    arguments = [
+        "--corpus",
+        str(tiny_corpus),
+        "--bundle",
+        str(tmp_path / "compared"),
+        "--no-seed-corpus",
+        "--compare-original",
+    ]
     assert train.main(arguments) == 0
     assert "\noriginal " in capsys.readouterr().out
 
@@ -80,11 +87,11 @@ def test_training_compares_with_the_original_recipe(
 def test_a_bundle_worse_than_its_linear_base_is_refused() -> None:
     good, bad = Figures(0.8, 0.6, 0.5, 0.6), Figures(0.85, 0.7, 0.5, 0.5)
     with pytest.raises(CorpusError, match="worse on held-out reviews"):
-        train.refuse_worse(bad, good, allow=False)
+        train.refuse_harmful_trees(bad, good, allow=False)
     with pytest.raises(CorpusError, match="--allow-worse"):
-        train.refuse_worse(Figures(0.81, 0.5, 0.5, 0.7), good, allow=False)
-    train.refuse_worse(bad, good, allow=True)
-    train.refuse_worse(good, bad, allow=False)
+        train.refuse_harmful_trees(Figures(0.81, 0.5, 0.5, 0.7), good, allow=False)
+    train.refuse_harmful_trees(bad, good, allow=True)
+    train.refuse_harmful_trees(good, bad, allow=False)
 
 
 def test_measuring_leaves_the_list_of_what_training_skipped_alone(
@@ -98,7 +105,7 @@ def test_measuring_leaves_the_list_of_what_training_skipped_alone(
 
 def test_the_default_bundle_ranks_reviews_of_domains_it_was_not_fitted_on(default_bundle: Path) -> None:
     evaluation = json.loads((default_bundle / "manifest.json").read_text())["evaluation"]
-    assert evaluation["method"] == "5 folds by domain"
+    assert (evaluation["kind"], evaluation["folds"], evaluation["group"]) == ("folds", 5, "domain")
     assert evaluation["rmse"] < 1.0
     assert evaluation["spearman"] > 0.7
 
@@ -119,7 +126,6 @@ def test_scripts_are_quiet_in_a_pipe_and_list_what_they_skipped(tmp_path: Path, 
         "--bundle",
         str(bundle),
         "--no-seed-corpus",
-        "--no-original",
     ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stderr.splitlines() == [
@@ -151,7 +157,6 @@ def test_a_corpus_too_poor_to_train_on_is_told_in_one_line(
                 "--bundle",
                 str(tmp_path / "bundle"),
                 "--no-seed-corpus",
-                "--no-original",
             ]
         )
         == 1

@@ -99,7 +99,7 @@ def _parser(settings: Settings) -> argparse.ArgumentParser:
         help="on a cluster, split files with more rows (default: %(default)s)",
     )
     parser.add_argument(
-        "--patience",
+        "--cluster-timeout",
         type=float,
         default=20,
         metavar="SECONDS",
@@ -130,7 +130,7 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
             list(bundle.manifest["files"]),
             scheduler=options.scheduler,
             workers=options.workers,
-            timeout=options.patience,
+            timeout=options.cluster_timeout,
             max_rows=options.partition_rows,
             seconds=seconds,
         )

@@ -1,4 +1,4 @@
-"""The files of a corpus: what state each is in, and which are read together."""
+"""Identifies the state of a corpus' files, and groups small files into batches."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -7,14 +7,14 @@ from typing import NamedTuple
 from review_scorer.corpora.locations import Location
 
 _BATCH = 8_000_000
-"""Files up to so many bytes together are read as one; about as much as a shard of reviews takes."""
+"""The most bytes of a batch of several files, about the size of a shard of reviews."""
 
 _CHANGED = ("etag", "ETag", "mtime", "LastModified")
-"""What file systems call that which is new when a file is: gcsfs and s3fs differ."""
+"""The keys under which file systems report a version or time of change; gcsfs and s3fs differ."""
 
 
 class Stamp(NamedTuple):
-    """What tells one state of a source from another, as far as can be seen without reading it."""
+    """A source's name, size and time of change, by which a changed source is noticed without reading it."""
 
     name: str
     bytes: int
@@ -22,7 +22,7 @@ class Stamp(NamedTuple):
 
 
 def stamp(source: Location) -> Stamp:
-    """Return the state of a source; that of a directory is its files'."""
+    """Return the stamp of a source; that of a directory is over all its files."""
     if not isinstance(source, Path):  # a URL: object stores have etags, and no directories
         info = source.fs.info(source.path)
         changed = next((str(info[name]) for name in _CHANGED if info.get(name)), "")
@@ -34,7 +34,7 @@ def stamp(source: Location) -> Stamp:
 
 
 def batches(sources: Sequence[Location], stamps: Sequence[Stamp]) -> Iterator[list[Location]]:
-    """Yield neighbouring sources together as long as they are small."""
+    """Yield the sources in order, neighbours together while their sizes add up to at most ``_BATCH``."""
     batch: list[Location] = []
     size = 0
     for source, state in zip(sources, stamps, strict=True):

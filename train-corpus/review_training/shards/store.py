@@ -1,6 +1,6 @@
-"""Where training keeps what it has worked out: arrays by name, in a directory or under an object store's URL.
+"""Stores the results of training steps: arrays by name, in a directory or under an object store's URL.
 
-A name is there whole or not at all, so what is there need not be made again: that is how training goes on after a kill.
+A name exists only when all its arrays are written, so training can skip finished steps after it was killed.
 """
 
 import io
@@ -20,7 +20,7 @@ Arrays = dict[str, NDArray[Any]]
 
 
 class Store:
-    """Arrays by name under ``root``: a path, or any URL that fsspec knows. It may be sent to other processes."""
+    """Arrays by name under ``root``: a path, or any URL that fsspec supports. It can be pickled to other processes."""
 
     def __init__(self, root: str) -> None:
         self.root = root.removeprefix("file://")
@@ -31,7 +31,7 @@ class Store:
         return (self._folder / f"{name}.done").exists()
 
     def save(self, name: str, **arrays: NDArray[Any]) -> None:
-        """Keep ``arrays`` under ``name``."""
+        """Save ``arrays`` under ``name``."""
         for key, array in arrays.items():
             self._write(f"{name}.{key}.npy", array)
         self._write(f"{name}.done", None)
@@ -41,7 +41,7 @@ class Store:
         return [self._read(f"{name}.{key}.npy") for key in keys]
 
     def remove(self, *names: str) -> None:
-        """Forget these names, or everything under those that end in ``/``; with no name, the whole store."""
+        """Remove these names, and everything under those that end in ``/``; without a name, the whole store."""
         for name in names or ("",):
             path = self._folder / name
             if name and not name.endswith("/"):
@@ -79,13 +79,13 @@ _HEADER = 128  # bytes of an .npy file that come before its values
 
 
 def pack(texts: Sequence[str]) -> Arrays:
-    """Return texts as two arrays; halves of surrogate pairs, which names of groups may hold, survive it."""
+    """Return texts as two arrays; halves of surrogate pairs, which names of groups may contain, are preserved."""
     encoded = [text.encode(errors="surrogatepass") for text in texts]
     ends = np.cumsum([len(text) for text in encoded], dtype=np.int64)
     return {"bytes": np.frombuffer(b"".join(encoded), np.uint8), "ends": ends}
 
 
 def unpack(content: NDArray[np.uint8], ends: NDArray[np.int64]) -> list[str]:
-    """Return the texts that ``pack`` was given."""
+    """Return the texts that ``pack`` packed."""
     whole = content.tobytes()
     return [whole[start:end].decode(errors="surrogatepass") for start, end in pairwise([0, *ends.tolist()])]
