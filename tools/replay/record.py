@@ -1,10 +1,10 @@
-"""Record what the service of a checkout answers to a fixed list of requests.
+"""Record the responses of a checkout of the service to a fixed list of requests.
 
     python -m tools.replay.record --checkout . --bundle build/bundle --out answers.jsonl
 
-Each line of the recording is one request: the server and its name, the SHA-256 of what was sent, and the answers with
-their status lines, headers and bodies. The service runs in the checkout's own environment, .venv, once for each way in
-which it is set up; for some of them redis-server has to be installed.
+Each line of the recording has one request: its server and name, the SHA-256 of the bytes sent, and the responses with
+status lines, headers and bodies. The service runs in the checkout's own environment (.venv), once for each
+configuration; some of them need redis-server.
 """
 
 import argparse
@@ -16,10 +16,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
+from tools.replay.client import send
 from tools.replay.exchange import Request
 from tools.replay.requests import SETUPS
 from tools.replay.servers import PREFIX, ServerError, serving
-from tools.replay.talk import talk
 
 
 def main(given: Sequence[str] | None = None) -> int:
@@ -31,8 +31,8 @@ def main(given: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--checkout", type=Path, default=Path(), metavar="DIR", help="the checkout (default: this one)")
     parser.add_argument("--bundle", type=Path, metavar="DIR", help="the bundle (default: build/bundle of the checkout)")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="where the answers are written to")
-    parser.add_argument("--only", nargs="+", choices=SETUPS, metavar="SERVER", help="ask only these servers")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the recording to write")
+    parser.add_argument("--only", nargs="+", choices=SETUPS, metavar="SERVER", help="record only these configurations")
     parser.add_argument(
         "--settings-from",
         type=Path,
@@ -54,7 +54,7 @@ def main(given: Sequence[str] | None = None) -> int:
 
 
 def _setting_names(path: Path | None) -> dict[str, str]:
-    """Return the names of settings in the checkout, by their names here, both without their prefix."""
+    """Return a map of setting names from here to the checkout, both without the prefix."""
     names: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path else {}
     return {here.removeprefix(PREFIX): there.removeprefix(PREFIX) for here, there in names.items()}
 
@@ -65,7 +65,7 @@ def _record(server: str, checkout: Path, bundle: Path, names: Mapping[str, str],
     with serving(checkout, bundle, setup, names) as (service, store):
         for request in requests:
             address = store if request.store and store else service
-            line = {"server": server, "name": request.name, "sent": _digest(request), **talk(address, request)}
+            line = {"server": server, "name": request.name, "sent": _digest(request), **send(address, request)}
             out.write(json.dumps(line, ensure_ascii=False) + "\n")
     print(f"{server}: {len(requests)} requests in {time.monotonic() - began:.0f} s")
 

@@ -1,18 +1,18 @@
-"""Which server gets which requests, and how it is set up."""
+"""Server configurations and the requests that each of them gets."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from tools.replay.asked import access, files, inference, limits, pages, scores, wire
+from tools.replay.cases import access, files, inference, limits, pages, raw_http, scores
 from tools.replay.exchange import Request
 
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """One server, and what it is asked, in this order.
+    """A server configuration and its requests, in order.
 
-    ``settings`` are variables without their prefix, in which ``{keys}`` is a file of API keys, ``{redis}`` the address
-    of a Redis of its own and ``{bundle}`` the bundle. ``draining``: it is told to stop before it is asked.
+    ``settings`` are variables without their prefix; ``{keys}`` stands for a file of API keys, ``{redis}`` for the URL
+    of a Redis and ``{bundle}`` for the bundle. With ``draining`` the server gets SIGTERM before the requests.
     """
 
     requests: Callable[[], list[Request]]
@@ -23,7 +23,7 @@ class Setup:
 def _default() -> list[Request]:
     return [
         *(*scores.scores(), *scores.explanations(), *scores.feedback(), *files.files(), *inference.inference()),
-        *(*pages.pages(), *pages.methods(), *wire.malformed(), *wire.unusual(), *pages.metrics()),
+        *(*pages.pages(), *pages.methods(), *raw_http.malformed(), *raw_http.unusual(), *pages.metrics()),
     ]
 
 
@@ -51,4 +51,4 @@ SETUPS: Mapping[str, Setup] = {
     "store away": Setup(requests=scores.feedback, settings={"REDIS_URL": _NOWHERE}),
     "draining": Setup(requests=limits.draining, settings={"DRAIN_SECONDS": "60"}, draining=True),
 }
-"""The servers, by name."""
+"""The configurations, by name."""

@@ -1,4 +1,4 @@
-"""The real service of a checkout, and a Redis, each in a process of its own on a free port of loopback."""
+"""The service of a checkout and a Redis, each in its own process on a free loopback port."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tools.replay.asked.access import keys_file
+from tools.replay.cases.access import keys_file
 from tools.replay.requests import Setup
 
 Address = tuple[str, int]
@@ -20,12 +20,12 @@ PREFIX = "SCORER_"
 """The start of the name of each setting."""
 
 _SECONDS = 30.0
-# One worker, so that all requests find the same state; patient, as the machine may be busy.
+# One worker, so that all requests see the same state; a long queue timeout, as the machine may be busy.
 _ALWAYS = {"WORKERS": "1", "DRAIN_SECONDS": "0", "QUEUE_TIMEOUT": "5"}
 
 
 class ServerError(Exception):
-    """A server that did not start, with what it wrote."""
+    """A server did not start; the message has its output."""
 
 
 @contextmanager
@@ -66,7 +66,7 @@ def _environ(settings: Mapping[str, str]) -> dict[str, str]:
 def _redis(folder: Path) -> Iterator[Address]:
     program = shutil.which("redis-server")
     if not program:
-        raise ServerError("there is no redis-server (Debian's package redis-server)")
+        raise ServerError("redis-server is not installed (Debian's package redis-server)")
     address = "127.0.0.1", _free_port()
     command = [program, "--port", str(address[1]), "--bind", address[0], "--dir", str(folder), "--save", ""]
     with _running(command, folder / "redis-log") as process:
@@ -100,7 +100,7 @@ def _wait(ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path
 
 
 def _status(address: Address) -> int:
-    """Return the status of the probe of readiness, 0 where nobody answers."""
+    """Return the status of the readiness probe, or 0 without a response."""
     try:
         with socket.create_connection(address, timeout=5) as connection:
             connection.sendall(b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
