@@ -288,7 +288,7 @@ def test_an_answer_repeats_the_id_and_only_what_was_asked_for(strict: httpx.Clie
 @pytest.mark.parametrize("path", ["/v2/models", "/v2/models/films", "/v2/models/reviews/versions/1/infer", "/v2/x"])
 def test_what_is_not_there_is_said_in_the_protocols_shape(strict: httpx.Client, path: str) -> None:
     told = refusal(strict.get(path))
-    assert told == (404, f"there is nothing at {path}; scores are at {INFER}")
+    assert told == (404, f"no resource at {path}; scores are at {INFER}")
 
 
 def test_a_wrong_method_is_told_the_right_one(strict: httpx.Client) -> None:
@@ -319,9 +319,7 @@ def test_too_much_work_is_refused_in_the_protocols_shape(tiny_bundle: Path) -> N
     refused = [answer for answer in answers if answer.status_code == 503]
     assert refused
     assert {answer.headers["retry-after"] for answer in refused} == {"1"}
-    assert {answer.json()["error"] for answer in refused} == {
-        "there is more to score than can be done in time; ask again in a second"
-    }
+    assert {answer.json()["error"] for answer in refused} == {"the service is overloaded; retry in 1 second"}
     assert alive.status_code == 200
 
 
@@ -331,7 +329,7 @@ def test_a_body_that_stays_away_is_refused_in_the_protocols_shape(server: Server
         answer = HTTPResponse(client)
         answer.begin()
         assert answer.status == 408
-        assert json.loads(answer.read())["error"].startswith("the body was not whole after 1 s")
+        assert json.loads(answer.read())["error"].startswith("request body incomplete after 1 s")
 
 
 # The parser alone.

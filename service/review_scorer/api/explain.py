@@ -50,8 +50,8 @@ class Explanations:
 
     async def _explain(self, texts: list[str]) -> list[Explanation]:
         """Return the explanations of ``texts``, each in a turn of its own."""
-        explanations = await self._admission.turns.take(self._explain_each, texts, at_once=1)
-        self._watch.note(texts)
+        explanations = await self._admission.queue.run(self._explain_each, texts, slice_size=1)
+        self._watch.record(texts)
         return explanations
 
     def _explain_each(self, texts: Sequence[str]) -> list[Explanation]:

@@ -80,8 +80,8 @@ class Files:
         response.stream = _chain(first, lines)
 
     async def _score(self, pieces: _Pieces, answer: "_Answer") -> AsyncIterator[bytes]:
-        if self._open >= _AT_ONCE:
-            raise self._admission.refusal()
+        if refusal := self._admission.decide(at_limit=self._open >= _AT_ONCE):
+            raise refusal
         self._open += 1
         try:
             with self._admission.accept(_TEXTS, 0):
@@ -108,7 +108,7 @@ class Files:
         # the second they queue up. So a single review waits for the rest of one slice, and not for the next as well.
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        details = await self._predict(texts, ids, begun=answer.begun)
+        details = await self._predict(texts, ids, resumed=answer.begun)
         return merged(rows, faults, [outcome(detail.score, detail.interval) for detail in details])
 
 
