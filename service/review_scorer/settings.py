@@ -123,8 +123,10 @@ def worker_count(settings: Settings) -> int:
 
 
 def _suggestion(variable: str, known: Collection[str]) -> str:
-    closest = difflib.get_close_matches(variable, known, n=1)
-    return f"did you mean {closest[0]}?" if closest else f"the settings are {', '.join(known)}"
+    # Without the prefix, which all names share.
+    names = [name.removeprefix(PREFIX) for name in known]
+    closest = difflib.get_close_matches(variable.removeprefix(PREFIX), names, n=1)
+    return f"did you mean {PREFIX}{closest[0]}?" if closest else f"the settings are {', '.join(known)}"
 
 
 def _check_dependencies(names: Collection[str]) -> None:
