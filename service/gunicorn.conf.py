@@ -12,9 +12,9 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 from review_scorer.server.lifecycle import drain_on_term, port_in_use_reason, reload_on_hup, shared_drain, shared_reload
 from review_scorer.settings import SettingsError, read_settings, worker_count
-from review_scorer.telemetry.gunicorn_hooks import counted, forget_worker, take_row
+from review_scorer.telemetry.gunicorn_hooks import assign_row, count_exit, count_reloads
 from review_scorer.telemetry.log_writer import shared_log_writer
-from review_scorer.telemetry.request_log import configuration
+from review_scorer.telemetry.request_log import logging_config
 from review_scorer.telemetry.shared_counters import shared_counters
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
@@ -52,7 +52,7 @@ timeout = _settings.worker_timeout
 worker_tmp_dir = _SHARED_MEMORY if Path(_SHARED_MEMORY).is_dir() else None
 control_socket_disable = True
 proc_name = "review-scorer"
-logconfig_dict = configuration(_settings.log)
+logconfig_dict = logging_config(_settings.log)
 
 
 def on_starting(_server: object) -> None:
@@ -63,15 +63,15 @@ def on_starting(_server: object) -> None:
 
 def when_ready(server: object) -> None:
     """Install the handlers of TERM and HUP; gunicorn calls this in the master, before the first fork."""
-    from review_scorer.app import read_app  # noqa: PLC0415 - loaded by now; not needed by --print-config
+    from review_scorer.app import read_app  # noqa: PLC0415 - loaded by now; not needed to read the settings
 
     drain_on_term(server, shared_drain(), _settings.drain_seconds)
-    reload_on_hup(server, counted(read_app), shared_reload())
+    reload_on_hup(server, count_reloads(read_app), shared_reload())
 
 
-# Each worker counts into a row of its own, chosen by the master.
-pre_fork = take_row
-child_exit = forget_worker
+# The master assigns each worker its row of counters.
+pre_fork = assign_row
+child_exit = count_exit
 
 
 def post_fork(_server: object, worker: Any) -> None:
@@ -81,7 +81,7 @@ def post_fork(_server: object, worker: Any) -> None:
     CPU limit is a sixth of a second without a response.
     """
     gc.freeze()
-    shared_counters().use(worker.tallies_row)
+    shared_counters().attach(worker.counters_row)
     shared_log_writer().start()
 
 

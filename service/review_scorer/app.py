@@ -20,14 +20,19 @@ from review_scorer.api.feedback import Feedback
 from review_scorer.api.files import Files
 from review_scorer.api.health import Health, Readiness, Version
 from review_scorer.api.inference import resources as inference
-from review_scorer.api.predictor import PredictionSink, Predictor
+from review_scorer.api.predictor import Predictor
 from review_scorer.api.scores import Scores
 from review_scorer.api.scores_fast import FastPath
 from review_scorer.asgi import ASGI
 from review_scorer.capacity.admission import Admission
 from review_scorer.capacity.queue import WorkQueue
-from review_scorer.prediction_log.entries import feedback_stream, keeping, keeping_sent, prediction_entry
-from review_scorer.prediction_log.prediction_ids import HEADER
+from review_scorer.prediction_log.entries import (
+    feedback_redaction,
+    feedback_stream,
+    prediction_entry,
+    prediction_redaction,
+)
+from review_scorer.prediction_log.prediction_ids import HEADER, PredictionSink
 from review_scorer.prediction_log.recorder import Recorder
 from review_scorer.prediction_log.shadow import Shadow
 from review_scorer.scoring.bundle import Bundle, load
@@ -43,7 +48,7 @@ from review_scorer.server.runtime import Runtime
 from review_scorer.server.streaming import StreamedBody
 from review_scorer.settings import Settings, SettingsError, read_settings
 from review_scorer.telemetry import metrics, request_log, tracing
-from review_scorer.telemetry.log_writer import Lines, shared_log_writer
+from review_scorer.telemetry.log_writer import LogWriter, shared_log_writer
 from review_scorer.telemetry.middleware import RequestEvents, TelemetryMiddleware, routes_of
 from review_scorer.telemetry.shared_counters import SharedCounters, shared_counters
 
@@ -61,9 +66,9 @@ def create_app(
     reload: Reload | None = None,
     recorder: Recorder | None = None,
     shadow: Scorer | None = None,
-    tallies: SharedCounters | None = None,
+    counters: SharedCounters | None = None,
     trained: Mapping[str, Sequence[int]] | None = None,
-    lines: Lines | None = None,
+    log_writer: LogWriter | None = None,
     keys: ApiKeyStore | None = None,
     traced: bool = False,
 ) -> ASGI:
@@ -71,8 +76,8 @@ def create_app(
 
     ``probe`` is the review that each worker scores before it is ready; ``facts`` is the answer of ``/version``.
     ``drain`` and ``reload`` are the state of the shutdown and of a reload. ``recorder`` writes the prediction log, for
-    a part of it with the scores of ``shadow``. ``tallies`` are the shared counters of the metrics, ``trained`` is the
-    distribution of scores in training. ``lines`` is the writer of the request log. ``keys`` are required on all paths
+    a part of it with the scores of ``shadow``. ``counters`` are the shared counters of the metrics, ``trained`` is the
+    distribution of scores in training. ``log_writer`` writes the request log. ``keys`` are required on all paths
     except the public ones. ``traced`` turns OpenTelemetry traces on.
     """
     events = RequestEvents()
@@ -93,9 +98,9 @@ def create_app(
     app.add_route("/api/1/scores", scores)
     app.add_route("/api/1/explain", Explanations(scorer, admission, events, max_texts=settings.max_explain_texts))
     app.add_route(_FILES, Files(predictor, max_bytes=settings.max_file_bytes))
-    said, store = feedback_stream(settings.prediction_log_stream), recorder.store if recorder else None
+    stream, store = feedback_stream(settings.prediction_log_stream), recorder.store if recorder else None
     app.add_route(
-        "/api/1/feedback", Feedback(scorer, store, stream=said, keep=keeping_sent(settings.prediction_log_text))
+        "/api/1/feedback", Feedback(scorer, store, stream=stream, keep=feedback_redaction(settings.prediction_log_text))
     )
     inferred = inference.Inference(predictor, max_texts=settings.max_texts, max_bytes=settings.max_bytes)
     inference.install(app, inferred, readiness)
@@ -103,11 +108,11 @@ def create_app(
     app.add_route("/readyz", readiness)
     app.add_route("/version", Version(facts))
     if settings.metrics:
-        metrics.install(app, events, admission, tallies or SharedCounters(), facts=facts, trained=trained)
+        metrics.install(app, events, admission, counters or SharedCounters(), facts=facts, trained=trained)
     if traced:
         tracing.install(app, events)
-    if lines:  # after the traces, whose ids are logged
-        request_log.install(events, lines, settings.log)
+    if log_writer:  # after the traces, whose ids are logged
+        request_log.install(events, log_writer, settings.log)
     auth = ApiKeyAuth(keys, public_paths=settings.public_paths)
     telemetry = TelemetryMiddleware(_middleware(app, admission, auth, settings), events, routes=routes_of(app))
     fast_path = FastPath(predictor, auth, telemetry) if settings.fast_path else None
@@ -141,7 +146,7 @@ def _prediction_sink(
     app.add_middleware(recorder)
     if not shadow:
         return recorder.add
-    shadowing = Shadow(shadow, queue, share=share, keep=recorder.add, count=recorder.count)
+    shadowing = Shadow(shadow, queue, share=share, sink=recorder.add, count=recorder.count)
     # After the recorder, as they are stopped in reverse order.
     app.add_middleware(shadowing)
     return shadowing.add
@@ -178,12 +183,12 @@ def read_app() -> ASGI:
         settings=settings,
         drain=shared_drain(),
         reload=shared_reload(),
-        tallies=shared_counters(),
+        counters=shared_counters(),
         # Bundles of earlier versions have none.
         trained=bundle.manifest.get("distribution"),
-        lines=shared_log_writer(),
+        log_writer=shared_log_writer(),
         keys=keys,
-        traced=tracing.wanted(os.environ),
+        traced=tracing.is_enabled(os.environ),
         recorder=_recorder(settings, bundle.digest, shadow.digest if shadow else ""),
         shadow=shadow.scorer if shadow else None,
     )
@@ -201,13 +206,13 @@ def _load(path: Path, settings: Settings) -> Bundle:
 def _recorder(settings: Settings, bundle: str, shadow_bundle: str) -> Recorder | None:
     if not settings.redis_url:
         return None
-    from review_scorer.prediction_log.redis_stream import Streams  # noqa: PLC0415 - see there
+    from review_scorer.prediction_log.redis_stream import RedisStreams  # noqa: PLC0415 - see there
 
-    keep = keeping(settings.prediction_log_text, settings.prediction_log_key)
+    redact = prediction_redaction(settings.prediction_log_text, settings.prediction_log_key)
     return Recorder(
-        Streams(settings.redis_url, length=settings.prediction_log_length),
-        lambda prediction: prediction_entry(prediction, keep, bundle=bundle, shadow_bundle=shadow_bundle),
+        RedisStreams(settings.redis_url, length=settings.prediction_log_length),
+        lambda prediction: prediction_entry(prediction, redact, bundle=bundle, shadow_bundle=shadow_bundle),
         stream=settings.prediction_log_stream,
-        held_bytes=settings.prediction_log_buffer_bytes,
+        buffer_bytes=settings.prediction_log_buffer_bytes,
         count=shared_counters().add,
     )

@@ -12,7 +12,7 @@ import httpx
 from review_scorer.scoring.bundle import load
 from tests.support.crowd import crowd
 from tests.support.running import ROOT, Server, serving, wait_for_workers
-from tests.support.scraping import wait_for_refusal
+from tests.support.scraping import wait_for_failed_reload
 
 SINGLE = json.dumps({"texts": "部屋は狭いけれど朝食が美味しかった。"}).encode()
 DETAIL = {"texts": "部屋は狭いけれど朝食が美味しかった。", "detail": True}
@@ -69,7 +69,7 @@ def test_hup_with_an_invalid_bundle_is_logged_and_the_old_bundle_stays(tiny_bund
         with crowd(server, [SINGLE], clients=6) as met:
             swap_in(broken, served)
             server.process.send_signal(signal.SIGHUP)
-            wait_for_refusal(server)
+            wait_for_failed_reload(server)
         assert met.failures == []
         assert set(met.answers) == {200}
         assert server.workers() == old

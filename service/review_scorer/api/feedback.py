@@ -8,9 +8,9 @@ import msgspec
 
 from review_scorer.api.parsing import decode
 from review_scorer.errors import RequestError
-from review_scorer.prediction_log.entries import Keep, feedback_entry
+from review_scorer.prediction_log.entries import Redaction, feedback_entry
 from review_scorer.prediction_log.prediction_ids import ID
-from review_scorer.prediction_log.recorder import Store, StoreError
+from review_scorer.prediction_log.recorder import StoreError, StreamStore
 from review_scorer.scoring.scorer import Scorer
 
 
@@ -42,7 +42,7 @@ _WANTED = {
 class Feedback:
     """Keeps what people say, in ``stream`` of ``store``; without a store there is nothing to say it to."""
 
-    def __init__(self, scorer: Scorer, store: Store | None, *, stream: str, keep: Keep) -> None:
+    def __init__(self, scorer: Scorer, store: StreamStore | None, *, stream: str, keep: Redaction) -> None:
         self._scorer = scorer
         self._store = store
         self._stream = stream

@@ -1,14 +1,11 @@
 """Scores texts through the queue, and reports every prediction to telemetry and the prediction log."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from review_scorer.capacity.admission import Admission
-from review_scorer.prediction_log.prediction_ids import LoggedPrediction
+from review_scorer.prediction_log.prediction_ids import LoggedPrediction, PredictionSink
 from review_scorer.scoring.scorer import Prediction, Scorer
 from review_scorer.telemetry.middleware import RequestContext, RequestEvents
-
-PredictionSink = Callable[[Sequence[LoggedPrediction]], None]
-"""Receives predictions, after they were made; must return quickly and not raise."""
 
 
 class Predictor:

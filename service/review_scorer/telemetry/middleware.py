@@ -4,13 +4,13 @@ import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
+from random import getrandbits
 from typing import Any
 
 import falcon.asgi
 import falcon.inspect
 
 from review_scorer.asgi import ASGI, Receive, Scope, Send
-from review_scorer.prediction_log.randomness import random_bytes
 from review_scorer.scoring.scorer import Prediction
 
 OTHER = "other"
@@ -137,7 +137,7 @@ def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
     for name, value in headers:
         if name == b"x-request-id" and _SAFE_ID(value):
             return value.decode()
-    return random_bytes(8).hex()
+    return getrandbits(64).to_bytes(8).hex()  # unique, not secret; Python seeds anew after a fork
 
 
 def _router(routes: Sequence[str]) -> Callable[[str], str]:
