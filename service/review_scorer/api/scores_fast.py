@@ -11,9 +11,9 @@ from collections.abc import Callable
 import msgspec
 
 from review_scorer.access.authentication import ApiKeyAuth
-from review_scorer.api.parsing import ScoreRequest, decode
+from review_scorer.api.parsing import ScoreRequest, parse_body
 from review_scorer.api.predictor import Predictor
-from review_scorer.api.schemas import ScoreAnswer
+from review_scorer.api.schemas import ScoreResponse
 from review_scorer.asgi import Scope
 from review_scorer.errors import RequestError, internal
 from review_scorer.prediction_log.prediction_ids import HEADER, new_id
@@ -68,7 +68,7 @@ class FastPath:
         """Answer by ``reply``, now or later, what ``body`` asks for; or return False if that is for the app."""
         predictor = self.predictor
         try:
-            asked = decode(body, _decoder)
+            asked = parse_body(body, _decoder)
             if asked.detail or not isinstance(asked.texts, str):
                 return False
             predictor.scorer.check(asked.texts)
@@ -107,7 +107,7 @@ class _Answer:
         exchange, identity = self._exchange, new_id()
         try:
             self._direct.predictor.tell([self._text], [identity], details, exchange)
-            body = _encode(ScoreAnswer(details[0].score))
+            body = _encode(ScoreResponse(details[0].score))
         except Exception as error:  # noqa: BLE001 - others wait for their turns, and whom a bug hits has the error
             self.set_exception(error)
             return
