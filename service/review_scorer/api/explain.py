@@ -49,7 +49,7 @@ class Explanations:
         response.content_type = falcon.MEDIA_JSON
 
     async def _explain(self, texts: list[str]) -> list[Explanation]:
-        """Return the explanations of ``texts``. Each text takes a slot of the queue of its own."""
+        """Return the explanations of ``texts``. Each text is queued on its own."""
         explanations = await self._admission.turns.take(self._explain_each, texts, at_once=1)
         self._watch.note(texts)
         return explanations
