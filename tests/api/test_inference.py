@@ -292,7 +292,7 @@ def test_an_answer_has_the_id_of_the_request_and_no_other_members(limited: httpx
 @pytest.mark.parametrize("path", ["/v2/models", "/v2/models/films", "/v2/models/reviews/versions/1/infer", "/v2/x"])
 def test_an_unknown_path_gets_the_error_of_the_protocol(limited: httpx.Client, path: str) -> None:
     status_and_reason = refusal(limited.get(path))
-    assert status_and_reason == (404, f"there is nothing at {path}; scores are at {INFER}")
+    assert status_and_reason == (404, f"no resource at {path}; scores are at {INFER}")
 
 
 def test_a_wrong_method_gets_the_allowed_ones(limited: httpx.Client) -> None:
@@ -323,9 +323,7 @@ def test_overload_gets_the_error_of_the_protocol(tiny_bundle: Path) -> None:
     refused = [answer for answer in answers if answer.status_code == 503]
     assert refused
     assert {answer.headers["retry-after"] for answer in refused} == {"1"}
-    assert {answer.json()["error"] for answer in refused} == {
-        "there is more to score than can be done in time; ask again in a second"
-    }
+    assert {answer.json()["error"] for answer in refused} == {"the service is overloaded; retry in 1 second"}
     assert alive.status_code == 200
 
 
@@ -335,7 +333,7 @@ def test_a_late_body_gets_the_error_of_the_protocol(server: Server) -> None:
         answer = HTTPResponse(client)
         answer.begin()
         assert answer.status == 408
-        assert json.loads(answer.read())["error"].startswith("the body was not whole after 1 s")
+        assert json.loads(answer.read())["error"].startswith("request body incomplete after 1 s")
 
 
 # The parser alone

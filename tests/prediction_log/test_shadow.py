@@ -113,7 +113,7 @@ def test_a_hup_takes_up_another_shadow_and_a_broken_one_is_refused_by_name(
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"SHADOW_BUNDLE": "build/other"}, "SCORER_SHADOW_BUNDLE: nothing is recorded without SCORER_REDIS_URL"),
+        ({"SHADOW_BUNDLE": "build/other"}, "SCORER_SHADOW_BUNDLE needs SCORER_REDIS_URL"),
         ({"SHADOW_BUNDLE": "/nowhere", "REDIS_URL": "redis://127.0.0.1:1"}, "no bundle at /nowhere"),
     ],
 )
@@ -164,7 +164,9 @@ def run(shadow: Shadow, turns: WorkQueue, *, add: int, busy_seconds: float, then
         waiting: list[asyncio.Task[object]] = []
         while time.monotonic() < until:
             waiting = [each for each in waiting if not each.done()]
-            waiting += [asyncio.create_task(turns.take(compute, ["良い"], at_once=1)) for _ in range(8 - len(waiting))]
+            waiting += [
+                asyncio.create_task(turns.run(compute, ["良い"], slice_size=1)) for _ in range(8 - len(waiting))
+            ]
             await asyncio.sleep(0)
         await asyncio.gather(*waiting)
         await asyncio.sleep(then_seconds)
@@ -174,7 +176,7 @@ def run(shadow: Shadow, turns: WorkQueue, *, add: int, busy_seconds: float, then
 
 
 def test_the_shadow_scores_only_while_nobody_waits_for_a_turn(scorer: Scorer) -> None:
-    turns = WorkQueue(patience=60)
+    turns = WorkQueue()
     kept: list[LoggedPrediction] = []
     watched = Watched(scorer, turns)
     shadow = Shadow(watched, turns, share=1, keep=kept.extend)  # type: ignore[arg-type]
@@ -185,7 +187,7 @@ def test_the_shadow_scores_only_while_nobody_waits_for_a_turn(scorer: Scorer) ->
 
 
 def test_a_service_that_stays_busy_records_without_the_shadow(scorer: Scorer) -> None:
-    turns = WorkQueue(patience=60)
+    turns = WorkQueue()
     kept: list[LoggedPrediction] = []
     shadow = Shadow(scorer, turns, share=1, keep=kept.extend)
     run(shadow, turns, add=300, busy_seconds=1.2)
@@ -199,7 +201,7 @@ def test_a_shadow_that_fails_rests_and_costs_nothing_but_its_own_scores(caplog: 
         def score(self, _text: str) -> float:
             raise ZeroDivisionError
 
-    turns = WorkQueue(patience=60)
+    turns = WorkQueue()
     kept: list[LoggedPrediction] = []
     shadow = Shadow(Broken(), turns, share=1, keep=kept.extend)  # type: ignore[arg-type]
     run(shadow, turns, add=3, busy_seconds=0)

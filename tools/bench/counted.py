@@ -18,11 +18,11 @@ _REQUESTS = 20_000
 def counting() -> float:
     """Return the µs of CPU that a request takes more when it is counted."""
     plain, counted = RequestEvents(), RequestEvents()
-    turns = WorkQueue(patience=1)
+    admission = Admission(max_wait=1, max_texts=1)
     app = falcon.asgi.App()
     app.add_route(PATH, object())
-    metrics.install(app, counted, Admission(turns, max_texts=1), SharedCounters(), facts={}, trained=None)
-    return (_seconds(counted, turns) - _seconds(plain, WorkQueue(patience=1))) * 1e6
+    metrics.install(app, counted, admission, SharedCounters(), facts={}, trained=None)
+    return (_seconds(counted, admission.queue) - _seconds(plain, WorkQueue())) * 1e6
 
 
 def _seconds(watch: RequestEvents, turns: WorkQueue) -> float:
@@ -34,7 +34,7 @@ def _seconds(watch: RequestEvents, turns: WorkQueue) -> float:
         exchange = observed.begin({"path": PATH, "headers": ()})
         if turns.observe:
             turns.observe(0.001)
-        watch.note(texts, details, exchange)
+        watch.record(texts, details, exchange)
         exchange.status = 200
         observed.end(exchange)
     return (time.process_time() - began) / _REQUESTS

@@ -25,7 +25,7 @@ from hypothesis import HealthCheck, Phase
 from hypothesis import strategies as st
 
 from review_scorer.api.parsing import ExplainRequest, ScoreRequest, parse_body, parse_query
-from review_scorer.errors import STATUS, RequestError
+from review_scorer.errors import STATUS, RequestError, error_response
 from tests.support.running import ROOT, Server
 from tools.fuzz.hostile import BODIES, QUERIES, WIRE
 
@@ -71,8 +71,10 @@ def decoder(_server: Server, *, seconds: float, seed: int) -> int:
             try:
                 texts = read().texts  # type: ignore[no-untyped-call]
             except RequestError as error:
-                if not 400 <= error.status < 500 or msgspec.json.decode(error.body).keys() != {"error"}:
-                    raise BrokenPromiseError(f"{error.status} {error.body!r} for {inputs!r}") from error
+                if not 400 <= error.status < 500 or msgspec.json.decode(error_response(error, "")[2]).keys() != {
+                    "error"
+                }:
+                    raise BrokenPromiseError(f"{error.status} {error} for {inputs!r}") from error
             else:
                 assert all(isinstance(text, str) for text in ([texts] if isinstance(texts, str) else texts))
 

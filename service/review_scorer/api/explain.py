@@ -24,10 +24,10 @@ _COST = 10
 class Explanations:
     """Explains the scores of texts sent by ``POST`` as JSON."""
 
-    def __init__(self, scorer: Scorer, admission: Admission, watch: RequestEvents, *, max_texts: int) -> None:
+    def __init__(self, scorer: Scorer, admission: Admission, events: RequestEvents, *, max_texts: int) -> None:
         self._scorer = scorer
         self._admission = admission
-        self._watch = watch
+        self._events = events
         self._max_texts = max_texts
 
     async def on_post(self, request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
@@ -50,8 +50,8 @@ class Explanations:
 
     async def _explain(self, texts: list[str]) -> list[Explanation]:
         """Return the explanations of ``texts``. Each text is queued on its own."""
-        explanations = await self._admission.turns.take(self._explain_each, texts, at_once=1)
-        self._watch.note(texts)
+        explanations = await self._admission.queue.run(self._explain_each, texts, slice_size=1)
+        self._events.record(texts)
         return explanations
 
     def _explain_each(self, texts: Sequence[str]) -> list[Explanation]:

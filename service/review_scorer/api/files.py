@@ -80,8 +80,8 @@ class Files:
         response.stream = _chain(first, chunks)
 
     async def _score(self, upload: _Chunks, scored: "_ScoredFile") -> AsyncIterator[bytes]:
-        if self._in_progress >= _MAX_FILES:
-            raise self._admission.refusal()
+        if refusal := self._admission.decide(at_limit=self._in_progress >= _MAX_FILES):
+            raise refusal
         self._in_progress += 1
         try:
             with self._admission.accept(_PENDING_TEXTS, 0):
@@ -105,7 +105,7 @@ class Files:
         # round and queues them in the one after. So they wait for the rest of one batch, not for the next one as well.
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        predictions = await self._predict(texts, ids, begun=scored.started)
+        predictions = await self._predict(texts, ids, resumed=scored.started)
         return merged(rows, faults, [outcome(each.score, each.interval) for each in predictions])
 
 

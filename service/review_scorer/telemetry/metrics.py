@@ -57,7 +57,7 @@ def install(
     """
     requests = RequestMetrics(tallies, routes=[*routes_of(app), PATH], facts=facts, admission=admission)
     scores = ScoreMetrics(tallies, trained, bundle=facts.get("bundle", {}).get("digest", ""))
-    watch.begun.append(requests.begun)
+    watch.started.append(requests.begun)
     watch.ended.append(requests.ended)
     watch.scored.append(scores.scored)
     app.add_route(PATH, Exposition([requests, scores]))
@@ -84,7 +84,7 @@ class RequestMetrics:
         }
         self._seconds = {route: Histogram(tallies, f"seconds {route}", _SECONDS) for route in self._requests}
         self._queue_seconds = Histogram(tallies, "queue_seconds", _SECONDS)
-        admission.turns.observe = self.waited
+        admission.queue.observe = self.waited
 
     def begun(self, _exchange: RequestContext) -> None:
         """Count a request in."""
@@ -96,7 +96,7 @@ class RequestMetrics:
         own[self._in_flight] -= 1
         own[self._requests[route] + _STATUS_COLUMN.get(exchange.status, _OTHER_STATUS)] += 1
         self._seconds[route].observe(own, exchange.seconds)
-        shed = self._admission.refused + self._admission.turns.late
+        shed = self._admission.refused
         if shed != self._shed_counted:
             own[self._counters[_SHED]] += shed - self._shed_counted
             self._shed_counted = shed
