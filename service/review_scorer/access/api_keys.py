@@ -115,8 +115,9 @@ class ApiKeyStore:
             raise RequestError("unauthorized", reason, headers={"WWW-Authenticate": "Bearer"})
         key, slot = found
         if key.rate and (wait := self._limiter.acquire(slot, key.rate)):
-            reason = f"rate limit of {key.rate:g} requests per second exceeded; retry in {wait:.3g} s"
-            raise RequestError("rate_limited", reason, headers={"Retry-After": str(math.ceil(wait))})
+            seconds = math.ceil(wait)
+            reason = f"rate limit of {key.rate:g} requests per second exceeded; retry in {seconds} s"
+            raise RequestError("rate_limited", reason, headers={"Retry-After": str(seconds)})
         return key.name
 
     def _refresh(self) -> None:

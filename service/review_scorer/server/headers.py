@@ -15,14 +15,16 @@ SECURITY_HEADERS = (
     (b"cache-control", b"no-store"),
 )
 
+_NAMES = frozenset(name for name, _ in SECURITY_HEADERS)
+
 Pairs = Iterable[tuple[bytes, bytes]]
 
 
 def complete(headers: Pairs, request_id: str) -> list[tuple[bytes, bytes]]:
     """Return ``headers``, whose names are in lower case, with the security headers they lack and the request id."""
     own = list(headers)
-    names = {name for name, _ in own}
-    missing = [pair for pair in SECURITY_HEADERS if pair[0] not in names]
+    present = _NAMES.intersection([name for name, _ in own])
+    missing = [pair for pair in SECURITY_HEADERS if pair[0] not in present] if present else SECURITY_HEADERS
     return [*own, *missing, (b"x-request-id", request_id.encode())]
 
 

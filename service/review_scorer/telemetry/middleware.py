@@ -84,8 +84,9 @@ class TelemetryMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        # ASGI allows an iterable that can be read only once; the headers are read again further in.
-        scope["headers"] = list(map(tuple, scope["headers"]))
+        # ASGI allows any iterable, even one that can be read only once.
+        if not isinstance(scope["headers"], list):
+            scope["headers"] = list(scope["headers"])
         context = self.begin(scope)
         scope.setdefault("state", {})["request_id"] = context.id
 
