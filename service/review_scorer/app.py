@@ -14,11 +14,11 @@ from review_scorer import __version__
 from review_scorer.access.api_keys import ApiKeysError, ApiKeyStore
 from review_scorer.access.authentication import ApiKeyAuth
 from review_scorer.access.rate_limits import shared_rate_limiter
-from review_scorer.api import docs, error_response, pages
+from review_scorer.api import error_response, health, pages
 from review_scorer.api.explain import Explanations
 from review_scorer.api.feedback import Feedback
 from review_scorer.api.files import Files
-from review_scorer.api.health import Health, Readiness, Version
+from review_scorer.api.health import Readiness
 from review_scorer.api.inference import resources as inference
 from review_scorer.api.predictor import Predictor
 from review_scorer.api.scores import Scores
@@ -90,7 +90,6 @@ def create_app(
     app = falcon.asgi.App(middleware=[readiness])
     error_response.install(app)
     pages.install(app)
-    docs.install(app)
     sink = _prediction_sink(app, admission.queue, recorder, shadow, share=settings.shadow_share)
     predictor = Predictor(scorer, admission, events, sink)
     scores = Scores(predictor, max_texts=settings.max_texts)
@@ -104,9 +103,7 @@ def create_app(
     )
     inferred = inference.Inference(predictor, max_texts=settings.max_texts, max_bytes=settings.max_bytes)
     inference.install(app, inferred, readiness)
-    app.add_route("/healthz", Health())
-    app.add_route("/readyz", readiness)
-    app.add_route("/version", Version(facts))
+    health.install(app, readiness, facts)
     if settings.metrics:
         metrics.install(app, events, admission, counters or SharedCounters(), facts=facts, trained=trained)
     if traced:

@@ -10,9 +10,9 @@ import logging
 import msgspec
 
 from review_scorer.access.authentication import ApiKeyAuth
-from review_scorer.api.parsing import ScoreRequest, decode
+from review_scorer.api.parsing import ScoreRequest, parse_body
 from review_scorer.api.predictor import Predictor
-from review_scorer.api.schemas import ScoreAnswer
+from review_scorer.api.schemas import ScoreResponse
 from review_scorer.asgi import Scope
 from review_scorer.errors import RequestError, error_response, internal
 from review_scorer.prediction_log.prediction_ids import HEADER, new_id
@@ -59,7 +59,7 @@ class FastPath:
         """Answer a request by calling ``reply`` once, now or later; return False to leave it to the resource."""
         predictor = self.predictor
         try:
-            request = decode(body, _decoder)
+            request = parse_body(body, _decoder)
             if request.detail or not isinstance(request.texts, str):
                 return False
             predictor.scorer.check(request.texts)
@@ -98,7 +98,7 @@ class _Response:
         context, prediction_id = self._context, new_id()
         try:
             self._fast_path.predictor.notify([self._text], [prediction_id], predictions, context)
-            body = _encode(ScoreAnswer(predictions[0].score))
+            body = _encode(ScoreResponse(predictions[0].score))
         except Exception as error:  # noqa: BLE001 - a bug must not stop the queue; only this request gets the error
             self.set_exception(error)
             return
