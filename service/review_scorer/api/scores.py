@@ -34,7 +34,7 @@ class Scores:
         ``{"results": […]}``.
         """
         body = await request.stream.read()
-        await self._answer(parse_body(body, _decoder), len(body), response)
+        await self._answer(parse_request(body), len(body), response)
 
     async def on_get(self, request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
         """``?texts=…`` → ``{"score": …}``; ``?texts=…&texts=…`` → ``{"scores": […]}``; also with ``&detail=true``."""
@@ -47,7 +47,7 @@ class Scores:
             self._scorer.check(texts)
             with self._admission.accept(1, size):
                 (prediction,) = await self._predict([texts], [prediction_id])
-            response.data = _encode(_detailed(prediction, prediction_id) if detail else ScoreResponse(prediction.score))
+            response.data = _encode(_detailed(prediction, prediction_id)) if detail else encode_score(prediction)
         else:
             check_count(len(texts), max_texts=self._max_texts)
             self._scorer.check_all(texts)
@@ -61,6 +61,16 @@ class Scores:
                 response.data = _encode(ScoreListResponse([prediction.score for prediction in predictions]))
         response.content_type = falcon.MEDIA_JSON
         response.set_header(HEADER, prediction_id)
+
+
+def parse_request(body: bytes) -> ScoreRequest:
+    """Return the request in a JSON body; raise a ``RequestError`` if it is invalid."""
+    return parse_body(body, _decoder)
+
+
+def encode_score(prediction: Prediction) -> bytes:
+    """Return the body of the response to one text without details."""
+    return _encode(ScoreResponse(prediction.score))
 
 
 def _detailed(prediction: Prediction, prediction_id: str) -> DetailedScore:

@@ -7,12 +7,9 @@ responses are the same, header by header; a request that cannot be scored is lef
 
 import logging
 
-import msgspec
-
 from review_scorer.access.authentication import ApiKeyAuth
-from review_scorer.api.parsing import ScoreRequest, parse_body
 from review_scorer.api.predictor import Predictor
-from review_scorer.api.schemas import ScoreResponse
+from review_scorer.api.scores import encode_score, parse_request
 from review_scorer.asgi import Scope
 from review_scorer.errors import RequestError, error_response, internal
 from review_scorer.prediction_log.prediction_ids import HEADER, new_id
@@ -30,8 +27,6 @@ PATHS = frozenset(("/api/1/users", "/api/1/scores"))
 # Headers that need more than the path and the body.
 _UNSUPPORTED_HEADERS = frozenset((b"expect", b"origin", b"transfer-encoding"))
 
-_decoder = msgspec.json.Decoder(ScoreRequest)
-_encode = msgspec.json.Encoder().encode
 _HEAD = response_head(200, {"content-type": "application/json", HEADER: "%b", "content-length": "%d"}, "%b")
 
 
@@ -59,7 +54,7 @@ class FastPath:
         """Answer a request by calling ``reply`` once, now or later; return False to leave it to the resource."""
         predictor = self.predictor
         try:
-            request = parse_body(body, _decoder)
+            request = parse_request(body)
             if request.detail or not isinstance(request.texts, str):
                 return False
             predictor.scorer.check(request.texts)
@@ -98,7 +93,7 @@ class _Response:
         context, prediction_id = self._context, new_id()
         try:
             self._fast_path.predictor.notify([self._text], [prediction_id], predictions, context)
-            body = _encode(ScoreResponse(predictions[0].score))
+            body = encode_score(predictions[0])
         except Exception as error:  # noqa: BLE001 - a bug must not stop the queue; only this request gets the error
             self.set_exception(error)
             return
