@@ -65,7 +65,7 @@ def test_a_query_gets_the_same_scores(client: falcon.testing.TestClient, scorer:
 
 def test_detail_adds_interval_coverage_and_id(client: falcon.testing.TestClient, scorer: Scorer) -> None:
     one = post(client, '{"texts": "良い宿", "detail": true}').json
-    expected = scorer.detail("良い宿")
+    expected = scorer.predict("良い宿")
     assert set(one) == {"score", "interval", "vocabulary_coverage", "id"}
     assert (one["score"], tuple(one["interval"]), one["vocabulary_coverage"]) == expected[:3]
     many = post(client, '{"texts": ["良い宿", "悪い宿"], "detail": true}').json["results"]

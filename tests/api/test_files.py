@@ -19,8 +19,8 @@ import pytest
 from review_scorer.scoring.bundle import load
 from review_scorer.tables.columns import Columns
 from review_scorer.tables.errors import FileError
-from review_scorer.tables.reader import DELIMITERS, Reader
-from review_scorer.tables.rows import LONGEST_ROW, Row
+from review_scorer.tables.reader import DELIMITERS, TableReader
+from review_scorer.tables.rows import MAX_ROW_CHARS, Row
 from tests.support.running import Server, peak_memory, serving
 from tests.support.scraping import scrape
 
@@ -234,8 +234,8 @@ def test_a_file_without_rows_is_answered_with_the_extended_header(server: Server
             "not UTF-8",
         ),
         (b"--x--\r\n", {"Content-Type": "multipart/form-data; boundary=x"}, (400, "form_invalid"), "no file"),
-        (b'texts\n"' + b"x" * (LONGEST_ROW + 1), CSV, (413, "row_too_long"), "quote"),
-        (b'{"texts": "' + b"x" * (LONGEST_ROW + 1), {}, (413, "row_too_long"), "a line of its own"),
+        (b'texts\n"' + b"x" * (MAX_ROW_CHARS + 1), CSV, (413, "row_too_long"), "quote"),
+        (b'{"texts": "' + b"x" * (MAX_ROW_CHARS + 1), {}, (413, "row_too_long"), "a line of its own"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_refused_with_a_reason(
@@ -257,7 +257,7 @@ def test_an_error_after_the_first_rows_is_the_last_line(server: Server, fault: s
         case "file_encoding":
             content = table.encode() + ("すぐ壊れた\n" * size).encode("cp932")
         case "row_too_long":
-            content = (table + '"' + "x" * (LONGEST_ROW + 1)).encode()
+            content = (table + '"' + "x" * (MAX_ROW_CHARS + 1)).encode()
         case "row_unclosed":
             content = (table + '"すぐ壊れた\n良い\n').encode()
         case _:
@@ -467,7 +467,7 @@ def test_rows_do_not_depend_on_the_chunks(kind: str, size: int) -> None:
     lines = [json.dumps({"texts": text}, ensure_ascii=False) for text in TEXTS]
     content = {"csv": TABLE, "gzip": TABLE, "jsonl": "\r\n".join(lines)}[kind].encode()
     content = gzip.compress(content) if kind == "gzip" else content
-    reader = Reader(Columns(), most=10_000)
+    reader = TableReader(Columns(), max_bytes=10_000)
     rows = [row for at in range(0, len(content), size) for row in reader.feed(content[at : at + size])]
     rows += reader.end()
     assert [row.text for row in rows] == TEXTS
@@ -506,7 +506,7 @@ def test_a_tsv_whose_first_column_has_no_name_is_detected() -> None:
 def test_a_long_quoted_cell_of_many_lines_is_read_in_linear_time() -> None:
     cell = "行\n" * 900_000
     content = f'texts\n"{cell}"\n良い\n'.encode()
-    reader = Reader(Columns(), most=10_000_000)
+    reader = TableReader(Columns(), max_bytes=10_000_000)
     started = time.monotonic()
     rows = [row for at in range(0, len(content), 32_768) for row in reader.feed(content[at : at + 32_768])]
     rows += reader.end()
@@ -516,13 +516,13 @@ def test_a_long_quoted_cell_of_many_lines_is_read_in_linear_time() -> None:
 
 def read_chunks(size: int, content: bytes, *, kind: str = "") -> list[Row]:
     """Read a file in chunks of ``size`` bytes."""
-    reader = Reader(Columns(), kind=kind, most=10_000_000)
+    reader = TableReader(Columns(), kind=kind, max_bytes=10_000_000)
     rows = [row for at in range(0, len(content), size) for row in reader.feed(content[at : at + size])]
     return [*rows, *reader.end()]
 
 
 def test_an_error_is_raised_after_the_rows_before_it() -> None:
-    reader = Reader(Columns(), most=10_000)
+    reader = TableReader(Columns(), max_bytes=10_000)
     rows = reader.feed("texts\n良い\n".encode() + b"ab\xff")
     assert next(rows).text == "良い"
     with pytest.raises(FileError, match="byte 16 "):

@@ -18,7 +18,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse
 
 from review_scorer.scoring.bundle import load
-from review_scorer.scoring.distribution import BINS, KNOWN_EDGES, SCORE_EDGES, count
+from review_scorer.scoring.distribution import BINS, COVERAGE_EDGES, SCORE_EDGES, count
 from review_scorer.scoring.scorer import Prediction
 from review_scorer.telemetry.drift import MIN_VALUES, SLOT_SECONDS, SLOTS, RecentCounts, population_stability_index
 from review_scorer.telemetry.histogram import Histogram
@@ -104,7 +104,7 @@ def test_sums_of_scores_and_coverage_match_the_scorer(service: Server, tiny_bund
     seen = scrape(service)
     assert seen["scorer_score_stars_sum"] == pytest.approx(3 * sum(scorer.score_many(texts)))
     assert seen["scorer_vocabulary_coverage_ratio_sum"] == pytest.approx(
-        3 * sum(map(scorer.vocabulary_coverage, texts))
+        3 * sum(prediction.vocabulary_coverage for prediction in scorer.predict_many(texts))
     )
 
 
@@ -217,10 +217,10 @@ def test_psi_is_nan_for_too_few_values_and_finite_for_an_empty_bin() -> None:
         (1.4, SCORE_EDGES, 0),
         (1.41, SCORE_EDGES, 1),
         (5.0, SCORE_EDGES, 9),
-        (0.0, KNOWN_EDGES, 0),
-        (0.3, KNOWN_EDGES, 2),
-        (0.9, KNOWN_EDGES, 8),
-        (1.0, KNOWN_EDGES, 9),
+        (0.0, COVERAGE_EDGES, 0),
+        (0.3, COVERAGE_EDGES, 2),
+        (0.9, COVERAGE_EDGES, 8),
+        (1.0, COVERAGE_EDGES, 9),
     ],
 )
 def test_an_edge_belongs_to_the_bin_below_it(value: float, edges: Sequence[float], bin_: int) -> None:

@@ -12,10 +12,10 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-import fsspec
 import pytest
-from fsspec import AbstractFileSystem
+from fsspec.implementations.memory import MemoryFileSystem
 
+from review_scorer.corpora.locations import location
 from review_scorer.scoring import bundle
 from review_training.corpus.sources import stamp
 from review_training.evaluation import cross_validation
@@ -159,25 +159,22 @@ def test_training_does_not_go_on_with_the_words_of_a_dictionary_that_was_replace
 
 
 @pytest.mark.parametrize("key", ["etag", "ETag", "mtime", "LastModified"])
-def test_an_object_that_was_replaced_by_one_of_the_same_size_is_another(key: str) -> None:
-    class Bucket(AbstractFileSystem):  # type: ignore[misc]
-        protocol = "bucket"
-        state = "first"
-
-        def info(self, path: str, **_: object) -> dict[str, object]:
-            return {"name": path, "size": 9, "type": "file", key: self.state}
-
-    fsspec.register_implementation("bucket", Bucket, clobber=True)
-    before = stamp("bucket://reviews.csv")
-    assert stamp("bucket://reviews.csv") == before
-    Bucket.state = "second"
-    assert stamp("bucket://reviews.csv") != before
+def test_an_object_that_was_replaced_by_one_of_the_same_size_is_another(
+    key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info: dict[str, object] = {"name": "/reviews.csv", "size": 9, "type": "file", key: "first"}
+    monkeypatch.setattr(MemoryFileSystem, "info", lambda *_, **__: info)
+    reviews = location("memory://reviews.csv")
+    before = stamp(reviews)
+    assert stamp(reviews) == before
+    info[key] = "second"
+    assert stamp(reviews) != before
 
 
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["--user-dictionary", "none.dic"], "MeCab cannot use the dictionary"),
+        (["--user-dictionary", "none.dic"], "MeCab cannot load the dictionary"),
         (["--rejects", "{corpus}/rejects.csv"], "File exists"),
         (["--work", "{corpus}/work"], "Not a directory"),
         (["--bundle", "{corpus}/bundle"], "File exists"),

@@ -13,8 +13,8 @@ from review_scorer.prediction_log.prediction_ids import HEADER, new_id
 from review_scorer.tables.columns import Columns
 from review_scorer.tables.decode import codec_of
 from review_scorer.tables.errors import FileError
-from review_scorer.tables.reader import Reader, batches, writer
-from review_scorer.tables.row_results import Outcome, fault, merged, outcome
+from review_scorer.tables.reader import TableReader, batches, table_writer
+from review_scorer.tables.row_results import RowResult, merge_results, row_error
 from review_scorer.tables.rows import Row
 
 CONTENT_TYPES = {"csv": "text/csv", "tsv": "text/tab-separated-values", "jsonl": "application/jsonl"}
@@ -72,7 +72,9 @@ class Files:
         upload = await _open_upload(request)
         columns = Columns(text=request.get_param("text") or "", prefix=request.get_param("prefix") or "")
         codec = codec_of(request.get_param("charset") or upload.charset)
-        scored = _ScoredFile(Reader(columns, kind=upload.kind, codec=codec, most=self._max_bytes), columns, codec)
+        scored = _ScoredFile(
+            TableReader(columns, kind=upload.kind, codec=codec, max_bytes=self._max_bytes), columns, codec
+        )
         chunks = self._score(upload.chunks, scored)
         first = await anext(chunks)
         response.content_type = scored.content_type
@@ -96,8 +98,8 @@ class Files:
         finally:
             self._in_progress -= 1
 
-    async def _score_rows(self, rows: Sequence[Row], scored: "_ScoredFile") -> list[tuple[Row, Outcome]]:
-        faults = [fault(self._scorer, row) for row in rows]
+    async def _score_rows(self, rows: Sequence[Row], scored: "_ScoredFile") -> list[tuple[Row, RowResult]]:
+        faults = [row_error(self._scorer, row) for row in rows]
         ids_and_faults = zip(rows, scored.next_ids(len(rows)), faults, strict=True)
         valid = [(row.text, prediction_id) for row, prediction_id, error in ids_and_faults if not error]
         texts, ids = [text for text, _ in valid], [prediction_id for _, prediction_id in valid]
@@ -106,13 +108,13 @@ class Files:
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         predictions = await self._predict(texts, ids, resumed=scored.started)
-        return merged(rows, faults, [outcome(each.score, each.interval) for each in predictions])
+        return merge_results(rows, faults, [RowResult(each.score, *each.interval) for each in predictions])
 
 
 class _ScoredFile:
     """Bytes of the answer, in the format and encoding of the uploaded file."""
 
-    def __init__(self, reader: Reader, columns: Columns, codec: str) -> None:
+    def __init__(self, reader: TableReader, columns: Columns, codec: str) -> None:
         self.reader = reader
         self.started = False
         self.id = new_id()
@@ -136,18 +138,18 @@ class _ScoredFile:
         if self.started:
             return b""
         self.started = True
-        self._writer = writer(self.reader.kind, self._added)
-        return self._encode(self._writer.head(self.reader.names, mark=self.reader.mark))
+        self._writer = table_writer(self.reader.kind, self._added)
+        return self._encode(self._writer.header(self.reader.names, bom=self.reader.bom))
 
-    def rows(self, scored: Iterable[tuple[Row, Outcome]]) -> Iterator[bytes]:
+    def rows(self, scored: Iterable[tuple[Row, RowResult]]) -> Iterator[bytes]:
         """Yield the rows, after the header."""
-        data = self.header() + self._encode(self._writer.lines(scored))
+        data = self.header() + self._encode(self._writer.rows(scored))
         for start in range(0, len(data), _CHUNK_BYTES):
             yield data[start : start + _CHUNK_BYTES]
 
     def error(self, error: FileError | RequestError) -> bytes:
         """Return the last line of an answer that ends early, with the error."""
-        return self._encode(self._writer.last(f"{error.code}: {error}"))
+        return self._encode(self._writer.error(f"{error.code}: {error}"))
 
     def _encode(self, text: str) -> bytes:
         return text.encode("utf-8" if self.reader.kind == "jsonl" else self._codec, errors="replace")
@@ -205,11 +207,11 @@ def _kind_of_name(filename: str) -> str:
     return {"ndjson": "jsonl"}.get(suffix, suffix if suffix in CONTENT_TYPES else "")
 
 
-async def _batches(chunks: _Chunks, reader: Reader) -> AsyncIterator[list[Row]]:
+async def _batches(chunks: _Chunks, reader: TableReader) -> AsyncIterator[list[Row]]:
     async for chunk in chunks:
-        for batch in batches(reader.feed(chunk), most=_BATCH_ROWS, chars=_BATCH_CHARS):
+        for batch in batches(reader.feed(chunk), max_rows=_BATCH_ROWS, max_chars=_BATCH_CHARS):
             yield batch
-    for batch in batches(reader.end(), most=_BATCH_ROWS, chars=_BATCH_CHARS):
+    for batch in batches(reader.end(), max_rows=_BATCH_ROWS, max_chars=_BATCH_CHARS):
         yield batch
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
-from review_scorer.scoring.distribution import KNOWN_EDGES, SCORE_EDGES, count
+from review_scorer.scoring.distribution import COVERAGE_EDGES, SCORE_EDGES, count
 from review_scorer.scoring.scorer import Prediction
 from review_scorer.telemetry.drift import MIN_VALUES, RecentCounts, population_stability_index
 from review_scorer.telemetry.histogram import Histogram
@@ -25,7 +25,7 @@ class ScoreMetrics:
         self._trained = trained
         self._texts = counters.allocate("texts")
         self._scores = Histogram(counters, "score", SCORE_EDGES)
-        self._coverage = Histogram(counters, "vocabulary_coverage", KNOWN_EDGES)
+        self._coverage = Histogram(counters, "vocabulary_coverage", COVERAGE_EDGES)
         self._recent_scores = RecentCounts(counters, "recent score", bundle=bundle)
         self._recent_coverage = RecentCounts(counters, "recent vocabulary_coverage", bundle=bundle)
 
@@ -35,7 +35,7 @@ class ScoreMetrics:
         row[self._texts] += len(predictions)
         scores = [prediction.score for prediction in predictions]
         coverage = [prediction.vocabulary_coverage for prediction in predictions]
-        score_counts, coverage_counts = count(scores, SCORE_EDGES), count(coverage, KNOWN_EDGES)
+        score_counts, coverage_counts = count(scores, SCORE_EDGES), count(coverage, COVERAGE_EDGES)
         self._scores.observe_counts(row, score_counts, sum(scores))
         self._coverage.observe_counts(row, coverage_counts, sum(coverage))
         self._recent_scores.add(score_counts)

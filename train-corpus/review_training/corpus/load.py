@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from review_scorer.corpora.reviews import Layout, Reject, Source
+from review_scorer.corpora.locations import Location
+from review_scorer.corpora.reviews import Layout, Reject
 from review_training.corpus.shards import (
     SHARD,
     Digests,
@@ -46,10 +47,10 @@ class _Kept(NamedTuple):
 
 def gather(
     store: Store,
-    sources: Sequence[Source],
+    sources: Sequence[Location],
     layout: Layout,
     *,
-    prior: Sequence[Source],
+    prior: Sequence[Location],
     words: TokenizerSpec,
     spread: Mapper,
     shard: int = SHARD,
@@ -66,7 +67,7 @@ def gather(
 def _keep(
     store: Store,
     name: str,
-    sources: Sequence[Source],
+    sources: Sequence[Location],
     layout: Layout,
     spread: Mapper,
     shard: int,
@@ -91,7 +92,7 @@ def _keep(
     return _Kept(shards, digests.split(keep) if shards else [], digests, int((~first).sum()), rejects)
 
 
-def _read(store: Store, layout: Layout, shard: int, alone: bool, batch: tuple[str, list[Source]]) -> list[str]:  # noqa: FBT001
+def _read(store: Store, layout: Layout, shard: int, alone: bool, batch: tuple[str, list[Location]]) -> list[str]:  # noqa: FBT001
     name, sources = batch
     return read_batch(store, name, sources, layout, size=shard, alone=alone)
 

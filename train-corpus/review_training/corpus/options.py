@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from review_scorer.corpora.places import expand
-from review_scorer.corpora.reviews import Corpus, CorpusError, Layout, Reject, Source, read, write_rejects
+from review_scorer.corpora.errors import CorpusError
+from review_scorer.corpora.locations import Location, expand
+from review_scorer.corpora.reviews import Corpus, Layout, Reject, read, write_rejects
 from review_scorer.tables.columns import STARS_COLUMNS, TEXT_COLUMNS
 
 
@@ -55,7 +56,7 @@ def layout_of(arguments: argparse.Namespace, *, group_column: str = "") -> Layou
     )
 
 
-def sources_of(arguments: argparse.Namespace) -> list[Source]:
+def sources_of(arguments: argparse.Namespace) -> list[Location]:
     """Return the files that the options name; raise ``CorpusError`` where one is not there."""
     return [source for argument in arguments.corpus for source in expand(argument)]
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from review_scorer.compute.cores import available_cores
-from review_scorer.compute.processes import Processes
+from review_scorer.compute.processes import ProcessPool
 from review_scorer.scoring.bundle import Trained
 from review_training.corpus.tokenize import load_shard
 from review_training.corpus.tokenized_corpus import Corpus, Positions, Stars
@@ -76,7 +76,7 @@ def fit_and_cross_validate(corpus: Corpus, recipe: Recipe, *, seed: int, origina
     fold = np.empty(count, np.int64)
     tasks = 1 + len(splits) * (2 if original else 1)
     number_words(corpus.store, [*corpus.own, *corpus.prior], recipe)
-    with Processes(min(available_cores(), tasks), _share, (corpus, recipe, seed)) as pool:
+    with ProcessPool(min(available_cores(), tasks), _share, (corpus, recipe, seed)) as pool:
         whole = pool.submit(_fit_whole)
         placing: dict[Future[Any], Callable[[Any], None]] = {}
         for number, (fitted, held_out) in enumerate(splits):

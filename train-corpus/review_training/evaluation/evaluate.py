@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from review_scorer.corpora.reviews import CorpusError
+from review_scorer.corpora.errors import CorpusError
 from review_scorer.scoring.bundle import load
 from review_scorer.scoring.errors import BundleError
 from review_scorer.scoring.tokens import DEFAULT_DICTIONARY

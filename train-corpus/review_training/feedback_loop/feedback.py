@@ -13,12 +13,12 @@ import argparse
 import csv
 import os
 import sys
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tqdm import tqdm
 
+from review_scorer.scoring.atomic_write import atomic_write_text
 from review_scorer.tables.columns import printable
 from review_training.feedback_loop.feedback_db import FeedbackDatabase, Pair
 from review_training.feedback_loop.redis_reader import RedisReadError, read_history
@@ -97,16 +97,10 @@ def write_corpus(joined: FeedbackDatabase, path: Path) -> int:
     if not joined.with_text:
         print(f"feedback.py: there is no feedback with a text; {path} was not written", file=sys.stderr)
         return 1
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", newline="", dir=path.parent, prefix=f".{path.name}.", delete=False
-    ) as file:
+    with atomic_write_text(path) as file:
         writer = csv.writer(file)
         writer.writerow(_COLUMNS)
         writer.writerows(tqdm(joined.corpus(), "write", joined.with_text, unit="row", disable=None, leave=False))
-    written = Path(file.name)
-    written.chmod(0o644)
-    written.replace(path)
     print(f"{joined.with_text:,} reviews in {path}", file=sys.stderr)
     return 0
 

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from review_scorer.corpora.reviews import CorpusError
+from review_scorer.corpora.errors import CorpusError
 from review_scorer.scoring import bundle
 from review_scorer.scoring.errors import BundleError
 from review_scorer.scoring.text import normalise
@@ -81,7 +81,7 @@ def retrain(options: argparse.Namespace) -> int:
         status = compare.main([str(options.bundle), str(new), "--corpus", str(apart)])
         if status:
             return ended("the new bundle is worse" if status == 1 else "the bundles were not compared", options, status)
-        bundle.put(options.bundle, new)
+        bundle.install(options.bundle, new)
     print(f"{options.bundle} was replaced: the new one is no worse on {count} reviews that neither learnt from")
     return 0
 

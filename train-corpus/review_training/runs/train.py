@@ -20,10 +20,11 @@ import numpy as np
 
 from review_scorer import __version__
 from review_scorer.compute.cores import available_cores
-from review_scorer.corpora.places import expand
-from review_scorer.corpora.reviews import CorpusError, Source
+from review_scorer.compute.dask_client import ClusterError
+from review_scorer.corpora.errors import CorpusError
+from review_scorer.corpora.locations import Location, expand
 from review_scorer.scoring.bundle import MANIFEST, write
-from review_scorer.scoring.distribution import KNOWN_EDGES, SCORE_EDGES, count
+from review_scorer.scoring.distribution import COVERAGE_EDGES, SCORE_EDGES, count
 from review_scorer.scoring.errors import BundleError
 from review_scorer.scoring.intervals import Intervals
 from review_scorer.scoring.tokens import DEFAULT_DICTIONARY
@@ -146,7 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("--scheduler takes --work: a directory or URL that this machine and all workers reach")
     try:
         train(options)
-    except (CorpusError, BundleError, OSError) as error:
+    except (ClusterError, CorpusError, BundleError, OSError) as error:
         print(f"train.py: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -201,7 +202,7 @@ def machines(options: argparse.Namespace, seconds: dict[str, float]) -> Iterator
         from review_scorer.compute.dask_client import connect  # noqa: PLC0415
         from review_training.runs.dask_backend import Cluster, over  # noqa: PLC0415
 
-        with connect(options.scheduler, workers=options.workers, patience=options.patience) as client:
+        with connect(options.scheduler, workers=options.workers, timeout=options.patience) as client:
             yield timed(over(client), seconds), Cluster(client, seconds)
     else:
         with processes(available_cores()) as spread_out:
@@ -225,7 +226,7 @@ def folded(corpus: Corpus, options: argparse.Namespace) -> bool:
 
 def finish(
     options: argparse.Namespace,
-    sources: Sequence[Source],
+    sources: Sequence[Location],
     gathered: Gathered,
     validated: Validated,
     words: TokenizerSpec,
@@ -246,7 +247,7 @@ def finish(
     sure = certainty(held_out.model, stars, held_out.fold)
     print(f"intervals: {sure['coverage']:.1%} of held-out stars inside, median width {sure['median_width']:.2f} stars")
     facts = facts_of(options, sources, gathered, validated, {"method": method, **report(len(stars), figures)}, sure)
-    trained = replace(validated.trained, certainty=Intervals(*(sure[name] for name in Intervals._fields)), facts=facts)
+    trained = replace(validated.trained, intervals=Intervals(*(sure[name] for name in Intervals._fields)), facts=facts)
     cards = render.render(
         facts=facts,
         own=reviews_at(corpus, validated.measured),
@@ -259,7 +260,7 @@ def finish(
 
 def facts_of(
     options: argparse.Namespace,
-    sources: Sequence[Source],
+    sources: Sequence[Location],
     gathered: Gathered,
     validated: Validated,
     evaluation: Mapping[str, Any],
@@ -278,14 +279,14 @@ def facts_of(
             "rows": len(fitted),
             "mean_stars": float(fitted.mean()),
             "prior_rows": len(corpus.prior_stars),
-            "embedded": [Path(source).resolve() for source in sources] == [PRIOR.resolve()],
+            "embedded": [Path(str(source)).resolve() for source in sources] == [PRIOR.resolve()],
         },
         "evaluation": evaluation,
         "certainty": sure,
         # Counts by bin of what was said of held-out reviews, to notice when what is scored looks otherwise.
         "distribution": {
             "score": count(held_out.model.tolist(), SCORE_EDGES),
-            "vocabulary_coverage": count(held_out.known.tolist(), KNOWN_EDGES),
+            "vocabulary_coverage": count(held_out.known.tolist(), COVERAGE_EDGES),
         },
     }
 

@@ -13,7 +13,8 @@ from importlib.metadata import version
 
 from review_scorer import __version__
 from review_scorer.compute.dask_client import ClusterError
-from review_scorer.corpora.reviews import CorpusError, Source
+from review_scorer.corpora.errors import CorpusError
+from review_scorer.corpora.locations import Location
 from review_scorer.scoring.errors import BundleError
 from review_scorer.scoring.tokens import fingerprint
 from review_training.corpus.sources import stamp
@@ -32,7 +33,7 @@ class UnfinishedError(CorpusError):
 
 
 @contextmanager
-def work_for(options: argparse.Namespace, sources: Sequence[Source], prior: Sequence[Source]) -> Iterator[Store]:
+def work_for(options: argparse.Namespace, sources: Sequence[Location], prior: Sequence[Location]) -> Iterator[Store]:
     """Give the store of the training that ``options`` ask for: with what an earlier one, killed, left in it.
 
     It is removed in the end, unless training may come to one yet: it was killed or interrupted, it is unfinished in
@@ -69,7 +70,7 @@ def _root(options: argparse.Namespace, key: str) -> str:
     return str(root)
 
 
-def _key(options: argparse.Namespace, sources: Sequence[Source], prior: Sequence[Source]) -> str:
+def _key(options: argparse.Namespace, sources: Sequence[Location], prior: Sequence[Location]) -> str:
     facts = {
         "bundle": str(options.bundle.absolute()),
         "sources": [stamp(source) for source in sources],

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from tqdm import tqdm
 
-from review_scorer.compute.processes import Processes
+from review_scorer.compute.processes import ProcessPool
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -49,13 +49,13 @@ def took(seconds: dict[str, float], what: str) -> Iterator[None]:
 def processes(count: int) -> Iterator[Mapper]:
     """Give a ``Mapper`` over ``count`` processes of this machine; they start when there is more than one item."""
     with ExitStack() as stack:
-        pool: list[Processes] = []
+        pool: list[ProcessPool] = []
 
         def spread(function: Callable[[Item], Answer], items: Sequence[Item], what: str) -> Iterable[Answer]:
             if count == 1 or len(items) < 2:
                 return _told(map(function, items), len(items), what)
             if not pool:
-                pool.append(stack.enter_context(Processes(count)))
+                pool.append(stack.enter_context(ProcessPool(count)))
             asked = deque(pool[0].submit(function, item) for item in items)
             return _told((asked.popleft().result() for _ in items), len(items), what)
 
