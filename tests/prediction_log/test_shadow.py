@@ -114,7 +114,7 @@ def test_a_reload_changes_the_shadow_bundle_and_fails_for_a_damaged_one(
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"SHADOW_BUNDLE": "build/other"}, "SCORER_SHADOW_BUNDLE: nothing is recorded without SCORER_REDIS_URL"),
+        ({"SHADOW_BUNDLE": "build/other"}, "SCORER_SHADOW_BUNDLE needs SCORER_REDIS_URL"),
         ({"SHADOW_BUNDLE": "/nowhere", "REDIS_URL": "redis://127.0.0.1:1"}, "no bundle at /nowhere"),
     ],
 )
@@ -165,7 +165,9 @@ def run(shadow: Shadow, queue: WorkQueue, *, add: int, busy_seconds: float, then
         waiting: list[asyncio.Task[object]] = []
         while time.monotonic() < until:
             waiting = [each for each in waiting if not each.done()]
-            waiting += [asyncio.create_task(queue.take(compute, ["良い"], at_once=1)) for _ in range(8 - len(waiting))]
+            waiting += [
+                asyncio.create_task(queue.run(compute, ["良い"], slice_size=1)) for _ in range(8 - len(waiting))
+            ]
             await asyncio.sleep(0)
         await asyncio.gather(*waiting)
         await asyncio.sleep(then_seconds)
@@ -175,7 +177,7 @@ def run(shadow: Shadow, queue: WorkQueue, *, add: int, busy_seconds: float, then
 
 
 def test_the_shadow_scores_only_while_the_work_queue_is_empty(scorer: Scorer) -> None:
-    queue = WorkQueue(patience=60)
+    queue = WorkQueue()
     logged: list[LoggedPrediction] = []
     counts = Counts()
     spy = Spy(scorer, queue)
@@ -187,7 +189,7 @@ def test_the_shadow_scores_only_while_the_work_queue_is_empty(scorer: Scorer) ->
 
 
 def test_a_busy_service_logs_predictions_without_shadow_scores(scorer: Scorer) -> None:
-    queue = WorkQueue(patience=60)
+    queue = WorkQueue()
     logged: list[LoggedPrediction] = []
     counts = Counts()
     shadow = Shadow(scorer, queue, share=1, sink=logged.extend, count=counts.add)
@@ -202,7 +204,7 @@ def test_a_failing_shadow_is_turned_off_and_all_predictions_are_logged(caplog: p
         def score(self, _text: str) -> float:
             raise ZeroDivisionError
 
-    queue = WorkQueue(patience=60)
+    queue = WorkQueue()
     logged: list[LoggedPrediction] = []
     counts = Counts()
     shadow = Shadow(Broken(), queue, share=1, sink=logged.extend, count=counts.add)  # type: ignore[arg-type]

@@ -25,7 +25,7 @@ SCORER: Mapping[str, set[str]] = {
     "api": {"access", "asgi", "capacity", "errors", "prediction_log", "scoring", "server", "tables", "telemetry"},
     "server": {"asgi", "capacity", "errors", "settings"},
     "access": {"errors", "telemetry"},
-    "telemetry": {"asgi", "capacity", "errors", "prediction_log", "scoring", "server", "settings"},
+    "telemetry": {"asgi", "capacity", "errors", "prediction_log", "scoring", "settings"},
     "prediction_log": {"capacity", "scoring"},
     "capacity": {"errors"},
     "batch": {"compute", "corpora", "scoring", "settings", "tables"},

@@ -174,7 +174,7 @@ def test_draining_and_a_killed_worker_are_logged(tiny_bundle: Path) -> None:
         server.process.terminate()
         output = server.process.communicate(timeout=20)[0]
     own = [(line["level"], line["message"]) for line in map(json.loads, output.splitlines()) if "message" in line]
-    assert ("info", "Draining for 0.5 s: not ready any more, serving on") in own
+    assert ("info", "Draining for 0.5 s: not ready any more, still serving") in own
     assert any(level == "error" and f"(pid:{killed}) was sent SIGKILL" in message for level, message in own)
 
 

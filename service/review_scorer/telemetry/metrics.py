@@ -57,7 +57,7 @@ def install(
     """
     requests = RequestMetrics(counters, routes=[*routes_of(app), PATH], facts=facts, admission=admission)
     scores = ScoreMetrics(counters, trained, bundle=facts.get("bundle", {}).get("digest", ""))
-    events.begun.append(requests.request_started)
+    events.started.append(requests.request_started)
     events.ended.append(requests.request_finished)
     events.scored.append(scores.observe)
     app.add_route(PATH, Exposition([requests, scores]))
@@ -84,7 +84,7 @@ class RequestMetrics:
         }
         self._durations = {route: Histogram(counters, f"durations {route}", _SECONDS) for route in self._requests}
         self._queue_waits = Histogram(counters, "queue_waits", _SECONDS)
-        admission.turns.observe = self.request_waited
+        admission.queue.observe = self.request_waited
 
     def request_started(self, _context: RequestContext) -> None:
         """Count a request in flight."""
@@ -96,7 +96,7 @@ class RequestMetrics:
         row[self._in_flight] -= 1
         row[self._requests[route] + _STATUS_COLUMN.get(context.status, _OTHER_STATUS)] += 1
         self._durations[route].observe(row, context.seconds)
-        shed = self._admission.refused + self._admission.turns.late
+        shed = self._admission.refused
         if shed != self._shed_counted:
             row[self._columns[_SHED]] += shed - self._shed_counted
             self._shed_counted = shed
