@@ -9,7 +9,8 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from review_scorer.corpora.reviews import CorpusError, Layout, read
+from review_scorer.corpora.errors import CorpusError
+from review_scorer.corpora.reviews import Layout, read
 
 RUN = 15
 

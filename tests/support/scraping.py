@@ -1,4 +1,4 @@
-"""What a running service exposes for Prometheus."""
+"""Scrape the metrics of a running service."""
 
 import time
 
@@ -9,7 +9,7 @@ from tests.support.running import Server
 
 
 def scrape(server: Server) -> dict[str, float]:
-    """The samples as ``name{label=value}``, labels in order of their names."""
+    """Return the value of each sample by ``name{label=value}``, labels sorted by name."""
     samples = {}
     for family in text_string_to_metric_families(httpx.get(f"{server.url}/metrics").text):
         for sample in family.samples:
@@ -18,9 +18,9 @@ def scrape(server: Server) -> dict[str, float]:
     return samples
 
 
-def wait_for_refusal(server: Server, *, seconds: float = 20) -> None:
-    """Wait until a bundle was refused on HUP, however busy this machine is."""
+def wait_for_failed_reload(server: Server, *, seconds: float = 20) -> None:
+    """Wait until a bundle reload has failed."""
     deadline = time.monotonic() + seconds
-    while not scrape(server).get("scorer_bundle_refusals_total"):
-        assert time.monotonic() < deadline, "no bundle was refused in time"
+    while not scrape(server).get("scorer_bundle_reload_failures_total"):
+        assert time.monotonic() < deadline, f"no failed reload within {seconds} s"
         time.sleep(0.05)

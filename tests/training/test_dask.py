@@ -123,7 +123,7 @@ def is_boosting(client: Client) -> bool:
 def test_an_unreachable_scheduler_is_reported_in_one_line(
     tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = ["--scheduler", "tcp://127.0.0.1:9", "--work-dir", str(tmp_path / "work"), "--patience", "1"]
+    options = ["--scheduler", "tcp://127.0.0.1:9", "--work-dir", str(tmp_path / "work"), "--cluster-timeout", "1"]
     assert train.main(["--corpus", str(tiny_corpus), "--bundle", str(tmp_path / "b"), *options]) == 1
     assert "no cluster at tcp://127.0.0.1:9" in capsys.readouterr().err.splitlines()[-1]
 
@@ -132,7 +132,7 @@ def test_missing_workers_are_reported_in_one_line(
     cluster: LocalCluster, tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = ["--scheduler", cluster.scheduler_address, "--work-dir", str(tmp_path / "work")]
-    options += ["--workers", "9", "--patience", "1"]
+    options += ["--workers", "9", "--cluster-timeout", "1"]
     assert train.main(["--corpus", str(tiny_corpus), "--bundle", str(tmp_path / "b"), *options]) == 1
     assert "/9 workers arrived" in capsys.readouterr().err.splitlines()[-1]
 

@@ -12,10 +12,10 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-import fsspec
 import pytest
-from fsspec import AbstractFileSystem
+from fsspec.implementations.memory import MemoryFileSystem
 
+from review_scorer.corpora.locations import location
 from review_scorer.corpora.reviews import CorpusError
 from review_scorer.scoring import bundle
 from review_training.corpus.sources import stamp
@@ -180,25 +180,20 @@ def test_training_does_not_resume_with_tokens_of_a_replaced_dictionary(
 
 
 @pytest.mark.parametrize("key", ["etag", "ETag", "mtime", "LastModified"])
-def test_a_replaced_object_of_the_same_size_has_another_stamp(key: str) -> None:
-    class Bucket(AbstractFileSystem):  # type: ignore[misc]
-        protocol = "bucket"
-        state = "first"
-
-        def info(self, path: str, **_: object) -> dict[str, object]:
-            return {"name": path, "size": 9, "type": "file", key: self.state}
-
-    fsspec.register_implementation("bucket", Bucket, clobber=True)
-    before = stamp("bucket://reviews.csv")
-    assert stamp("bucket://reviews.csv") == before
-    Bucket.state = "second"
-    assert stamp("bucket://reviews.csv") != before
+def test_a_replaced_object_of_the_same_size_has_another_stamp(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    info: dict[str, object] = {"name": "/reviews.csv", "size": 9, "type": "file", key: "first"}
+    monkeypatch.setattr(MemoryFileSystem, "info", lambda *_, **__: info)
+    reviews = location("memory://reviews.csv")
+    before = stamp(reviews)
+    assert stamp(reviews) == before
+    info[key] = "second"
+    assert stamp(reviews) != before
 
 
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["--user-dictionary", "none.dic"], "MeCab cannot use the dictionary"),
+        (["--user-dictionary", "none.dic"], "MeCab cannot load the dictionary"),
         (["--rejects", "{corpus}/rejects.csv"], "File exists"),
         (["--work-dir", "{corpus}/work"], "Not a directory"),
         (["--bundle", "{corpus}/bundle"], "File exists"),

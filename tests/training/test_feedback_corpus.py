@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from review_scorer.prediction_log.entries import feedback_entry, gap_entry, keep_full, keep_hashed, prediction_entry
+from review_scorer.prediction_log.entries import feedback_entry, full_text, gap_entry, hash_text, prediction_entry
 from review_scorer.prediction_log.prediction_ids import LoggedPrediction, time_of
 from review_training.evaluation import evaluate
 from review_training.feedback_loop import feedback
@@ -52,13 +52,13 @@ def predicted(
 ) -> str:
     """Log a prediction; return its id."""
     prediction = LoggedPrediction(name(number, week), f"良い宿{number}", score, shadow)
-    keep = keep_full if kept else keep_hashed(b"key")
+    keep = full_text if kept else hash_text(b"key")
     store.client.xadd("predictions", dict(prediction_entry(prediction, keep, bundle=bundle, shadow_bundle=NEW)))
     return prediction.id
 
 
 def said(store: RedisServer, identity: str, stars: float, text: str | None = None) -> None:
-    store.client.xadd("predictions:feedback", dict(feedback_entry(identity, stars, text, keep_full)))
+    store.client.xadd("predictions:feedback", dict(feedback_entry(identity, stars, text, full_text)))
 
 
 def rows(path: Path) -> list[dict[str, str]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from review_scorer.prediction_log.entries import feedback_entry, gap_entry, keep_full
+from review_scorer.prediction_log.entries import feedback_entry, full_text, gap_entry
 from review_scorer.scoring.bundle import load
 from review_training.feedback_loop import retrain
 from tests.support.redis_server import RedisServer, redis_server
@@ -50,7 +50,7 @@ def said(store: RedisServer, rows: Iterable[Row], stars: Callable[[Row], float])
     pipe.xadd("predictions", dict(gap_entry("00000000-0000-7000-8000-000000000000", 1)))
     for number, row in enumerate(rows):
         identity = f"{number:08x}-0000-7000-8000-000000000001"
-        pipe.xadd("predictions:feedback", dict(feedback_entry(identity, stars(row), row["texts"], keep_full)))
+        pipe.xadd("predictions:feedback", dict(feedback_entry(identity, stars(row), row["texts"], full_text)))
     pipe.execute()
 
 

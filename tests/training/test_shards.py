@@ -14,8 +14,8 @@ import pytest
 from scipy.sparse import random as random_matrix
 from sklearn.linear_model import Ridge
 
-from review_scorer.corpora.places import expand
-from review_scorer.corpora.reviews import CorpusError
+from review_scorer.corpora.errors import CorpusError
+from review_scorer.corpora.locations import expand
 from review_scorer.scoring import bundle
 from review_training.evaluation.cross_validation import ValidatedFit
 from review_training.model import ridge

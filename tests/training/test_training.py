@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from review_scorer.corpora.reviews import CorpusError
+from review_scorer.corpora.errors import CorpusError
 from review_training.evaluation import evaluate
 from review_training.evaluation.rating_metrics import Figures, measure
 from review_training.model.folds import split_folds

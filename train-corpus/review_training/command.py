@@ -17,7 +17,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 
-from review_scorer.corpora.reviews import CorpusError
+from review_scorer.corpora.errors import CorpusError
 from review_scorer.scoring.errors import BundleError
 
 INTERRUPTED = 130

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from review_scorer.corpora.places import expand
-from review_scorer.corpora.reviews import Corpus, CorpusError, Layout, Reject, Source, read, write_rejects
+from review_scorer.corpora.errors import CorpusError
+from review_scorer.corpora.locations import Location, expand
+from review_scorer.corpora.reviews import Corpus, Layout, Reject, read, write_rejects
 from review_scorer.scoring.tokens import DEFAULT_DICTIONARY
 from review_scorer.tables.columns import STARS_COLUMNS, TEXT_COLUMNS
 
@@ -20,7 +21,7 @@ class CorpusInput:
     ``description`` names the files as the user did.
     """
 
-    sources: Sequence[Source]
+    sources: Sequence[Location]
     layout: Layout
     rejects: Path
     description: str

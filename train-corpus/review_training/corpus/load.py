@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from review_scorer.corpora.reviews import Layout, Reject, Source
+from review_scorer.corpora.locations import Location
+from review_scorer.corpora.reviews import Layout, Reject
 from review_training.corpus.shards import (
     ReviewDigests,
     load_digests,
@@ -43,10 +44,10 @@ class _TextShards(NamedTuple):
 
 def load_corpus(
     store: Store,
-    sources: Sequence[Source],
+    sources: Sequence[Location],
     layout: Layout,
     *,
-    seed_corpus_sources: Sequence[Source],
+    seed_corpus_sources: Sequence[Location],
     tokenizer: TokenizerSpec,
     map_shards: Mapper,
     shard_size: int,
@@ -68,7 +69,7 @@ def load_corpus(
 def _read(
     store: Store,
     name: str,
-    sources: Sequence[Source],
+    sources: Sequence[Location],
     layout: Layout,
     map_shards: Mapper,
     shard_size: int,
@@ -102,7 +103,7 @@ def _read_batch(
     layout: Layout,
     shard_size: int,
     alone: bool,  # noqa: FBT001
-    batch: tuple[str, list[Source]],
+    batch: tuple[str, list[Location]],
 ) -> list[str]:
     name, sources = batch
     return read_batch(store, name, sources, layout, size=shard_size, alone=alone)

@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from review_scorer.corpora.reviews import Layout, Reject, Review, Source, rows
+from review_scorer.corpora.locations import Location
+from review_scorer.corpora.reviews import Layout, Reject, Review, rows
 from review_training.corpus.tokenized_corpus import Mask, Stars
 from review_training.shards.store import Store, pack, unpack
 
@@ -23,7 +24,7 @@ SHARD_SIZE = 20_000
 
 
 def read_batch(
-    store: Store, name: str, sources: Sequence[Source], layout: Layout, *, size: int, alone: bool
+    store: Store, name: str, sources: Sequence[Location], layout: Layout, *, size: int, alone: bool
 ) -> list[str]:
     """Write the reviews of ``sources`` as shards of ``size`` reviews; return the names of the shards, in order.
 

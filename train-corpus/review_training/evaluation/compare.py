@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from review_scorer.corpora.reviews import CorpusError, Review
+from review_scorer.corpora.errors import CorpusError
+from review_scorer.corpora.reviews import Review
 from review_scorer.scoring.bundle import load as load_bundle
 from review_scorer.tables.columns import printable
 from review_training.command import new_parser, run_command

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from review_scorer.compute.cores import available_cores
-from review_scorer.compute.processes import Processes
+from review_scorer.compute.processes import ProcessPool
 from review_scorer.scoring.bundle import Trained
 from review_training.corpus.tokenize import load_shard
 from review_training.corpus.tokenized_corpus import Positions, Stars, TokenizedCorpus
@@ -97,7 +97,7 @@ def fit_and_cross_validate(
     fold = np.empty(count, np.int64)
     tasks = 1 + len(splits) * (2 if compare_original else 1)
     number_words(corpus.store, [*corpus.shards, *corpus.seed_corpus_shards], recipe)
-    with Processes(min(available_cores(), tasks), _share, (corpus, recipe, seed)) as pool:
+    with ProcessPool(min(available_cores(), tasks), _share, (corpus, recipe, seed)) as pool:
         bundle_fit = pool.submit(_fit_bundle)
         store_result: dict[Future[Any], Callable[[Any], None]] = {}
         for number, (fitted, held_out) in enumerate(splits):

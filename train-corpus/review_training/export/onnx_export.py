@@ -10,8 +10,6 @@ dictionary, and TF-IDF with its vocabulary.
 import argparse
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +19,7 @@ import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
+from review_scorer.scoring.atomic_write import atomic_write
 from review_scorer.scoring.bundle import USER_DICTIONARY, Bundle
 from review_scorer.scoring.bundle import load as load_bundle
 from review_scorer.scoring.scorer import Model
@@ -156,17 +155,7 @@ def _booster_text(bundle: Bundle, directory: Path) -> str:
 def _replace(path: Path, content: bytes) -> None:
     """Make ``path`` a file of ``content`` in one step."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(prefix=f".{path.name}.", dir=path.parent, delete=False) as file:
-            partial = Path(file.name)
-            try:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-                partial.chmod(0o644)
-                partial.replace(path)
-            except BaseException:
-                partial.unlink(missing_ok=True)
-                raise
+        with atomic_write(path) as file:
+            file.write(content)
     except OSError as error:
         raise ExportError(f"cannot write {path}: {error.strerror}") from None

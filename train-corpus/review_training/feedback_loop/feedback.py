@@ -11,13 +11,13 @@ feedback without any text is counted and left out. The file is written atomicall
 import argparse
 import csv
 import sys
-import tempfile
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
 
+from review_scorer.scoring.atomic_write import atomic_write_text
 from review_scorer.tables.columns import printable
 from review_training.command import CommandError, new_parser, run_command
 from review_training.feedback_loop.feedback_db import FeedbackDatabase, ShadowDisagreement
@@ -68,16 +68,10 @@ def write_corpus(database: FeedbackDatabase, path: Path) -> None:
     print(f"{left_out:,} left out without a text (SCORER_PREDICTION_LOG_TEXT=masked keeps texts)", file=sys.stderr)
     if not database.with_text:
         raise CommandError(f"there is no feedback with a text; {path} was not written")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", newline="", dir=path.parent, prefix=f".{path.name}.", delete=False
-    ) as file:
+    with atomic_write_text(path) as file:
         writer = csv.writer(file)
         writer.writerow(_COLUMNS)
         writer.writerows(tqdm(database.reviews(), "write", database.with_text, unit="row", disable=None, leave=False))
-    written = Path(file.name)
-    written.chmod(0o644)
-    written.replace(path)
     print(f"{database.with_text:,} reviews in {path}", file=sys.stderr)
 
 

@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from review_scorer.corpora.reviews import CorpusError, Layout
+from review_scorer.corpora.errors import CorpusError
+from review_scorer.corpora.reviews import Layout
 from review_scorer.scoring import bundle as bundles
 from review_scorer.scoring.errors import BundleError
 from review_scorer.scoring.text import normalise
@@ -110,7 +111,7 @@ def retrain(job: RetrainingJob) -> int:
         if comparison.worse:
             _report_kept(job, "the new bundle is worse")
             return 1
-        bundles.put(job.bundle, new)
+        bundles.install(job.bundle, new)
     print(f"{job.bundle} was replaced: the new bundle is no worse on {count} held-out reviews")
     return 0
 

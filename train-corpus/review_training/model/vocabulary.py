@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from review_scorer.corpora.reviews import CorpusError
+from review_scorer.corpora.errors import CorpusError
 from review_training.corpus.tokenize import load_shard
 from review_training.corpus.tokenized_corpus import Mask
 from review_training.model.recipe import Recipe

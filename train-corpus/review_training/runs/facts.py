@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from review_scorer import __version__
-from review_scorer.scoring.distribution import KNOWN_EDGES, SCORE_EDGES, count
+from review_scorer.scoring.distribution import COVERAGE_EDGES, SCORE_EDGES, count
 from review_training.card.numbers import HeldOutReviews
 from review_training.corpus.load import LoadedCorpus
 from review_training.corpus.tokenized_corpus import Positions, TokenizedCorpus
@@ -36,13 +36,13 @@ def collect_facts(job: TrainingJob, loaded: LoadedCorpus, validated: ValidatedFi
             rows=len(fitted),
             mean_stars=float(fitted.mean()),
             seed_corpus_rows=len(corpus.seed_corpus_stars),
-            embedded=[Path(source).resolve() for source in job.corpus.sources] == [EMBEDDED_REVIEWS.resolve()],
+            embedded=[Path(str(source)).resolve() for source in job.corpus.sources] == [EMBEDDED_REVIEWS.resolve()],
         ),
         evaluation=evaluate_held_out(job, corpus, validated),
         intervals=calibrate_and_measure(predictions.model, measured, predictions.fold),
         distribution=Distribution(
             score=count(predictions.model.tolist(), SCORE_EDGES),
-            vocabulary_coverage=count(predictions.vocabulary_coverage.tolist(), KNOWN_EDGES),
+            vocabulary_coverage=count(predictions.vocabulary_coverage.tolist(), COVERAGE_EDGES),
         ),
     )
 

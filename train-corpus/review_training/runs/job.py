@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from review_scorer.corpora.places import expand
-from review_scorer.corpora.reviews import Source
+from review_scorer.corpora.locations import Location, expand
 from review_scorer.scoring.tokens import DEFAULT_DICTIONARY
 from review_training.corpus.arguments import (
     CorpusInput,
@@ -31,7 +30,7 @@ class ClusterSpec:
 
     scheduler: str
     workers: int | None
-    patience: float
+    timeout: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +42,7 @@ class TrainingJob:
     """
 
     corpus: CorpusInput
-    seed_corpus: Sequence[Source]
+    seed_corpus: Sequence[Location]
     tokenizer: TokenizerSpec
     bundle: Path
     seed: int
@@ -121,7 +120,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="wait for N workers of the cluster (default: 1); with `local`, start N (default: one for each core)",
     )
     parser.add_argument(
-        "--patience",
+        "--cluster-timeout",
         type=float,
         default=20,
         metavar="SECONDS",
@@ -152,7 +151,7 @@ def training_job(parser: argparse.ArgumentParser, options: argparse.Namespace) -
         parser.error("--validation folds runs on one machine; with --scheduler one part is held out")
     if options.scheduler not in {"", "local"} and not options.work_dir:
         parser.error("--scheduler needs --work-dir: a directory or URL that this machine and all workers reach")
-    cluster = ClusterSpec(scheduler=options.scheduler, workers=options.workers, patience=options.patience)
+    cluster = ClusterSpec(scheduler=options.scheduler, workers=options.workers, timeout=options.cluster_timeout)
     return TrainingJob(
         corpus=corpus_input(options, bundle=options.bundle, group_column=options.group_column),
         seed_corpus=[] if options.no_seed_corpus else expand(str(options.seed_corpus)),

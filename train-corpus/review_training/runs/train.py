@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from review_scorer.compute.cores import available_cores
-from review_scorer.corpora.reviews import CorpusError
+from review_scorer.corpora.errors import CorpusError
 from review_scorer.scoring.bundle import MANIFEST, write
 from review_scorer.scoring.errors import BundleError
 from review_training.card.render import render_card
@@ -97,7 +97,7 @@ def open_backend(job: TrainingJob, seconds: dict[str, float]) -> Iterator[tuple[
         from review_training.runs.dask_backend import DaskBackend, dask_mapper  # noqa: PLC0415
 
         cluster = job.cluster
-        with connect(cluster.scheduler, workers=cluster.workers, patience=cluster.patience) as client:
+        with connect(cluster.scheduler, workers=cluster.workers, timeout=cluster.timeout) as client:
             yield timed(dask_mapper(client), seconds), DaskBackend(client, seconds)
     else:
         with process_mapper(available_cores()) as mapper:
@@ -123,7 +123,7 @@ def write_bundle(job: TrainingJob, loaded: LoadedCorpus, validated: ValidatedFit
     print(
         f"intervals: {intervals.coverage:.1%} of held-out stars inside, median width {intervals.median_width:.2f} stars"
     )
-    trained = replace(validated.trained, certainty=intervals.intervals, facts=facts.as_dict())
+    trained = replace(validated.trained, intervals=intervals.intervals, facts=facts.as_dict())
     card = render_card(
         facts=facts,
         reviews=held_out_reviews(loaded.corpus, validated.measured),

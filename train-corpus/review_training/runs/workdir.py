@@ -12,7 +12,7 @@ from importlib.metadata import version
 
 from review_scorer import __version__
 from review_scorer.compute.dask_client import ClusterError
-from review_scorer.corpora.reviews import CorpusError
+from review_scorer.corpora.errors import CorpusError
 from review_scorer.scoring.errors import BundleError
 from review_scorer.scoring.tokens import fingerprint
 from review_training.corpus.sources import stamp

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from tqdm import tqdm
 
-from review_scorer.compute.processes import Processes
+from review_scorer.compute.processes import ProcessPool
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -49,13 +49,13 @@ def timer(seconds: dict[str, float], step: str) -> Iterator[None]:
 def process_mapper(count: int) -> Iterator[Mapper]:
     """Yield a ``Mapper`` over ``count`` processes of this machine; they start with the first step of several items."""
     with ExitStack() as stack:
-        pool: list[Processes] = []
+        pool: list[ProcessPool] = []
 
         def map_shards(function: Callable[[Item], Result], items: Sequence[Item], step: str) -> Iterable[Result]:
             if count == 1 or len(items) < 2:
                 return _with_progress(map(function, items), len(items), step)
             if not pool:
-                pool.append(stack.enter_context(Processes(count)))
+                pool.append(stack.enter_context(ProcessPool(count)))
             futures = deque(pool[0].submit(function, item) for item in items)
             return _with_progress((futures.popleft().result() for _ in items), len(items), step)
 
