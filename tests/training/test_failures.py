@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
+from review_scorer.corpora.errors import CorpusError
 from review_scorer.corpora.locations import location
-from review_scorer.corpora.reviews import CorpusError
 from review_scorer.scoring import bundle
 from review_training.corpus.sources import stamp
 from review_training.evaluation import cross_validation

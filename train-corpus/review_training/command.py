@@ -7,7 +7,7 @@ Exceptions that a command reports in one line:
     ├── review_training.feedback_loop.redis_reader.RedisReadError
     ├── review_training.feedback_loop.retrain.RetrainError
     └── review_training.feedback_loop.rollout.RolloutError
-    review_scorer.corpora.reviews.CorpusError
+    review_scorer.corpora.errors.CorpusError
     review_scorer.scoring.errors.BundleError
     OSError
 """

@@ -27,7 +27,7 @@ class Store:
         self._folder = location(self.root)
 
     def has(self, name: str) -> bool:
-        """Return whether everything of ``name`` was saved."""
+        """Return whether ``name`` was saved completely."""
         return (self._folder / f"{name}.done").exists()
 
     def save(self, name: str, **arrays: NDArray[Any]) -> None:
@@ -37,7 +37,7 @@ class Store:
         self._write(f"{name}.done", None)
 
     def load(self, name: str, *keys: str) -> list[NDArray[Any]]:
-        """Return the arrays ``keys`` of ``name``; from a directory they are mapped, and take no memory until used."""
+        """Return the arrays ``keys`` of ``name``; those in a directory are memory-mapped."""
         return [self._read(f"{name}.{key}.npy") for key in keys]
 
     def remove(self, *names: str) -> None:
@@ -56,7 +56,7 @@ class Store:
     def _read(self, name: str) -> NDArray[Any]:
         path = self._folder / name
         if isinstance(path, Path):
-            # An empty array cannot be mapped.
+            # An empty array cannot be memory-mapped.
             array: NDArray[Any] = np.load(path, mmap_mode="r" if path.stat().st_size > _HEADER else None)
             return array
         whole: NDArray[Any] = np.load(io.BytesIO(path.fs.cat_file(path.path)), allow_pickle=False)
