@@ -13,7 +13,7 @@ import pytest
 from review_scorer.corpora.reviews import Review
 from review_scorer.scoring.bundle import Trained
 from review_scorer.scoring.intervals import Intervals
-from review_training.card.numbers import LEAST_REVIEWS, MOST_TERMS, HeldOutReviews
+from review_training.card.measure import LEAST_REVIEWS, MOST_TERMS, HeldOutReviews
 from review_training.card.render import render_card, unwrap
 from review_training.corpus.tokenize import load_shard
 from review_training.corpus.tokenized_corpus import TokenizedCorpus

@@ -15,7 +15,8 @@ from markupsafe import Markup
 
 from review_scorer.scoring.bundle import Trained
 from review_training.card import plots, tables
-from review_training.card.numbers import MOST_GROUPS, STARS, CardNumbers, HeldOutReviews, measure_card
+from review_training.card.measure import HeldOutReviews, measure_card
+from review_training.card.numbers import MOST_GROUPS, CardNumbers
 from review_training.evaluation.cross_validation import HeldOutPredictions
 from review_training.evaluation.training_facts import TrainingFacts
 from review_training.model.term_support import TermSupport
@@ -68,7 +69,6 @@ def _environment(language: str) -> Environment:
         "escape_markdown": escape_markdown,
     }
     environment.globals |= {
-        "STARS": STARS,
         "MOST_GROUPS": MOST_GROUPS,
         **{function.__name__: function for function in _FUNCTIONS},
     }

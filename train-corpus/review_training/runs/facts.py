@@ -7,7 +7,7 @@ import numpy as np
 
 from review_scorer import __version__
 from review_scorer.scoring.distribution import COVERAGE_EDGES, SCORE_EDGES, count
-from review_training.card.numbers import HeldOutReviews
+from review_training.card.measure import HeldOutReviews
 from review_training.corpus.load import LoadedCorpus
 from review_training.corpus.tokenized_corpus import Positions, TokenizedCorpus
 from review_training.evaluation.cross_validation import ValidatedFit
