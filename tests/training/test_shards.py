@@ -42,6 +42,15 @@ def same_vocabulary(one: Path, other: Path) -> bool:
     return all((one / name).read_bytes() == (other / name).read_bytes() for name in ("vocabulary.txt", "idf.npy"))
 
 
+def test_a_held_out_part_is_named_in_manifest_and_card(whole: Path) -> None:
+    manifest = json.loads((whole / "manifest.json").read_text())
+    evaluation, card = manifest["evaluation"], (whole / "model-card.md").read_text(encoding="utf-8")
+    assert (evaluation["kind"], evaluation["folds"], evaluation["group"]) == ("part", 1, "")
+    assert evaluation["rows"] == pytest.approx(manifest["corpus"]["rows"] / 4, abs=1)
+    assert f"Measured on {evaluation['rows']} reviews in one held-out part" in card
+    assert f"取り分けた {evaluation['rows']} 件のレビュー" in card
+
+
 def test_many_files_and_shards_give_the_vocabulary_and_scores_of_one_shard(
     tiny_corpus: Path, whole: Path, tmp_path: Path, reviews: list[dict[str, str]]
 ) -> None:
