@@ -119,7 +119,7 @@ def load(options: argparse.Namespace, url: str) -> Load:
     config = Config(
         url=url,
         bodies=bodies(
-            texts, batch=options.batch or 0, seed=options.seed, **({"most": ORIGINAL_TEXTS} if originals else {})
+            texts, batch=options.batch or 0, seed=options.seed, **({"limit": ORIGINAL_TEXTS} if originals else {})
         ),
         batch=options.batch or 0,
         headers={"Content-Type": "application/json; charset=utf-8"} | dict(options.header),
