@@ -83,7 +83,7 @@ def test_hup_with_an_invalid_bundle_is_logged_and_the_old_bundle_stays(tiny_bund
         output = server.process.communicate(timeout=30)[0]
     (line,) = [line for line in output.splitlines() if "ERROR:" in line]
     assert "reload failed, still serving the previous bundle" in line
-    assert "booster.txt is not the file that was trained" in line
+    assert "booster.txt was modified or is damaged (SHA-256 differs)" in line
     assert "Traceback" not in output
 
 
