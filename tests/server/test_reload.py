@@ -117,7 +117,7 @@ def test_term_under_load_loses_no_request_and_closes_connections_after_a_respons
 
 def test_a_worker_that_is_stopped_finishes_its_list(tiny_bundle: Path) -> None:
     texts = ["部屋は狭いけれど朝食が美味しかった。" * 5] * 1_000
-    with serving(tiny_bundle) as server:
+    with serving(tiny_bundle, QUEUE_TIMEOUT="5") as server:  # this is not about overload
         server.client.close()
         with crowd(server, [json.dumps({"texts": texts}).encode()], clients=4, stay=False) as met:
             time.sleep(0.1)
