@@ -10,12 +10,12 @@ from typing import IO, TextIO
 
 
 @contextmanager
-def atomic_write(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
+def atomic_write(path: Path, *, mode: int = 0o644, durable: bool = True) -> Iterator[IO[bytes]]:
     """Yield a temporary binary file beside ``path``, which replaces ``path`` at the end of the block.
 
-    The data is synced to the disk before the rename, so ``path`` is complete after a power failure too. If the block
-    raises, ``path`` is unchanged and the temporary file is deleted. Missing parent directories are created. ``mode`` is
-    the permission bits of the file. Raises ``OSError`` if the file cannot be written.
+    With ``durable``, the data is synced to the disk before the rename, so ``path`` is complete after a power failure
+    too. If the block raises, ``path`` is unchanged and the temporary file is deleted. Missing parent directories are
+    created. ``mode`` is the permission bits of the file. Raises ``OSError`` if the file cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
@@ -23,7 +23,8 @@ def atomic_write(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
         try:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
             partial.chmod(mode)
             partial.replace(path)
         except BaseException:

@@ -65,7 +65,8 @@ class Store:
     def _write(self, name: str, array: NDArray[Any] | None) -> None:
         path = self._folder / name
         if isinstance(path, Path):
-            with atomic_write(path, mode=0o600) as file:
+            # Steps are written by the hundred, and repeated after a power failure.
+            with atomic_write(path, mode=0o600, durable=False) as file:
                 if array is not None:
                     np.save(file, array, allow_pickle=False)
             return
