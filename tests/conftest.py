@@ -73,7 +73,9 @@ def default_bundle(pytestconfig: pytest.Config) -> Path:
 
 
 def _bundles(config: pytest.Config) -> Path:
-    return config.cache.mkdir("bundles") if config.cache else config.rootpath / ".pytest_cache" / "bundles"
+    folder = config.rootpath / ".pytest_cache" / "bundles"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="session")
