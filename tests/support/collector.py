@@ -1,4 +1,4 @@
-"""A collector of traces: it takes OTLP over HTTP, on loopback, and keeps what it was sent."""
+"""A loopback collector of traces (OTLP over HTTP)."""
 
 import gzip
 import threading
@@ -11,7 +11,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 
 class Collector:
-    """What was sent: ``spans`` with their attributes and ``resources``, ``paths`` and ``headers`` of each request."""
+    """Received data: ``spans`` and ``resources``, and ``paths`` and ``headers`` of the requests."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -21,7 +21,7 @@ class Collector:
         self.headers: list[dict[str, str]] = []
 
     def take(self, path: str, headers: dict[str, str], body: bytes) -> None:
-        """Keep one request."""
+        """Store a request."""
         sent = ExportTraceServiceRequest.FromString(gzip.decompress(body) if "content-encoding" in headers else body)
         self.paths.append(path)
         self.headers.append(headers)
@@ -31,13 +31,13 @@ class Collector:
 
 
 def attributes(of: Any) -> dict[str, Any]:
-    """The attributes as Python's own values."""
+    """Return the attributes as Python values."""
     return {each.key: getattr(each.value, each.value.WhichOneof("value")) for each in of.attributes}
 
 
 @contextmanager
 def collecting() -> Iterator[Collector]:
-    """A collector that listens until the end of the block."""
+    """Yield a running collector; stop it afterwards."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -48,7 +48,7 @@ def collecting() -> Iterator[Collector]:
             self.end_headers()
 
         def log_message(self, *_arguments: object) -> None:
-            """Say nothing."""
+            """Write no log."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         collector = Collector(f"http://127.0.0.1:{server.server_port}")

@@ -1,4 +1,4 @@
-"""Say whether a corpus shares any run of 15 characters with others, white space aside: nothing may be copied.
+"""Search a corpus for runs of 15 characters that it shares with other corpora, ignoring white space.
 
 python tests/support/overlap.py train-corpus/reviews.csv other.csv …
 """
@@ -15,7 +15,7 @@ RUN = 15
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print each review of the first corpus that shares a run; return 1 if there is any."""
+    """Print each review of the first corpus with a shared run; return 1 if there are any."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("corpus", type=Path)
     parser.add_argument("others", type=Path, nargs="+", metavar="other")
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def runs(text: str) -> Iterator[str]:
-    """Yield every run of 15 characters of ``text`` in NFKC, without white space."""
+    """Yield all runs of 15 characters of ``text`` in NFKC, without white space."""
     folded = "".join(unicodedata.normalize("NFKC", text).split())
     for start in range(len(folded) - RUN + 1):
         yield folded[start : start + RUN]

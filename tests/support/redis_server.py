@@ -1,4 +1,4 @@
-"""A real Redis, of Debian's package redis-server, that can be stopped, killed and started again where it was."""
+"""A real Redis (Debian's package redis-server) that can be frozen, killed and restarted."""
 
 import shutil
 import signal
@@ -18,7 +18,7 @@ PROGRAM = shutil.which("redis-server")
 
 
 class RedisServer:
-    """A Redis on loopback that writes what it acknowledged to its disk first."""
+    """A Redis on loopback that syncs every write to disk before it acknowledges it."""
 
     def __init__(self, directory: Path, *options: str) -> None:
         self.port = free_port()
@@ -31,38 +31,38 @@ class RedisServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it, and return once it answers."""
+        """Start Redis and wait until it answers."""
         self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + 20
         while True:
             try:
                 self.client.ping()
             except (redis.ConnectionError, redis.exceptions.BusyLoadingError):
-                assert time.monotonic() < deadline, "Redis was not there in time"
+                assert time.monotonic() < deadline, "Redis did not start in 20 s"
                 time.sleep(0.02)
             else:
                 return
 
     def kill(self) -> None:
-        """End it without a warning."""
+        """Send SIGKILL."""
         self._signal(signal.SIGKILL)
         assert self._process
         self._process.wait()
 
     def freeze(self) -> None:
-        """Let it hold its connections and answer nothing."""
+        """Stop the process; its connections stay open."""
         self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let it go on."""
+        """Continue the process."""
         self._signal(signal.SIGCONT)
 
     def entries(self, stream: str = "predictions") -> list[dict[str, str]]:
-        """What the stream holds."""
+        """Return the entries of a stream."""
         return [entry for _, entry in self.client.xrange(stream)]
 
     def wait_for(self, count: int, stream: str = "predictions", seconds: float = 15) -> list[dict[str, str]]:
-        """What the stream holds, once it has at least ``count`` entries."""
+        """Wait until a stream has at least ``count`` entries; return them."""
         deadline = time.monotonic() + seconds
         while self.client.xlen(stream) < count:
             assert time.monotonic() < deadline, f"{stream} has {self.client.xlen(stream)} entries, not {count}"
@@ -76,9 +76,9 @@ class RedisServer:
 
 @contextmanager
 def redis_server(directory: Path, *options: str) -> Iterator[RedisServer]:
-    """A Redis that runs, ended with the block; its data is in ``directory``."""
+    """Yield a running Redis with its data in ``directory``; kill it afterwards."""
     if not PROGRAM:
-        pytest.skip("there is no redis-server (Debian's package redis-server)")
+        pytest.skip("redis-server is not installed (Debian's package redis-server)")
     server = RedisServer(directory, *options)
     server.start()
     try:

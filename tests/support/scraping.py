@@ -1,4 +1,4 @@
-"""What a running service exposes for Prometheus."""
+"""Metrics of a running service."""
 
 import time
 
@@ -9,7 +9,7 @@ from tests.support.running import Server
 
 
 def scrape(server: Server) -> dict[str, float]:
-    """The samples as ``name{label=value}``, labels in order of their names."""
+    """Return the samples by ``name{label=value}``, with sorted labels."""
     samples = {}
     for family in text_string_to_metric_families(httpx.get(f"{server.url}/metrics").text):
         for sample in family.samples:
@@ -19,8 +19,8 @@ def scrape(server: Server) -> dict[str, float]:
 
 
 def wait_for_refusal(server: Server, *, seconds: float = 20) -> None:
-    """Wait until a bundle was refused on HUP, however busy this machine is."""
+    """Wait until a bundle was refused after HUP."""
     deadline = time.monotonic() + seconds
     while not scrape(server).get("scorer_bundle_refusals_total"):
-        assert time.monotonic() < deadline, "no bundle was refused in time"
+        assert time.monotonic() < deadline, f"no bundle was refused in {seconds:g} s"
         time.sleep(0.05)

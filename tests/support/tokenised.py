@@ -1,4 +1,4 @@
-"""Corpora of tokens for tests, made of reviews without a file between."""
+"""Tokenised corpora for tests, created from reviews without a file."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ from review_training.shards.store import Store
 
 
 def corpus_of(reviews: Sequence[Review], root: Path, *, shard: int = 20_000) -> Corpus:
-    """Return the reviews as a corpus under ``root``, in shards of so many."""
+    """Return the reviews as a corpus under ``root``, in shards of ``shard`` reviews."""
     store, names = Store(str(root)), []
     for start in range(0, len(reviews), shard):
         part = reviews[start : start + shard]
