@@ -1,6 +1,6 @@
 """Manifests of training with the Dask operator and of retraining, and checks against the operator's schemas and code.
 
-The schemas are those of the package ``dask-kubernetes``; the operator's own functions create the objects of the DaskJob.
+The schemas are those of the package ``dask-kubernetes``; the operator's own functions create the objects of a DaskJob.
 Each ``check_…`` takes the rendered trees and raises if the requirement in its name is violated.
 """
 
