@@ -89,7 +89,7 @@ ENTRYPOINT ["python", "stress/stress-testing.py"]
 CMD ["--help"]
 
 FROM train-tools AS bundle-trained
-RUN python train-corpus/train.py --corpus train-corpus/reviews.csv --group-column domain --no-original --bundle /tmp/bundle
+RUN python train-corpus/train.py --corpus train-corpus/reviews.csv --group-column domain --bundle /tmp/bundle
 
 FROM system AS bundle-given
 COPY build/image-bundle /tmp/bundle

@@ -54,7 +54,7 @@ export: $(TEST_ENV) build/bundle/manifest.json ## write the model of BUNDLE (vec
 feedback: $(RUN_ENV) ## write OUT, a corpus of the logged predictions and the feedback in REDIS (ARGS="--report --disagreements")
 	$(BIN)/python train-corpus/feedback.py --redis $(REDIS) $(if $(OUT),--out $(OUT)) $(ARGS)
 
-retrain: $(RUN_ENV) ## train BUNDLE again from CORPUS and the feedback in REDIS; replace it if the new one is no worse (ARGS=--no-original)
+retrain: $(RUN_ENV) ## train BUNDLE again from CORPUS and the feedback in REDIS; replace it if the new one is no worse
 	$(BIN)/python train-corpus/retrain.py --redis $(REDIS) --corpus $(CORPUS) --bundle $(BUNDLE) $(if $(ARGS),-- $(ARGS))
 
 quick: $(TEST_ENV) ## run the tests that need no server, container, browser, Dask or training (a minute)
@@ -143,7 +143,7 @@ clean: ## remove the virtual environment and build/
 
 # Only the default bundle is trained on demand; a bundle that the user names must exist.
 build/bundle/manifest.json: | $(RUN_ENV)
-	$(if $(filter build/bundle,$(BUNDLE)),$(MAKE) --no-print-directory train BUNDLE=build/bundle ARGS=--no-original)
+	$(if $(filter build/bundle,$(BUNDLE)),$(MAKE) --no-print-directory train BUNDLE=build/bundle)
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is required, $(PYTHON) is $$($(PYTHON) --version 2>&1); choose another with make PYTHON=…" >&2; exit 1; }

@@ -63,13 +63,13 @@ def tiny_corpus(reviews: list[dict[str, str]], tmp_path_factory: pytest.TempPath
 @pytest.fixture(scope="session")
 def tiny_bundle(tiny_corpus: Path, pytestconfig: pytest.Config) -> Path:
     """A bundle trained on the tiny corpus; read-only, since all processes share it."""
-    return trained("tiny", _bundles(pytestconfig), ["--no-seed-corpus", "--no-original"], corpus=tiny_corpus)
+    return trained("tiny", _bundles(pytestconfig), ["--no-seed-corpus"], corpus=tiny_corpus)
 
 
 @pytest.fixture(scope="session")
 def default_bundle(pytestconfig: pytest.Config) -> Path:
     """The bundle that ``make run`` trains; read-only, since all processes share it."""
-    return trained("default", _bundles(pytestconfig), ["--group-column", "domain", "--no-original"], corpus=REVIEWS)
+    return trained("default", _bundles(pytestconfig), ["--group-column", "domain"], corpus=REVIEWS)
 
 
 def _bundles(config: pytest.Config) -> Path:

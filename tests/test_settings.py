@@ -1,5 +1,6 @@
-"""Configuration is read once, and a bad value is named."""
+"""Settings are read once from the environment, and an invalid one stops the start."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -8,13 +9,13 @@ from review_scorer.compute.cores import available_cores
 from review_scorer.settings import Settings, SettingsError, read_settings, worker_count
 
 
-def test_without_variables_the_defaults_hold() -> None:
+def test_the_defaults_are_used_without_variables() -> None:
     settings = read_settings({"PATH": "/bin", "REVIEW_SCORER_PORT": "tcp://10.0.0.1:80"})
     assert settings == Settings()
     assert (settings.host, settings.port, settings.max_chars) == ("127.0.0.1", 4567, 10_000)
 
 
-def test_every_setting_has_its_variable() -> None:
+def test_every_setting_has_a_variable() -> None:
     environ = {
         "SCORER_HOST": "0.0.0.0",
         "SCORER_PORT": "80",
@@ -48,6 +49,7 @@ def test_every_setting_has_its_variable() -> None:
         "SCORER_API_KEYS_FILE": "/keys/keys",
         "SCORER_PUBLIC_PATHS": "/healthz /page/*",
         "SCORER_METRICS": "off",
+        "SCORER_FAST_PATH": "off",
         "SCORER_LOG": "plain",
     }
     assert read_settings(environ) == Settings(
@@ -83,6 +85,7 @@ def test_every_setting_has_its_variable() -> None:
         api_keys_file=Path("/keys/keys"),
         public_paths=("/healthz", "/page/*"),
         metrics=False,
+        fast_path=False,
         log="plain",
     )
 
@@ -113,29 +116,30 @@ def test_every_setting_has_its_variable() -> None:
         ("SCORER_SHADOW_SHARE", "0"),
         ("SCORER_SHADOW_SHARE", "10%"),
         ("SCORER_METRICS", "yes"),
+        ("SCORER_FAST_PATH", "1"),
         ("SCORER_PUBLIC_PATHS", "healthz"),
         ("SCORER_PUBLIC_PATHS", "/*/page"),
         ("SCORER_LOG", "xml"),
     ],
 )
-def test_a_bad_value_is_named(name: str, value: str) -> None:
+def test_the_error_names_the_variable_in_one_line(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=name) as refused:
         read_settings({name: value})
     assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize(("quota", "cores"), [("100000 100000", 1), ("150000 100000", 2), ("1000 100000", 1)])
-def test_a_container_counts_the_cores_it_was_given(quota: str, cores: int, tmp_path: Path) -> None:
+def test_a_container_has_the_cores_of_its_cpu_quota(quota: str, cores: int, tmp_path: Path) -> None:
     (tmp_path / "cpu.max").write_text(quota)
     assert available_cores(tmp_path / "cpu.max") == min(cores, available_cores(tmp_path / "none"))
 
 
-def test_without_a_quota_the_machine_counts(tmp_path: Path) -> None:
+def test_without_a_quota_all_cores_are_available(tmp_path: Path) -> None:
     (tmp_path / "cpu.max").write_text("max 100000")
     assert available_cores(tmp_path / "cpu.max") == available_cores(tmp_path / "none") >= 1
 
 
-def test_there_is_a_worker_for_each_core_unless_a_number_is_asked_for() -> None:
+def test_there_is_one_worker_per_core_unless_a_number_is_configured() -> None:
     assert worker_count(Settings(workers=5)) == 5
     assert worker_count(Settings()) == available_cores()
 
@@ -156,8 +160,8 @@ def test_there_is_a_worker_for_each_core_unless_a_number_is_asked_for() -> None:
         "unix://",
     ],
 )
-def test_a_bad_address_of_redis_is_refused_and_its_password_kept(url: str) -> None:
-    with pytest.raises(SettingsError, match=r"^SCORER_REDIS_URL: wanted redis://") as refused:
+def test_an_invalid_url_of_redis_is_refused_without_showing_the_password(url: str) -> None:
+    with pytest.raises(SettingsError, match=r"^SCORER_REDIS_URL: must be redis://") as refused:
         read_settings({"SCORER_REDIS_URL": url})
     assert "hunter2" not in str(refused.value)
 
@@ -165,15 +169,17 @@ def test_a_bad_address_of_redis_is_refused_and_its_password_kept(url: str) -> No
 @pytest.mark.parametrize(
     "url", ["redis://redis", "redis://:secret@10.0.0.1:6379/0", "rediss://[::1]:6379", "unix:///run/redis.sock?db=1"]
 )
-def test_an_address_of_redis_is_taken_as_it_is_and_not_shown(url: str) -> None:
-    settings = read_settings({"SCORER_REDIS_URL": url, "SCORER_PREDICTION_LOG_KEY": "a key of the hashes"})
+def test_a_valid_url_of_redis_is_used_unchanged_and_not_shown(url: str) -> None:
+    settings = read_settings({"SCORER_REDIS_URL": url, "SCORER_PREDICTION_LOG_KEY": "the secret key of hashes"})
     assert settings.redis_url == url
     assert url not in repr(settings)
-    assert "a key of the hashes" not in repr(settings)
+    assert "the secret key of hashes" not in repr(settings)
 
 
 def test_a_short_key_is_refused_and_not_shown() -> None:
-    with pytest.raises(SettingsError, match=r"^SCORER_PREDICTION_LOG_KEY: wanted at least 16 characters") as refused:
+    with pytest.raises(
+        SettingsError, match=r"^SCORER_PREDICTION_LOG_KEY: must have at least 16 random characters"
+    ) as refused:
         read_settings({"SCORER_REDIS_URL": "redis://redis", "SCORER_PREDICTION_LOG_KEY": "tooshort"})
     assert "tooshort" not in str(refused.value)
 
@@ -186,11 +192,34 @@ def test_a_short_key_is_refused_and_not_shown() -> None:
         ("SCORER_SHADOW_BUNDLE", "build/other"),
     ],
 )
-def test_what_would_record_nothing_without_redis_is_refused(name: str, value: str) -> None:
-    with pytest.raises(SettingsError, match=f"^{name}: nothing is recorded without SCORER_REDIS_URL"):
+def test_settings_of_the_prediction_log_need_redis(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{name} needs SCORER_REDIS_URL$"):
         read_settings({name: value})
 
 
-def test_a_share_without_a_shadow_is_refused() -> None:
-    with pytest.raises(SettingsError, match=r"^SCORER_SHADOW_SHARE: .*SCORER_SHADOW_BUNDLE"):
+def test_the_share_of_a_shadow_needs_its_bundle() -> None:
+    with pytest.raises(SettingsError, match=r"^SCORER_SHADOW_SHARE needs SCORER_SHADOW_BUNDLE$"):
         read_settings({"SCORER_REDIS_URL": "redis://redis", "SCORER_SHADOW_SHARE": "0.5"})
+
+
+@pytest.mark.parametrize(
+    ("variable", "message"),
+    [
+        ("SCORER_MAX_CHAR", "SCORER_MAX_CHAR is not a setting; did you mean SCORER_MAX_CHARS?"),
+        (
+            "SCORER_QUEUE_TIMEOUT_SECONDS",
+            "SCORER_QUEUE_TIMEOUT_SECONDS is not a setting; did you mean SCORER_QUEUE_TIMEOUT?",
+        ),
+        ("SCORER_WORKER", "SCORER_WORKER is not a setting; did you mean SCORER_WORKERS?"),
+    ],
+)
+def test_a_misspelt_variable_is_answered_with_the_closest_setting(variable: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{re.escape(message)}$"):
+        read_settings({variable: "1"})
+
+
+def test_an_unknown_variable_that_resembles_none_is_answered_with_all_settings() -> None:
+    with pytest.raises(
+        SettingsError, match=r"^SCORER_42 is not a setting; the settings are SCORER_HOST, .*SCORER_LOG$"
+    ):
+        read_settings({"SCORER_42": "1"})

@@ -1,4 +1,4 @@
-"""Types of ASGI, as https://asgi.readthedocs.io/en/latest/specs/www.html defines them."""
+"""Types of ASGI, as defined by https://asgi.readthedocs.io/en/latest/specs/www.html."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any

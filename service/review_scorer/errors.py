@@ -1,9 +1,9 @@
-"""Every answer that is not a score, in one shape.
+"""Errors that refuse a request: their codes, their HTTP statuses and their form as a response.
 
     {"error": {"code": "text_empty", "field": "texts[3]", "reason": "…"}}
 
-``code`` is for programs and stays as it is, ``reason`` is for people and says what would be right, ``field`` is null
-where no field is at fault. Under ``/v2`` it is the shape of the protocol that is spoken there:
+``code`` is stable and meant for programs; ``reason`` is meant for people and says what would be right; ``field`` names
+the member at fault, or is null. Under ``/v2`` the body has the form of the Open Inference Protocol:
 
     {"error": "texts[3]: …"}
 """
@@ -61,7 +61,7 @@ STATUS = {
 
 
 class RequestError(Exception):
-    """A request that gets an error instead of a score."""
+    """A request that is answered with an error; ``headers`` are added to the response."""
 
     def __init__(
         self, code: str, reason: str, *, field: str | None = None, headers: Mapping[str, str] | None = None
@@ -73,32 +73,38 @@ class RequestError(Exception):
 
     @property
     def status(self) -> int:
-        """The HTTP status of the answer."""
+        """Return the HTTP status of the response."""
         return STATUS[self.code]
 
-    @property
-    def body(self) -> bytes:
-        """The answer, as JSON."""
-        return msgspec.json.encode({"error": {"code": self.code, "field": self.field, "reason": str(self)}})
 
-    def body_for(self, path: str) -> bytes:
-        """Return the answer to a request for ``path``, as JSON."""
-        if not is_inference(path):
-            return self.body
-        return msgspec.json.encode({"error": f"{self.field}: {self}" if self.field else str(self)})
+def error_response(error: RequestError, path: str, *, close: bool = False) -> tuple[int, dict[str, str], bytes]:
+    """Return status, headers and body of the response to a request for ``path``.
+
+    ``close`` adds ``Connection: close``. Request id and security headers are added where the response is sent.
+    """
+    reason = str(error)
+    message: object
+    if is_inference(path):
+        message = f"{error.field}: {reason}" if error.field else reason
+    else:
+        message = {"code": error.code, "field": error.field, "reason": reason}
+    body = msgspec.json.encode({"error": message})
+    headers = {"content-type": "application/json", "content-length": str(len(body)), **error.headers}
+    if close:
+        headers["connection"] = "close"
+    return error.status, headers, body
 
 
 def is_inference(path: str) -> bool:
-    """Whether the Open Inference Protocol is spoken at ``path``."""
+    """Return whether ``path`` belongs to the Open Inference Protocol."""
     return path == "/v2" or path.startswith("/v2/")
 
 
 def overloaded() -> RequestError:
-    """Return the error for work that could not be done in time."""
-    reason = "there is more to score than can be done in time; ask again in a second"
-    return RequestError("overloaded", reason, headers={"Retry-After": "1"})
+    """Return the error for work that cannot be done in time."""
+    return RequestError("overloaded", "the service is overloaded; retry in 1 second", headers={"Retry-After": "1"})
 
 
 def internal() -> RequestError:
     """Return the error for a bug."""
-    return RequestError("internal", "the service failed at this request; it is written in its log")
+    return RequestError("internal", "internal error; see the service log")

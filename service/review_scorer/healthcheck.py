@@ -1,4 +1,4 @@
-"""For containers: exit 0 when the service in this container is ready, else 1 with the reason."""
+"""Health check for containers: exits 0 if the service in the same container is ready, else 1 with the reason."""
 
 import os
 import sys
@@ -8,13 +8,13 @@ from review_scorer.settings import read_settings
 
 
 def main() -> int:
-    """Ask the service for its readiness; return the exit status."""
+    """Request ``/readyz``; return the exit status."""
     connection = HTTPConnection("127.0.0.1", read_settings(os.environ).port, timeout=2)
     try:
         connection.request("GET", "/readyz")
         response = connection.getresponse()
     except (OSError, HTTPException) as error:
-        print(f"no answer: {error}")
+        print(f"no response: {error}")
         return 1
     print(response.read().decode(errors="replace"))
     return 0 if response.status == 200 else 1

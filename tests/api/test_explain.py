@@ -1,4 +1,4 @@
-"""``/api/1/explain``, through Falcon's own test client."""
+"""``/api/1/explain``, through Falcon's test client."""
 
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ def client(scorer: Scorer) -> falcon.testing.TestClient:
     return falcon.testing.TestClient(create_app(scorer, probe="良い", facts={}, settings=settings))
 
 
-def test_one_text_gets_its_explanation(client: falcon.testing.TestClient, scorer: Scorer) -> None:
+def test_one_text_gets_one_explanation(client: falcon.testing.TestClient, scorer: Scorer) -> None:
     text = "ﾃﾞｻﾞｲﾝが良い。電池は最悪！！"
     answer: dict[str, Any] = client.simulate_post(EXPLAIN, json={"texts": text}).json
     expected = explain(scorer, text)
@@ -40,7 +40,7 @@ def test_one_text_gets_its_explanation(client: falcon.testing.TestClient, scorer
     assert [text[s["start"] : s["end"]] for s in answer["sentences"]] == ["ﾃﾞｻﾞｲﾝが良い。", "電池は最悪！！"]
 
 
-def test_a_list_explains_each(client: falcon.testing.TestClient) -> None:
+def test_a_list_gets_the_explanation_of_each_text(client: falcon.testing.TestClient) -> None:
     texts = ["良い宿", "悪い宿"]
     alone = [client.simulate_post(EXPLAIN, json={"texts": text}).json for text in texts]
     assert client.simulate_post(EXPLAIN, json={"texts": texts}).json == {"explanations": alone}
@@ -60,7 +60,7 @@ def test_a_list_explains_each(client: falcon.testing.TestClient) -> None:
         (b'{"texts": "' + b"a" * 51 + b'"}', "text_too_long", "texts"),
     ],
 )
-def test_a_bad_body_is_refused_by_name_as_for_scores(
+def test_an_invalid_body_gets_a_code_and_a_field(
     client: falcon.testing.TestClient, body: bytes, code: str, field: str | None
 ) -> None:
     assert_error(client.simulate_post(EXPLAIN, body=body), code, field)

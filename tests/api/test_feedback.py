@@ -1,4 +1,4 @@
-"""What people say of predictions is stored, or it is said why it is not."""
+"""Feedback on predictions: stored, or refused with a reason."""
 
 import json
 from collections.abc import Iterator
@@ -31,19 +31,19 @@ def recording(store: RedisServer, tiny_bundle: Path) -> Iterator[Server]:
         yield server
 
 
-@pytest.mark.parametrize("place", ["", ".0", ".999"])
-def test_feedback_is_stored_once_it_is_answered(recording: Server, store: RedisServer, place: str) -> None:
-    name = new_id() + place
-    answer = recording.client.post(FEEDBACK, json={"id": name, "stars": 4})
-    assert (answer.status_code, answer.json()) == (200, {"id": name, "stars": 4.0})
+@pytest.mark.parametrize("suffix", ["", ".0", ".999"])
+def test_feedback_is_stored_before_it_is_answered(recording: Server, store: RedisServer, suffix: str) -> None:
+    prediction_id = new_id() + suffix
+    answer = recording.client.post(FEEDBACK, json={"id": prediction_id, "stars": 4})
+    assert (answer.status_code, answer.json()) == (200, {"id": prediction_id, "stars": 4.0})
     stored = store.entries(STREAM)[-1]
-    assert (stored["id"], stored["stars"]) == (name, "4.0")
+    assert (stored["id"], stored["stars"]) == (prediction_id, "4.0")
     assert set(stored) == {"id", "time", "stars"}
 
 
-def test_a_text_that_comes_with_it_is_kept_without_personal_data(recording: Server, store: RedisServer) -> None:
-    said = {"id": new_id(), "stars": 1.5, "texts": "090-1234-5678に電話しても出ない。"}
-    assert recording.client.post(FEEDBACK, json=said).status_code == 200
+def test_the_text_of_feedback_is_stored_without_personal_data(recording: Server, store: RedisServer) -> None:
+    feedback = {"id": new_id(), "stars": 1.5, "texts": "090-1234-5678に電話しても出ない。"}
+    assert recording.client.post(FEEDBACK, json=feedback).status_code == 200
     assert store.entries(STREAM)[-1]["text"] == "[PHONE]に電話しても出ない。"
 
 
@@ -70,7 +70,7 @@ def test_a_text_that_comes_with_it_is_kept_without_personal_data(recording: Serv
         (json.dumps({"id": "ID", "stars": 4, "texts": "良" * 51}), "text_too_long", "texts"),
     ],
 )
-def test_what_is_no_feedback_is_refused_and_named(
+def test_invalid_feedback_gets_a_code_and_a_field(
     recording: Server, store: RedisServer, body: str, code: str, field: str | None
 ) -> None:
     before = store.client.xlen(STREAM)
@@ -81,7 +81,7 @@ def test_what_is_no_feedback_is_refused_and_named(
     assert store.client.xlen(STREAM) == before
 
 
-def test_a_service_without_a_record_says_so(tiny_bundle: Path) -> None:
+def test_without_a_prediction_log_feedback_is_a_404(tiny_bundle: Path) -> None:
     app = create_app(load(tiny_bundle).scorer, probe="良い", facts={}, settings=Settings())
     answer = falcon.testing.TestClient(app).simulate_post(FEEDBACK, json={"id": new_id(), "stars": 4})
     assert answer.status_code == 404
@@ -89,14 +89,14 @@ def test_a_service_without_a_record_says_so(tiny_bundle: Path) -> None:
     assert "SCORER_REDIS_URL" in answer.json["error"]["reason"]
 
 
-def test_feedback_that_cannot_be_stored_is_to_be_sent_again(tmp_path: Path, tiny_bundle: Path) -> None:
+def test_feedback_that_cannot_be_stored_is_a_503_with_retry_after(tmp_path: Path, tiny_bundle: Path) -> None:
     with redis_server(tmp_path) as store, serving(tiny_bundle, REDIS_URL=store.url) as server:
-        said = {"id": new_id(), "stars": 4}
-        for hinder in (store.freeze, store.kill):
-            hinder()
-            answer = server.client.post(FEEDBACK, json=said)
+        feedback = {"id": new_id(), "stars": 4}
+        for break_store in (store.freeze, store.kill):
+            break_store()
+            answer = server.client.post(FEEDBACK, json=feedback)
             assert (answer.status_code, answer.json()["error"]["code"]) == (503, "prediction_log_unavailable")
             assert int(answer.headers["Retry-After"]) > 0
         store.start()
-        assert server.client.post(FEEDBACK, json=said).status_code == 200
-        assert store.entries(STREAM)[-1]["id"] == said["id"]
+        assert server.client.post(FEEDBACK, json=feedback).status_code == 200
+        assert store.entries(STREAM)[-1]["id"] == feedback["id"]

@@ -1,4 +1,4 @@
-"""Files over HTTP: each row comes back with its score, whatever else is wrong with the file."""
+"""Files over HTTP: each row is answered with its score or its error."""
 
 import csv
 import gzip
@@ -19,8 +19,8 @@ import pytest
 from review_scorer.scoring.bundle import load
 from review_scorer.tables.columns import Columns
 from review_scorer.tables.errors import FileError
-from review_scorer.tables.reader import DELIMITERS, Reader
-from review_scorer.tables.rows import LONGEST_ROW, Row
+from review_scorer.tables.reader import DELIMITERS, TableReader
+from review_scorer.tables.rows import MAX_ROW_CHARS, Row
 from tests.support.running import Server, peak_memory, serving
 from tests.support.scraping import scrape
 
@@ -55,8 +55,8 @@ def scores(tiny_bundle: Path) -> dict[str, float]:
 
 
 @pytest.fixture(scope="module")
-def brisk(tiny_bundle: Path) -> Iterator[Server]:
-    """A server of little patience and for small files, with one worker."""
+def strict(tiny_bundle: Path) -> Iterator[Server]:
+    """A server with short timeouts and a low file limit, with one worker."""
     settings = {
         "READ_HEADER_TIMEOUT": "0.5",
         "READ_BODY_TIMEOUT": "0.5",
@@ -67,10 +67,10 @@ def brisk(tiny_bundle: Path) -> Iterator[Server]:
         yield server
 
 
-# What comes back.
+# Answers
 
 
-def test_each_row_comes_back_with_its_score_and_interval(server: Server, scores: dict[str, float]) -> None:
+def test_each_row_is_answered_with_its_score_and_interval(server: Server, scores: dict[str, float]) -> None:
     response = send(server, TABLE, headers=CSV)
     rows = rows_of(response)
     assert response.headers["Content-Type"] == "text/csv; charset=utf-8"
@@ -91,7 +91,7 @@ def test_a_score_of_a_file_is_the_score_of_a_single_review(server: Server) -> No
     assert [float(row["interval_low"]), float(row["interval_high"])] == pytest.approx(answer["interval"], abs=1e-9)
 
 
-def test_a_bad_row_keeps_its_place_and_says_why(server: Server) -> None:
+def test_an_invalid_row_keeps_its_place_and_has_an_error(server: Server) -> None:
     table = f"texts,x\n良い,1\n,2\n良い,3,4\n{MILLION},5\n良\0い,6\n7\n良い,8\n"
     rows = rows_of(send(server, table, headers=CSV))
     codes = [row["error"].partition(":")[0] for row in rows]
@@ -102,7 +102,7 @@ def test_a_bad_row_keeps_its_place_and_says_why(server: Server) -> None:
         assert bool(row["score"]) == (not code)
 
 
-def test_json_lines_come_back_with_all_their_members(server: Server) -> None:
+def test_json_lines_keep_their_members(server: Server) -> None:
     lines = ['{"text": "良い", "n": {"a": [1, null]}, "x": "\\ud800"}', "[5]", "{", '{"text": 5}', '{"y": 1}', ""]
     response = send(server, "\n".join(lines))
     assert response.headers["Content-Type"] == "application/jsonl"
@@ -130,9 +130,9 @@ def test_json_lines_come_back_with_all_their_members(server: Server) -> None:
         (b"\xef\xbb\xbf" + TABLE.encode(), CSV, ","),
         (TABLE.replace("\r\n", "\r").encode(), CSV, ","),
     ],
-    ids=["curl", "tsv", "tabs", "gzip", "encoded", "members", "marked", "old"],
+    ids=["curl", "tsv", "tabs", "gzip", "content-encoding", "gzip members", "byte-order mark", "old mac"],
 )
-def test_files_are_read_as_people_send_them(
+def test_common_formats_and_encodings_are_read(
     server: Server, scores: dict[str, float], content: bytes, headers: dict[str, str], delimiter: str
 ) -> None:
     response = send(server, content, headers=headers)
@@ -154,12 +154,12 @@ def test_the_first_file_of_a_form_is_scored(server: Server, name: str, media: st
     assert [row["texts"] for row in rows_of(response)] == TEXTS
 
 
-def test_a_media_type_may_be_written_in_capitals(server: Server) -> None:
+def test_a_media_type_is_case_insensitive(server: Server) -> None:
     response = send(server, TABLE, headers={"Content-Type": "Text/CSV; Charset=UTF-8"})
     assert [row["texts"] for row in rows_of(response)] == TEXTS
 
 
-def test_what_comes_back_is_json_though_numbers_of_the_file_are_none(server: Server) -> None:
+def test_json_lines_with_invalid_numbers_are_answered_as_valid_json(server: Server) -> None:
     response = send(server, '{"texts": "良い", "x": [1e999, NaN, 1.5]}\n{"texts": "良い", "x": "\\ud800"}\n')
 
     def refuse(constant: str) -> None:
@@ -169,7 +169,7 @@ def test_what_comes_back_is_json_though_numbers_of_the_file_are_none(server: Ser
     assert [row["x"] for row in rows] == [[None, None, 1.5], "\ud800"]
 
 
-def test_a_file_in_shift_jis_comes_back_in_shift_jis(server: Server) -> None:
+def test_a_file_in_shift_jis_is_answered_in_shift_jis(server: Server) -> None:
     content = TABLE.encode("cp932")
     for response in (
         send(server, content, headers={"Content-Type": "text/csv; charset=Shift_JIS"}),
@@ -180,21 +180,21 @@ def test_a_file_in_shift_jis_comes_back_in_shift_jis(server: Server) -> None:
 
 
 @pytest.mark.parametrize("name", ["texts", "Review", " 本文 ", "ＴＥＸＴ"])
-def test_the_text_is_found_by_its_usual_names(server: Server, name: str) -> None:
+def test_the_text_column_is_found_by_its_usual_names(server: Server, name: str) -> None:
     assert rows_of(send(server, f"id,{name}\n1,良い\n"))[0]["score"]
 
 
-def test_a_column_without_a_name_is_not_the_text(server: Server, scores: dict[str, float]) -> None:
+def test_a_column_without_a_name_is_not_the_text_column(server: Server, scores: dict[str, float]) -> None:
     (row,) = rows_of(send(server, ",texts\r\n0,良い宿\r\n", headers=CSV))
     assert float(row["score"]) == scores["良い宿"]
 
 
-def test_the_text_is_found_by_the_name_that_is_asked_for(server: Server) -> None:
+def test_the_text_column_can_be_named_in_the_query(server: Server) -> None:
     rows = rows_of(send(server, "texts,言葉\n,良い\n", text="言葉"))
     assert rows[0]["score"]
 
 
-def test_a_column_that_is_called_score_already_is_not_overwritten(server: Server) -> None:
+def test_an_existing_score_column_is_not_overwritten(server: Server) -> None:
     table = "texts,score\n良い,4\n"
     assert refused(send(server, table)) == (400, "column_conflict")
     (row,) = rows_of(send(server, table, prefix="predicted_"))
@@ -202,11 +202,11 @@ def test_a_column_that_is_called_score_already_is_not_overwritten(server: Server
     assert float(row["predicted_score"]) > 1
 
 
-def test_a_file_without_rows_is_a_header_with_more_columns(server: Server) -> None:
+def test_a_file_without_rows_is_answered_with_the_extended_header(server: Server) -> None:
     assert send(server, "id,texts\n").text == "id,texts,score,interval_low,interval_high,error\r\n"
 
 
-# What is wrong with the whole file.
+# Errors of a whole file
 
 
 @pytest.mark.parametrize(
@@ -220,8 +220,13 @@ def test_a_file_without_rows_is_a_header_with_more_columns(server: Server) -> No
         (b"\x1f\x8b" + b"x" * 50, CSV, (400, "file_gzip"), "damaged"),
         (b"%PDF", {"Content-Type": "application/pdf"}, (415, "file_type"), "text/csv"),
         (TABLE.encode(), {"Content-Type": "text/csv; charset=klingon"}, (415, "charset_unknown"), "'klingon'"),
-        (b"--x\r\n", {"Content-Type": "multipart/form-data; boundary=x"}, (400, "form_invalid"), "damaged"),
-        (b"x", {"Content-Type": "multipart/form-data"}, (400, "form_invalid"), "damaged"),
+        (
+            b"--x\r\n",
+            {"Content-Type": "multipart/form-data; boundary=x"},
+            (400, "form_invalid"),
+            "invalid or incomplete",
+        ),
+        (b"x", {"Content-Type": "multipart/form-data"}, (400, "form_invalid"), "invalid or incomplete"),
         (
             "--x\r\nContent-Disposition: form-data; name=file; filename=レビュー.csv\r\n\r\n".encode("cp932"),
             {"Content-Type": "multipart/form-data; boundary=x"},
@@ -229,8 +234,8 @@ def test_a_file_without_rows_is_a_header_with_more_columns(server: Server) -> No
             "not UTF-8",
         ),
         (b"--x--\r\n", {"Content-Type": "multipart/form-data; boundary=x"}, (400, "form_invalid"), "no file"),
-        (b'texts\n"' + b"x" * (LONGEST_ROW + 1), CSV, (413, "row_too_long"), "quote"),
-        (b'{"texts": "' + b"x" * (LONGEST_ROW + 1), {}, (413, "row_too_long"), "a line of its own"),
+        (b'texts\n"' + b"x" * (MAX_ROW_CHARS + 1), CSV, (413, "row_too_long"), "quote"),
+        (b'{"texts": "' + b"x" * (MAX_ROW_CHARS + 1), {}, (413, "row_too_long"), "a line of its own"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_refused_with_a_reason(
@@ -243,7 +248,7 @@ def test_a_file_that_cannot_be_read_is_refused_with_a_reason(
 
 @pytest.mark.parametrize("size", [50, 50_000])
 @pytest.mark.parametrize("fault", ["file_gzip", "file_encoding", "row_too_long", "form_invalid", "row_unclosed"])
-def test_what_goes_wrong_after_the_first_rows_is_said_in_the_last_line(server: Server, fault: str, size: int) -> None:
+def test_an_error_after_the_first_rows_is_the_last_line(server: Server, fault: str, size: int) -> None:
     table = "texts\n" + "良い宿\n" * size
     headers = dict(CSV)
     match fault:
@@ -252,7 +257,7 @@ def test_what_goes_wrong_after_the_first_rows_is_said_in_the_last_line(server: S
         case "file_encoding":
             content = table.encode() + ("すぐ壊れた\n" * size).encode("cp932")
         case "row_too_long":
-            content = (table + '"' + "x" * (LONGEST_ROW + 1)).encode()
+            content = (table + '"' + "x" * (MAX_ROW_CHARS + 1)).encode()
         case "row_unclosed":
             content = (table + '"すぐ壊れた\n良い\n').encode()
         case _:
@@ -273,26 +278,26 @@ def test_the_last_line_of_json_lines_is_an_object_with_an_error(server: Server) 
     assert last["error"].startswith("file_gzip: ")
 
 
-def test_what_inflates_beyond_the_limit_is_stopped_there(brisk: Server) -> None:
+def test_decompression_stops_at_the_file_limit(strict: Server) -> None:
     bomb = gzip.compress("texts\n良い\n".encode() + b" " * 50_000_000)
     assert len(bomb) < 100_000
-    (first, last) = rows_of(send(brisk, bomb))
+    (first, last) = rows_of(send(strict, bomb))
     assert first["score"]
     assert last["error"].startswith(("file_too_large: the file has over 1,000,000 bytes", "row_too_long: "))
 
 
-def test_a_file_over_the_limit_is_refused_before_it_is_read(brisk: Server) -> None:
-    assert refused(send(brisk, "texts\n" + "良い\n" * 200_000)) == (413, "file_too_large")
+def test_a_file_over_the_limit_is_refused_by_its_content_length(strict: Server) -> None:
+    assert refused(send(strict, "texts\n" + "良い\n" * 200_000)) == (413, "file_too_large")
 
 
-def test_a_file_of_unsaid_length_is_stopped_at_the_limit(brisk: Server) -> None:
+def test_a_chunked_upload_stops_at_the_file_limit(strict: Server) -> None:
     pieces = (("texts\n" if not number else f"{'良' * 1_000}\n" * 30).encode() for number in range(13))
-    response = brisk.client.post(PATH, content=pieces)
+    response = strict.client.post(PATH, content=pieces)
     *_, last = rows_of(response)
     assert last["error"].startswith("file_too_large: ")
 
 
-# As it streams.
+# Streaming
 
 
 def head(length: int) -> bytes:
@@ -312,7 +317,7 @@ def send_for_ever(connection: socket.socket, request: bytes) -> None:
         connection.sendall(request)
 
 
-def test_the_first_rows_come_back_before_the_last_are_sent(server: Server) -> None:
+def test_the_first_rows_are_answered_before_the_last_are_sent(server: Server) -> None:
     with closing(socket.create_connection(server.address, timeout=10)) as connection:
         first, rest = "texts\r\n良い\r\nもう一つ\r\n".encode(), "最後\r\n".encode()
         connection.sendall(head(len(first) + len(rest)) + first)
@@ -324,19 +329,19 @@ def test_the_first_rows_come_back_before_the_last_are_sent(server: Server) -> No
         assert "最後,".encode() in read_all(connection)
 
 
-def test_an_upload_that_stalls_ends_with_a_line_that_says_so(brisk: Server) -> None:
-    with closing(socket.create_connection(brisk.address, timeout=10)) as connection:
+def test_a_stalled_upload_ends_with_an_error_line(strict: Server) -> None:
+    with closing(socket.create_connection(strict.address, timeout=10)) as connection:
         started = time.monotonic()
         connection.sendall(head(100_000) + "texts\r\n良い\r\n".encode())
         answer = read_all(connection)
         assert 0.3 < time.monotonic() - started < 3
-        assert b"body_timeout: the body brought less than 65,536 bytes in 0.5 s" in answer
+        assert b"body_timeout: less than 65,536 bytes of the body in 0.5 s" in answer
         assert answer.endswith(b"0\r\n\r\n")
 
 
-def test_an_upload_that_drips_is_cut_off_too(brisk: Server) -> None:
+def test_a_slow_upload_is_cut_off(strict: Server) -> None:
     with ExitStack() as stack:
-        dripping = {stack.enter_context(socket.create_connection(brisk.address, timeout=10)): b"" for _ in range(4)}
+        dripping = {stack.enter_context(socket.create_connection(strict.address, timeout=10)): b"" for _ in range(4)}
         for connection in dripping:
             connection.sendall(head(100_000) + "texts\r\n良い\r\n".encode())
         started = time.monotonic()
@@ -356,13 +361,13 @@ def test_an_upload_that_drips_is_cut_off_too(brisk: Server) -> None:
         assert b"body_timeout" in answer
 
 
-def test_an_upload_that_moves_may_take_longer_than_the_deadlines(brisk: Server) -> None:
+def test_a_steady_upload_can_take_longer_than_the_timeouts(strict: Server) -> None:
     piece = ("良い" + "宿" * 500 + "\r\n").encode() * 44
     assert len(piece) > 65_536
-    with closing(socket.create_connection(brisk.address, timeout=10)) as connection:
+    with closing(socket.create_connection(strict.address, timeout=10)) as connection:
         start = b"texts\r\n"
         connection.sendall(head(len(start) + 8 * len(piece)) + start)
-        # Together more than the half second that each piece has; a busy machine may pause for most of that in between.
+        # In total longer than the 0.5 s timeout of each piece; a busy machine may pause for most of it.
         for _ in range(8):
             time.sleep(0.08)
             connection.sendall(piece)
@@ -371,44 +376,44 @@ def test_an_upload_that_moves_may_take_longer_than_the_deadlines(brisk: Server) 
         assert b"body_timeout" not in answer
 
 
-def test_who_never_reads_the_answer_is_cut_off(brisk: Server) -> None:
+def test_a_client_that_does_not_read_is_cut_off(strict: Server) -> None:
     with closing(socket.socket()) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         connection.settimeout(10)
-        connection.connect(brisk.address)
+        connection.connect(strict.address)
         body = ("texts\r\n" + "良い\r\n" * 100_000).encode()
         started = time.monotonic()
-        # Nothing is read, so in the end nothing more can be sent; were it never cut off, sending would time out.
+        # Nothing is read, so sending blocks in the end. Without the cut-off it would time out.
         with pytest.raises((ConnectionResetError, BrokenPipeError)):
             send_for_ever(connection, head(len(body)) + body)
         assert time.monotonic() - started < 9
 
 
-def test_a_client_that_goes_away_leaves_a_place_for_the_next(brisk: Server) -> None:
+def test_a_disconnected_client_frees_its_slot(strict: Server) -> None:
     for _ in range(8):
-        with closing(socket.create_connection(brisk.address, timeout=10)) as connection:
+        with closing(socket.create_connection(strict.address, timeout=10)) as connection:
             connection.sendall(head(900_000) + "texts\r\n良い\r\n".encode() * 100)
     deadline = time.monotonic() + 5
-    while send(brisk, TABLE).status_code != 200:
+    while send(strict, TABLE).status_code != 200:
         assert time.monotonic() < deadline
 
 
 @pytest.mark.parametrize(
-    ("missing", "behind"),
+    ("missing", "pipelined"),
     [(0, b""), (10, b""), (0, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")],
-    ids=["whole", "in part", "with a request behind it"],
+    ids=["complete body", "partial body", "pipelined request"],
 )
-def test_nothing_is_scored_for_a_client_that_went_away(server: Server, missing: int, behind: bytes) -> None:
+def test_scoring_stops_when_the_client_disconnects(server: Server, missing: int, pipelined: bytes) -> None:
     body = gzip.compress(b"texts\n" + b"a good\n" * 3_000_000)
     with closing(socket.create_connection(server.address, timeout=10)) as connection:
-        connection.sendall(head(len(body)) + body[: len(body) - missing] + behind)
+        connection.sendall(head(len(body)) + body[: len(body) - missing] + pipelined)
         assert connection.recv(65_536).startswith(b"HTTP/1.1 200 ")
     deadline = time.monotonic() + 5
-    while scrape(server)["scorer_requests_in_flight"] > 1:  # that of asking
+    while scrape(server)["scorer_requests_in_flight"] > 1:  # the scrape itself
         assert time.monotonic() < deadline
 
 
-def test_of_too_many_files_at_a_time_the_last_is_told_to_come_back(tiny_bundle: Path) -> None:
+def test_too_many_concurrent_files_are_refused_with_retry_after(tiny_bundle: Path) -> None:
     with serving(tiny_bundle, WORKERS="1", READ_BODY_TIMEOUT="20") as server:
         held = [socket.create_connection(server.address, timeout=10) for _ in range(4)]
         for connection in held:
@@ -423,8 +428,8 @@ def test_of_too_many_files_at_a_time_the_last_is_told_to_come_back(tiny_bundle: 
             connection.close()
 
 
-def test_a_file_of_200_megabytes_grows_the_worker_by_no_more_than_64(tiny_bundle: Path) -> None:
-    """Full of empty texts for the most part: reading and writing is what could hold memory, and this is quick."""
+def test_a_file_of_200_mb_takes_at_most_64_mib_of_memory(tiny_bundle: Path) -> None:
+    """Most texts are empty, for speed: reading and writing are what could hold memory."""
     block = (",".join(["x" * 1_000] * 20) + ",\r\n").encode() * 50 + (",".join(["y"] * 20) + ",良い\r\n").encode()
     names = ",".join(f"c{number}" for number in range(20)).encode() + b",texts\r\n"
     count = 200_000_000 // len(block)
@@ -453,16 +458,16 @@ def test_a_file_of_200_megabytes_grows_the_worker_by_no_more_than_64(tiny_bundle
         assert peak_memory(worker) - before < 64 * 2**20
 
 
-# However it arrives.
+# Chunks
 
 
 @pytest.mark.parametrize("size", [1, 7, 64, 1_000_000])
 @pytest.mark.parametrize("kind", ["csv", "gzip", "jsonl"])
-def test_rows_do_not_depend_on_the_pieces_they_come_in(kind: str, size: int) -> None:
+def test_rows_do_not_depend_on_the_chunks(kind: str, size: int) -> None:
     lines = [json.dumps({"texts": text}, ensure_ascii=False) for text in TEXTS]
     content = {"csv": TABLE, "gzip": TABLE, "jsonl": "\r\n".join(lines)}[kind].encode()
     content = gzip.compress(content) if kind == "gzip" else content
-    reader = Reader(Columns(), most=10_000)
+    reader = TableReader(Columns(), max_bytes=10_000)
     rows = [row for at in range(0, len(content), size) for row in reader.feed(content[at : at + size])]
     rows += reader.end()
     assert [row.text for row in rows] == TEXTS
@@ -470,38 +475,38 @@ def test_rows_do_not_depend_on_the_pieces_they_come_in(kind: str, size: int) -> 
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 1_000])
-def test_lines_may_end_as_they_did_on_old_macs(size: int) -> None:
-    assert [row.values for row in read_by(size, b"texts,b\ra,1\rb,2")] == [["a", "1"], ["b", "2"]]
+def test_lines_can_end_with_a_carriage_return(size: int) -> None:
+    assert [row.values for row in read_chunks(size, b"texts,b\ra,1\rb,2")] == [["a", "1"], ["b", "2"]]
 
 
 @pytest.mark.parametrize("size", [1, 3, 1_000])
 @pytest.mark.parametrize("kind", ["csv", "tsv"])
 @pytest.mark.parametrize("row", ['a,"b\nc', '"a"x,"b\nc', '"a"x,"'])
-def test_a_quote_that_is_never_closed_is_said_of_its_row(row: str, kind: str, size: int) -> None:
+def test_an_unclosed_quote_is_an_error_of_its_row(row: str, kind: str, size: int) -> None:
     content = f"texts,b\nw,x\n{row}".replace(",", DELIMITERS[kind]).encode()
-    errors = [row.error.partition(":")[0] for row in read_by(size, content, kind=kind)]
+    errors = [row.error.partition(":")[0] for row in read_chunks(size, content, kind=kind)]
     assert errors == ["", "row_unclosed"]
 
 
 @pytest.mark.parametrize("size", [1, 2, 1_000])
-def test_only_what_stands_at_the_very_head_is_a_byte_order_mark(size: int) -> None:
-    assert [row.names for row in read_by(size, "a\ufeff,texts\n1,良い\n".encode())] == [["a\ufeff", "texts"]]
+def test_a_byte_order_mark_is_only_removed_at_the_start(size: int) -> None:
+    assert [row.names for row in read_chunks(size, "a\ufeff,texts\n1,良い\n".encode())] == [["a\ufeff", "texts"]]
 
 
 @pytest.mark.parametrize("ending", ["", "\n", "\r\n"])
-def test_a_quote_that_is_closed_at_the_very_end_is_no_fault(ending: str) -> None:
+def test_a_quote_closed_at_the_end_of_the_file_is_valid(ending: str) -> None:
     content = f'texts\n"a\n""b"""{ending}'.encode()
-    assert [(row.text, row.error) for row in read_by(3, content)] == [('a\n"b"', "")]
+    assert [(row.text, row.error) for row in read_chunks(3, content)] == [('a\n"b"', "")]
 
 
-def test_a_tsv_whose_first_column_has_no_name_is_known_as_one() -> None:
-    assert [row.text for row in read_by(1_000, "\ttexts\n0\t良い\n".encode())] == ["良い"]
+def test_a_tsv_whose_first_column_has_no_name_is_detected() -> None:
+    assert [row.text for row in read_chunks(1_000, "\ttexts\n0\t良い\n".encode())] == ["良い"]
 
 
-def test_a_long_quoted_cell_of_many_lines_is_read_in_reasonable_time() -> None:
+def test_a_long_quoted_cell_of_many_lines_is_read_in_linear_time() -> None:
     cell = "行\n" * 900_000
     content = f'texts\n"{cell}"\n良い\n'.encode()
-    reader = Reader(Columns(), most=10_000_000)
+    reader = TableReader(Columns(), max_bytes=10_000_000)
     started = time.monotonic()
     rows = [row for at in range(0, len(content), 32_768) for row in reader.feed(content[at : at + 32_768])]
     rows += reader.end()
@@ -509,15 +514,15 @@ def test_a_long_quoted_cell_of_many_lines_is_read_in_reasonable_time() -> None:
     assert time.monotonic() - started < 10
 
 
-def read_by(size: int, content: bytes, *, kind: str = "") -> list[Row]:
-    """Read a file that comes in pieces of ``size`` bytes."""
-    reader = Reader(Columns(), kind=kind, most=10_000_000)
+def read_chunks(size: int, content: bytes, *, kind: str = "") -> list[Row]:
+    """Read a file in chunks of ``size`` bytes."""
+    reader = TableReader(Columns(), kind=kind, max_bytes=10_000_000)
     rows = [row for at in range(0, len(content), size) for row in reader.feed(content[at : at + size])]
     return [*rows, *reader.end()]
 
 
-def test_a_fault_comes_after_the_rows_before_it() -> None:
-    reader = Reader(Columns(), most=10_000)
+def test_an_error_is_raised_after_the_rows_before_it() -> None:
+    reader = TableReader(Columns(), max_bytes=10_000)
     rows = reader.feed("texts\n良い\n".encode() + b"ab\xff")
     assert next(rows).text == "良い"
     with pytest.raises(FileError, match="byte 16 "):

@@ -1,4 +1,4 @@
-"""The Open Inference Protocol: spoken by public clients to the real server, and malformed in every way."""
+"""The Open Inference Protocol: public clients against the real server, and malformed requests."""
 
 import gzip
 import json
@@ -23,7 +23,7 @@ from open_inference.openapi.errors import BadRequestError
 from open_inference.openapi.types import InferenceRequest
 from tritonclient.utils import InferenceServerException
 
-from review_scorer.api.inference.tensors import read
+from review_scorer.api.inference.tensors import read_request
 from review_scorer.app import create_app
 from review_scorer.errors import RequestError
 from review_scorer.scoring.bundle import load
@@ -39,12 +39,12 @@ CLOSE = 1e-9
 
 
 def original(server: Server, texts: list[str]) -> list[float]:
-    """What the service's own interface answers."""
+    """The scores of ``/api/1/users``."""
     scores: list[float] = server.client.post("/api/1/users", json={"texts": texts}).json()["scores"]
     return scores
 
 
-# Public clients.
+# Public clients
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def scores_of(result: triton.InferResult) -> NDArray[np.float64]:
     return scores
 
 
-def test_triton_finds_the_server_and_its_model(client: triton.InferenceServerClient) -> None:
+def test_the_triton_client_reads_the_metadata_of_server_and_model(client: triton.InferenceServerClient) -> None:
     assert client.is_server_live()
     assert client.is_server_ready()
     assert client.is_model_ready("reviews")
@@ -79,12 +79,12 @@ def test_triton_finds_the_server_and_its_model(client: triton.InferenceServerCli
 @pytest.mark.parametrize("shape", [(3,), (3, 1)])
 @pytest.mark.parametrize("sent", ["binary", "json"])
 @pytest.mark.parametrize("wanted", ["", "binary", "json"])
-def test_triton_gets_the_scores_of_our_own_interface(
+def test_the_triton_client_gets_the_scores_of_the_native_api(
     server: Server, client: triton.InferenceServerClient, shape: tuple[int, ...], sent: str, wanted: str
 ) -> None:
     outputs = [triton.InferRequestedOutput("score", binary_data=wanted == "binary")] if wanted else None
-    asked = [triton_input(REVIEWS, shape, binary=sent == "binary")]
-    result = client.infer("reviews", asked, outputs=outputs, request_id="7")
+    inputs = [triton_input(REVIEWS, shape, binary=sent == "binary")]
+    result = client.infer("reviews", inputs, outputs=outputs, request_id="7")
     scores = scores_of(result)
     assert scores.shape == shape
     assert scores.ravel() == pytest.approx(original(server, REVIEWS), abs=CLOSE)
@@ -93,20 +93,20 @@ def test_triton_gets_the_scores_of_our_own_interface(
 
 
 @pytest.mark.parametrize("compression", ["gzip", "deflate"])
-def test_triton_may_compress_its_request(
+def test_the_triton_client_can_compress_its_request(
     server: Server, client: triton.InferenceServerClient, compression: str
 ) -> None:
-    asked = [triton_input(REVIEWS, (3,), binary=True)]
-    scores = scores_of(client.infer("reviews", asked, request_compression_algorithm=compression))
+    inputs = [triton_input(REVIEWS, (3,), binary=True)]
+    scores = scores_of(client.infer("reviews", inputs, request_compression_algorithm=compression))
     assert scores == pytest.approx(original(server, REVIEWS), abs=CLOSE)
 
 
-def test_triton_reads_what_was_wrong(client: triton.InferenceServerClient) -> None:
+def test_the_triton_client_raises_the_error_reason(client: triton.InferenceServerClient) -> None:
     with pytest.raises(InferenceServerException, match=r"texts\[1\]: the text is empty"):
         client.infer("reviews", [triton_input(["良い", " "], (2,), binary=True)])
 
 
-def test_the_generated_client_is_understood(server: Server) -> None:
+def test_the_generated_openapi_client_works(server: Server) -> None:
     with httpx.Client() as connection:
         client = OpenInferenceClient(base_url=server.url, httpx_client=connection)
         client.check_server_liveness()
@@ -119,14 +119,14 @@ def test_the_generated_client_is_understood(server: Server) -> None:
         assert output.data.__root__ == pytest.approx(original(server, REVIEWS), abs=CLOSE)
         with pytest.raises(BadRequestError) as refused:
             client.model_infer("reviews", request=InferenceRequest.parse_obj(request_of(REVIEWS, datatype="FP32")))
-        assert refused.value.body["error"] == "inputs[0].datatype: it is FP32; send BYTES"
+        assert refused.value.body["error"] == "inputs[0].datatype: FP32 is not supported; send BYTES"
 
 
-# What is asked wrongly.
+# Malformed requests
 
 
 def request_of(texts: list[Any] | None, **changes: Any) -> dict[str, Any]:
-    """A request for the scores of ``texts``, its one input changed; None leaves a member out."""
+    """A request for the scores of ``texts`` with ``changes`` to its input; None removes a member."""
     tensor = {"name": "texts", "shape": [len(texts or [])], "datatype": "BYTES", "data": texts, **changes}
     return {"inputs": [{name: value for name, value in tensor.items() if value is not None}]}
 
@@ -136,7 +136,7 @@ def binary(texts: list[bytes]) -> bytes:
 
 
 def binary_request(sent: bytes, count: int, *, size: int | None = None, **changes: Any) -> dict[str, Any]:
-    """What is posted for a binary tensor: body and headers."""
+    """The body and the headers of a request with a binary tensor."""
     parameters = {"binary_data_size": len(sent) if size is None else size}
     tensor = {"shape": [count], "parameters": parameters, "data": None, **changes}
     head = json.dumps(request_of([], **tensor)).encode()
@@ -144,14 +144,14 @@ def binary_request(sent: bytes, count: int, *, size: int | None = None, **change
 
 
 @pytest.fixture(scope="module")
-def strict(tiny_bundle: Path) -> Iterator[httpx.Client]:
-    """A client of a server with narrow limits."""
+def limited(tiny_bundle: Path) -> Iterator[httpx.Client]:
+    """A client of a server with low limits."""
     with serving(tiny_bundle, MAX_CHARS="50", MAX_TEXTS="3", MAX_BYTES="1000") as server:
         yield server.client
 
 
 def refusal(answer: httpx.Response) -> tuple[int, str]:
-    """The status and the reason of an answer in the protocol's shape."""
+    """The status and the reason of an error of the protocol."""
     assert set(answer.json()) == {"error"}
     assert answer.headers["content-type"] == "application/json"
     return answer.status_code, answer.json()["error"]
@@ -163,142 +163,146 @@ ONE = request_of(["a"])
 @pytest.mark.parametrize(
     ("body", "status", "reason"),
     [
-        ("", 400, "the body does not start with the JSON of a request"),
-        ("texts", 400, "the body does not start with the JSON"),
-        (b'{"inputs": [], "x": "\xff"}', 400, "the JSON is not UTF-8 at byte 21"),
+        ("", 400, "request body does not start with valid JSON"),
+        ("texts", 400, "request body does not start with valid JSON"),
+        (b'{"inputs": [], "x": "\xff"}', 400, "the JSON is not valid UTF-8 at byte 21"),
         ([], 400, "body: Expected `object`, got `array`"),
         ({}, 400, "body: Object missing required field `inputs`"),
         ({"inputs": {}}, 400, "inputs: Expected `array`, got `object`"),
-        ({"inputs": []}, 400, "inputs: there are []; the model takes one input, 'texts'"),
-        (request_of(["a"], name="text"), 400, "inputs: there are ['text']; the model takes one input"),
-        ({"inputs": ONE["inputs"] * 2}, 400, "inputs: there are ['texts', 'texts']"),
-        (request_of(["a"], datatype="FP32"), 400, "inputs[0].datatype: it is FP32; send BYTES"),
-        (request_of(["a"], datatype="bytes"), 400, "inputs[0].datatype: it is bytes"),
-        (request_of(["a"], shape=[]), 400, "inputs[0].shape: it is []; send [n] or [n, 1]"),
-        (request_of(["a"], shape=[1, 2]), 400, "inputs[0].shape: it is [1, 2]"),
-        (request_of(["a"], shape=[1, 1, 1]), 400, "inputs[0].shape: it is [1, 1, 1]"),
+        ({"inputs": []}, 400, "inputs: got []; the model takes one input, 'texts'"),
+        (request_of(["a"], name="text"), 400, "inputs: got ['text']; the model takes one input"),
+        ({"inputs": ONE["inputs"] * 2}, 400, "inputs: got ['texts', 'texts']"),
+        (request_of(["a"], datatype="FP32"), 400, "inputs[0].datatype: FP32 is not supported; send BYTES"),
+        (request_of(["a"], datatype="bytes"), 400, "inputs[0].datatype: bytes is not supported"),
+        (request_of(["a"], shape=[]), 400, "inputs[0].shape: [] is not supported; send [n] or [n, 1]"),
+        (request_of(["a"], shape=[1, 2]), 400, "inputs[0].shape: [1, 2] is not supported"),
+        (request_of(["a"], shape=[1, 1, 1]), 400, "inputs[0].shape: [1, 1, 1] is not supported"),
         (request_of(["a"], shape=[-1]), 400, "inputs[0].shape[0]: Expected `int` >= 0"),
         (request_of(["a"], shape=["1"]), 400, "inputs[0].shape[0]: Expected `int`, got `str`"),
-        (request_of(["a"], shape=[2]), 400, "inputs[0].data: it has 1 texts, its shape [2] wants 2"),
-        (request_of(["a", "b"], shape=[1, 1]), 400, "inputs[0].data: it has 2 texts"),
+        (request_of(["a"], shape=[2]), 400, "inputs[0].data: has 1 texts; the shape [2] requires 2"),
+        (request_of(["a", "b"], shape=[1, 1]), 400, "inputs[0].data: has 2 texts"),
         (request_of(["a"], data=[5]), 400, "inputs[0].data[0]: Expected `str | array`, got `int`"),
-        (request_of([["a"]]), 400, "inputs[0].data[0]: it is a list of 1; the shape [1] has one text here"),
-        (request_of([["a", "b"]], shape=[2, 1]), 400, "inputs[0].data[0]: it is a list of 2"),
-        (request_of([[]], shape=[1, 1]), 400, "inputs[0].data[0]: it is a list of 0"),
-        (request_of(None, shape=[1]), 400, "inputs[0]: it has neither data nor the parameter binary_data_size"),
-        (request_of(None, shape=[1], parameters={"shared_memory_region": "x"}), 400, "inputs[0]: it has neither data"),
-        (request_of(None, shape=[1], parameters={"binary_data_size": 5}), 400, f"{LENGTH}: it is missing"),
-        (request_of(["a"], parameters={"binary_data_size": 5}), 400, "inputs[0]: it has both data and"),
+        (request_of([["a"]]), 400, "inputs[0].data[0]: is a list of 1; the shape [1] requires one text"),
+        (request_of([["a", "b"]], shape=[2, 1]), 400, "inputs[0].data[0]: is a list of 2"),
+        (request_of([[]], shape=[1, 1]), 400, "inputs[0].data[0]: is a list of 0"),
+        (request_of(None, shape=[1]), 400, "inputs[0]: has neither data nor the parameter binary_data_size"),
+        (request_of(None, shape=[1], parameters={"shared_memory_region": "x"}), 400, "inputs[0]: has neither data"),
+        (request_of(None, shape=[1], parameters={"binary_data_size": 5}), 400, f"{LENGTH}: is missing"),
+        (request_of(["a"], parameters={"binary_data_size": 5}), 400, "inputs[0]: has both data and"),
         (request_of(["a"], parameters={"binary_data_size": "5"}), 400, "inputs[0].parameters.binary_data_size: "),
         (request_of(["a"], parameters={"binary_data_size": -5}), 400, "inputs[0].parameters.binary_data_size: "),
-        (ONE | {"outputs": [{"name": "stars"}]}, 400, "outputs: ['stars'] are asked for; the model has one output"),
-        (ONE | {"outputs": [{"name": "score"}] * 2}, 400, "outputs: ['score', 'score'] are asked for"),
+        (ONE | {"outputs": [{"name": "stars"}]}, 400, "outputs: got ['stars']; the model has one output"),
+        (ONE | {"outputs": [{"name": "score"}] * 2}, 400, "outputs: got ['score', 'score']"),
         (
             ONE | {"outputs": [{"name": "score", "parameters": {"classification": 3}}]},
             400,
-            "outputs[0].parameters.classification: it is not supported",
+            "outputs[0].parameters.classification: not supported; leave it out",
         ),
         (ONE | {"parameters": {"binary_data_output": "yes"}}, 400, "parameters.binary_data_output: Expected `bool`"),
         (ONE | {"id": 5}, 400, "id: Expected `str | null`, got `int`"),
         (request_of([]), 400, "texts: the list is empty"),
         (request_of(["a", ""]), 400, "texts[1]: the text is empty or blank"),
         (request_of(["a\0b"]), 400, "texts[0]: "),
-        (request_of(["a\ud800b"]), 400, "the body does not start with the JSON of a request: "),
+        (request_of(["a\ud800b"]), 400, "request body does not start with valid JSON: "),
         (request_of(["a" * 51]), 413, "texts[0]: "),
-        (request_of(["a"] * 4), 413, "texts: the list has 4 texts; at most 3 are scored at a time"),
+        (request_of(["a"] * 4), 413, "texts: the list has 4 texts; send at most 3 per request"),
         (request_of(["a"], shape=[10**30]), 413, "texts: the list has 1,000,000,000,000,000"),
-        (request_of(["a" * 1_000]), 413, "the body has 1,0"),
+        (request_of(["a" * 1_000]), 413, "request body of 1,0"),
     ],
 )
-def test_a_malformed_request_is_told_what_is_wrong(strict: httpx.Client, body: Any, status: int, reason: str) -> None:
+def test_a_malformed_request_gets_the_reason(limited: httpx.Client, body: Any, status: int, reason: str) -> None:
     content = body if isinstance(body, str | bytes) else json.dumps(body)
-    told = refusal(strict.post(INFER, content=content))
-    assert told[0] == status
-    assert told[1].startswith(reason)
+    status_and_reason = refusal(limited.post(INFER, content=content))
+    assert status_and_reason[0] == status
+    assert status_and_reason[1].startswith(reason)
 
 
 TWO = binary([b"a", b"bc"])
 
 
 @pytest.mark.parametrize(
-    ("asked", "status", "reason"),
+    ("options", "status", "reason"),
     [
-        (binary_request(TWO, 2, size=10), 400, "inputs[0].parameters.binary_data_size: it is 10, but 11 bytes follow"),
-        (binary_request(TWO[:-1], 2), 400, "texts[1]: its length is 2, but only 1 bytes are left"),
-        (binary_request(TWO[:7], 2), 400, "texts[1]: the data ends at byte 5 of it, where its length is due"),
+        (binary_request(TWO, 2, size=10), 400, "inputs[0].parameters.binary_data_size: is 10, but 11 bytes follow"),
+        (binary_request(TWO[:-1], 2), 400, "texts[1]: the length is 2, but only 1 bytes are left"),
+        (binary_request(TWO[:7], 2), 400, "texts[1]: the data ends at byte 5, before the length of the text"),
         (binary_request(b"", 1), 400, "texts[0]: the data ends at byte 0"),
         (binary_request(TWO, 1), 400, "inputs[0]: 6 bytes follow the last of 1 texts"),
         (binary_request(TWO + b"\0", 2), 400, "inputs[0]: 1 bytes follow the last of 2 texts"),
         (binary_request(TWO, 3), 400, "texts[2]: the data ends at byte 11"),
-        (binary_request(b"\xff\xff\xff\xffa", 1), 400, "texts[0]: its length is 4,294,967,295, but only 1 bytes"),
-        (binary_request(binary([b"a", b"\xe3\x81"]), 2), 400, "texts[1]: the text is not UTF-8 at byte 0"),
-        (binary_request(binary([b"\xed\xa0\x80"]), 1), 400, "texts[0]: the text is not UTF-8"),
+        (binary_request(b"\xff\xff\xff\xffa", 1), 400, "texts[0]: the length is 4,294,967,295, but only 1 bytes"),
+        (binary_request(binary([b"a", b"\xe3\x81"]), 2), 400, "texts[1]: the text is not valid UTF-8 at byte 0"),
+        (binary_request(binary([b"\xed\xa0\x80"]), 1), 400, "texts[0]: the text is not valid UTF-8"),
         (binary_request(binary([b"a\0b"]), 1), 400, "texts[0]: "),
         (binary_request(binary([b"a"] * 4), 4), 413, "texts: the list has 4 texts"),
-        (binary_request(TWO, 2, data=["a", "bc"]), 400, "inputs[0]: it has both data and"),
-        (binary_request(TWO, 2) | {"headers": {LENGTH: "-1"}}, 400, f"{LENGTH}: it is '-1'; send the length"),
-        (binary_request(TWO, 2) | {"headers": {LENGTH: "9999"}}, 400, f"{LENGTH}: it is '9999'"),
-        (binary_request(TWO, 2) | {"headers": {LENGTH: "1e2"}}, 400, f"{LENGTH}: it is '1e2'"),
-        (binary_request(TWO, 2) | {"headers": {LENGTH: "0"}}, 400, "the body does not start with the JSON"),
-        (binary_request(TWO, 2) | {"headers": {}}, 400, "the body does not start with the JSON"),
+        (binary_request(TWO, 2, data=["a", "bc"]), 400, "inputs[0]: has both data and"),
+        (binary_request(TWO, 2) | {"headers": {LENGTH: "-1"}}, 400, f"{LENGTH}: '-1' is invalid; send the length"),
+        (binary_request(TWO, 2) | {"headers": {LENGTH: "9999"}}, 400, f"{LENGTH}: '9999' is invalid"),
+        (binary_request(TWO, 2) | {"headers": {LENGTH: "1e2"}}, 400, f"{LENGTH}: '1e2' is invalid"),
+        (binary_request(TWO, 2) | {"headers": {LENGTH: "0"}}, 400, "request body does not start with valid JSON"),
+        (binary_request(TWO, 2) | {"headers": {}}, 400, "request body does not start with valid JSON"),
         (
             {"content": json.dumps(ONE) + "abc", "headers": {LENGTH: str(len(json.dumps(ONE)))}},
             400,
             "body: 3 bytes follow",
         ),
-        ({"content": json.dumps(ONE), "headers": {"Content-Encoding": "br"}}, 400, "Content-Encoding: it is 'br'"),
+        (
+            {"content": json.dumps(ONE), "headers": {"Content-Encoding": "br"}},
+            400,
+            "Content-Encoding: 'br' is not supported",
+        ),
         (
             {"content": json.dumps(ONE), "headers": {"Content-Encoding": "gzip"}},
             400,
-            "Content-Encoding: the body is not",
+            "Content-Encoding: request body is not valid",
         ),
         (
             {"content": gzip.compress(json.dumps(ONE).encode())[:-9], "headers": {"Content-Encoding": "gzip"}},
             400,
-            "Content-Encoding: the body is not gzip: its end is missing",
+            "Content-Encoding: request body is not valid gzip: unexpected end of data",
         ),
         (
             {"content": zlib.compress(json.dumps(ONE).encode()) + b"x", "headers": {"Content-Encoding": "deflate"}},
             400,
-            "Content-Encoding: the body is not deflate: bytes follow its end",
+            "Content-Encoding: request body is not valid deflate: unexpected data after the end",
         ),
         (
             {"content": gzip.compress(b" " * 100_000), "headers": {"Content-Encoding": "gzip"}},
             413,
-            "the body inflates to more than 1,000 bytes",
+            "request body exceeds 1,000 bytes after decompression",
         ),
     ],
 )
-def test_malformed_binary_data_is_told_what_is_wrong(
-    strict: httpx.Client, asked: dict[str, Any], status: int, reason: str
+def test_malformed_binary_data_gets_the_reason(
+    limited: httpx.Client, options: dict[str, Any], status: int, reason: str
 ) -> None:
-    told = refusal(strict.post(INFER, **asked))
-    assert told[0] == status
-    assert told[1].startswith(reason)
+    status_and_reason = refusal(limited.post(INFER, **options))
+    assert status_and_reason[0] == status
+    assert status_and_reason[1].startswith(reason)
 
 
-def test_an_answer_repeats_the_id_and_only_what_was_asked_for(strict: httpx.Client) -> None:
-    answer = strict.post(INFER, content=json.dumps(ONE | {"id": "7", "outputs": []})).json()
+def test_an_answer_has_the_id_of_the_request_and_no_other_members(limited: httpx.Client) -> None:
+    answer = limited.post(INFER, content=json.dumps(ONE | {"id": "7", "outputs": []})).json()
     assert answer["model_name"] == "reviews"
     assert answer["id"] == "7"
     assert set(answer) == {"model_name", "id", "outputs"}
-    assert "id" not in strict.post(INFER, content=json.dumps(ONE)).json()
+    assert "id" not in limited.post(INFER, content=json.dumps(ONE)).json()
 
 
 @pytest.mark.parametrize("path", ["/v2/models", "/v2/models/films", "/v2/models/reviews/versions/1/infer", "/v2/x"])
-def test_what_is_not_there_is_said_in_the_protocols_shape(strict: httpx.Client, path: str) -> None:
-    told = refusal(strict.get(path))
-    assert told == (404, f"there is nothing at {path}; scores are at {INFER}")
+def test_an_unknown_path_gets_the_error_of_the_protocol(limited: httpx.Client, path: str) -> None:
+    status_and_reason = refusal(limited.get(path))
+    assert status_and_reason == (404, f"no resource at {path}; scores are at {INFER}")
 
 
-def test_a_wrong_method_is_told_the_right_one(strict: httpx.Client) -> None:
-    result = strict.get(INFER)
+def test_a_wrong_method_gets_the_allowed_ones(limited: httpx.Client) -> None:
+    result = limited.get(INFER)
     assert refusal(result)[0] == 405
     assert "POST" in result.headers["allow"]
 
 
 @pytest.mark.parametrize("path", ["/v2/health/ready", "/v2/models/reviews/ready"])
-def test_nothing_is_ready_once_the_instance_is_about_to_stop(tiny_bundle: Path, path: str) -> None:
+def test_a_draining_instance_is_not_ready(tiny_bundle: Path, path: str) -> None:
     drain = Drain()
     app = create_app(load(tiny_bundle).scorer, probe="良い", facts={}, settings=Settings(), drain=drain)
     client = falcon.testing.TestClient(app)
@@ -306,11 +310,11 @@ def test_nothing_is_ready_once_the_instance_is_about_to_stop(tiny_bundle: Path, 
     drain.start()
     refused = client.simulate_get(path)
     assert refused.status_code == 503
-    assert refused.json == {"error": "this instance is about to stop; send new requests to another one"}
+    assert refused.json == {"error": "this instance is shutting down; send new requests to another one"}
     assert client.simulate_get("/v2/health/live").json == {"live": True}
 
 
-def test_too_much_work_is_refused_in_the_protocols_shape(tiny_bundle: Path) -> None:
+def test_overload_gets_the_error_of_the_protocol(tiny_bundle: Path) -> None:
     with serving(tiny_bundle, MAX_PENDING_TEXTS="2") as small:
         many = json.dumps({"texts": REVIEWS * 300}).encode()
         with crowd(small, [many], clients=6), httpx.Client(base_url=small.url) as client:
@@ -319,36 +323,34 @@ def test_too_much_work_is_refused_in_the_protocols_shape(tiny_bundle: Path) -> N
     refused = [answer for answer in answers if answer.status_code == 503]
     assert refused
     assert {answer.headers["retry-after"] for answer in refused} == {"1"}
-    assert {answer.json()["error"] for answer in refused} == {
-        "there is more to score than can be done in time; ask again in a second"
-    }
+    assert {answer.json()["error"] for answer in refused} == {"the service is overloaded; retry in 1 second"}
     assert alive.status_code == 200
 
 
-def test_a_body_that_stays_away_is_refused_in_the_protocols_shape(server: Server) -> None:
+def test_a_late_body_gets_the_error_of_the_protocol(server: Server) -> None:
     with socket.create_connection(server.address, timeout=10) as client:
         client.sendall(f"POST {INFER} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{{".encode())
         answer = HTTPResponse(client)
         answer.begin()
         assert answer.status == 408
-        assert json.loads(answer.read())["error"].startswith("the body was not whole after 1 s")
+        assert json.loads(answer.read())["error"].startswith("request body incomplete after 1 s")
 
 
-# The parser alone.
+# The parser alone
 
 
 @given(st.lists(st.text(st.characters(codec="utf-8")), min_size=1, max_size=20))
-def test_binary_texts_are_read_as_they_were_written(texts: list[str]) -> None:
-    asked = binary_request(binary([text.encode() for text in texts]), len(texts))
-    assert read(asked["content"], asked["headers"][LENGTH], max_texts=20).texts == texts
+def test_binary_texts_round_trip(texts: list[str]) -> None:
+    sent = binary_request(binary([text.encode() for text in texts]), len(texts))
+    assert read_request(sent["content"], sent["headers"][LENGTH], max_texts=20).texts == texts
 
 
 @given(st.binary(max_size=60), st.integers(1, 5))
-def test_whatever_the_bytes_the_parser_reads_all_of_them_or_names_an_error(data: bytes, count: int) -> None:
-    asked = binary_request(data, count)
+def test_binary_data_is_read_completely_or_refused_with_the_field(data: bytes, count: int) -> None:
+    sent = binary_request(data, count)
     texts, refused = [], None
     try:
-        texts = read(asked["content"], asked["headers"][LENGTH], max_texts=5).texts
+        texts = read_request(sent["content"], sent["headers"][LENGTH], max_texts=5).texts
     except RequestError as error:
         refused = error
     if refused:
@@ -360,12 +362,12 @@ def test_whatever_the_bytes_the_parser_reads_all_of_them_or_names_an_error(data:
 
 
 @given(st.binary(max_size=80), st.one_of(st.none(), st.text(max_size=4)))
-def test_whatever_the_body_the_parser_names_an_error(body: bytes, header: str | None) -> None:
+def test_a_random_body_raises_a_request_error(body: bytes, header: str | None) -> None:
     with pytest.raises(RequestError):
-        read(body, header, max_texts=5)
+        read_request(body, header, max_texts=5)
 
 
 @pytest.mark.parametrize("begin", [b'{"x": ', b'{"inputs": [{"name": "texts", "parameters": {"x": '])
-def test_json_of_any_depth_is_refused_as_an_error_of_the_caller(begin: bytes) -> None:
+def test_deeply_nested_json_is_refused(begin: bytes) -> None:
     with pytest.raises(RequestError, match="nested too deeply"):
-        read(begin + b"[" * 100_000, None, max_texts=5)
+        read_request(begin + b"[" * 100_000, None, max_texts=5)

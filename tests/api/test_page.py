@@ -1,4 +1,4 @@
-"""The page in a real browser, over the real service: what it shows is what the service says."""
+"""The page in Chromium, with the real service behind it."""
 
 import csv
 import io
@@ -20,12 +20,12 @@ CHROMIUM = shutil.which("chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
-# The browser itself writes this for every answer that is an error, however well the page takes it.
+# Chromium logs this for every error answer, even if the page handles it.
 REFUSED = "Failed to load resource: the server responded with a status of"
 
 MIXED = "料理は最高に美味しくて大満足でした。店員の態度は最悪で、二度と行きません。量は普通です。"
 
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no chromium (Debian's package chromium)")
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed (Debian package chromium)")
 
 Open = Callable[..., Page]
 
@@ -40,9 +40,9 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(browser: Browser, server: Server, request: pytest.FixtureRequest) -> Iterator[Open]:
-    """Open the page; at the end of the test nothing may have gone wrong in it, and nobody else have been asked."""
+    """Open the page; at the end check that it logged nothing and sent no request to another host."""
     contexts: list[BrowserContext] = []
-    troubles: list[str] = []
+    messages: list[str] = []
     foreign: list[str] = []
 
     def guard(route: Route) -> None:
@@ -57,8 +57,8 @@ def open_page(browser: Browser, server: Server, request: pytest.FixtureRequest) 
         contexts.append(context)
         context.route("**/*", guard)
         page = context.new_page()
-        page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.on("console", lambda message: troubles.append(message.text))
+        page.on("pageerror", lambda error: messages.append(str(error)))
+        page.on("console", lambda message: messages.append(message.text))
         page.goto(f"{server.url}/{query}")
         return page
 
@@ -66,24 +66,24 @@ def open_page(browser: Browser, server: Server, request: pytest.FixtureRequest) 
     for context in contexts:
         context.close()
     if request.node.get_closest_marker("refusals"):
-        troubles = [each for each in troubles if not each.startswith(REFUSED)]
-    assert troubles == []
+        messages = [message for message in messages if not message.startswith(REFUSED)]
+    assert messages == []
     assert foreign == []
 
 
-def ask(server: Server, path: str, **body: Any) -> Any:
+def call(server: Server, path: str, **body: Any) -> Any:
     answer = server.client.post(f"/api/1/{path}", json=body)
     answer.raise_for_status()
     return answer.json()
 
 
 def write(page: Page, text: str) -> None:
-    """Put ``text`` into the box as a paste does, and wait until its stars are there."""
+    """Put ``text`` into the box, as pasting does, and wait for the score."""
     page.locator("#text").fill(text)
     expect(page.locator("#result")).not_to_have_attribute("aria-busy", "true")
 
 
-# Where each mark stands: its offset in code points, and its text.
+# Each mark: its offset in code points, its text and its direction.
 MARKS = """() => [...document.querySelectorAll('#mirror mark')].map(mark => {
   const range = document.createRange();
   range.setStart(document.getElementById('mirror'), 0);
@@ -92,24 +92,24 @@ MARKS = """() => [...document.querySelectorAll('#mirror mark')].map(mark => {
 })"""
 
 
-# --- what is served ---------------------------------------------------------------------------------------------------
+# --- served files -----------------------------------------------------------------------------------------------------
 
 
-def test_who_reads_html_gets_the_page_and_others_a_line(server: Server) -> None:
+def test_browsers_get_the_page_and_other_clients_plain_text(server: Server) -> None:
     page = server.client.get("/", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert page.headers["vary"] == "Accept"
     for accept in ("*/*", "application/json"):
-        greeting = server.client.get("/", headers={"Accept": accept})
-        assert (greeting.status_code, greeting.headers["content-type"]) == (200, "text/plain; charset=utf-8")
-        assert greeting.text.count("\n") == 1
-        assert "/api/1/scores" in greeting.text
+        plain = server.client.get("/", headers={"Accept": accept})
+        assert (plain.status_code, plain.headers["content-type"]) == (200, "text/plain; charset=utf-8")
+        assert plain.text.count("\n") == 1
+        assert "/api/1/scores" in plain.text
 
 
 @pytest.mark.parametrize(
     ("path", "kind"), [("page.js", "text/javascript"), ("page.css", "text/css"), ("icon.svg", "image/svg+xml")]
 )
-def test_a_file_is_sent_once_and_then_confirmed(server: Server, path: str, kind: str) -> None:
+def test_an_unchanged_file_is_answered_304(server: Server, path: str, kind: str) -> None:
     first = server.client.get(f"/page/{path}")
     assert first.headers["content-type"].startswith(kind)
     again = server.client.get(f"/page/{path}", headers={"If-None-Match": first.headers["etag"]})
@@ -123,31 +123,33 @@ def test_a_file_is_sent_once_and_then_confirmed(server: Server, path: str, kind:
 
 
 @pytest.mark.parametrize("name", ["index.html", "nothing.js", "..%2Fapp.py", "%2e%2e/app.py"])
-def test_nothing_but_the_files_of_the_page_is_served(server: Server, name: str) -> None:
+def test_only_the_files_of_the_page_are_served(server: Server, name: str) -> None:
     answer = server.client.get(f"/page/{name}")
     assert answer.status_code == 404
     assert answer.json()["error"]["code"] == "not_found"
 
 
-# --- a text -----------------------------------------------------------------------------------------------------------
+# --- first tab: a text ------------------------------------------------------------------------------------------------
 
 
-def test_typing_fills_the_stars(open_page: Open, server: Server) -> None:
+def test_typing_shows_score_interval_and_coverage(open_page: Open, server: Server) -> None:
     page = open_page()
     text = "朝食が美味しくて満足"
     page.locator("#text").press_sequentially(text, delay=10)
-    said = ask(server, "scores", texts=text, detail=True)
-    expect(page.locator("#score")).to_have_text(f"{said['score']:.2f}")
-    assert page.evaluate("parseFloat(document.querySelector('.fill').style.width)") == pytest.approx(20 * said["score"])
-    low, high = said["interval"]
-    expect(page.locator("#interval-words")).to_contain_text(
+    result = call(server, "scores", texts=text, detail=True)
+    expect(page.locator("#score")).to_have_text(f"{result['score']:.2f}")
+    assert page.evaluate("parseFloat(document.querySelector('.fill').style.width)") == pytest.approx(
+        20 * result["score"]
+    )
+    low, high = result["interval"]
+    expect(page.locator("#interval-text")).to_contain_text(
         f"{math.floor(low * 10) / 10:.1f}〜{math.ceil(high * 10) / 10:.1f}"
     )
-    expect(page.locator("#known")).to_have_text(f"{said['vocabulary_coverage']:.0%}")
-    expect(page.get_by_role("status").first).to_contain_text(f"星 {said['score']:.2f}")
+    expect(page.locator("#coverage")).to_have_text(f"{result['vocabulary_coverage']:.0%}")
+    expect(page.get_by_role("status").first).to_contain_text(f"星 {result['score']:.2f}")
 
 
-def test_an_emptied_box_has_no_stars(open_page: Open) -> None:
+def test_an_empty_box_has_no_stars(open_page: Open) -> None:
     page = open_page()
     write(page, MIXED)
     page.locator("#text").fill(" \n")
@@ -161,26 +163,26 @@ def test_an_emptied_box_has_no_stars(open_page: Open) -> None:
     [
         "ﾊﾞｯﾃﾘｰの持ちがすごくいい。ﾌﾟﾗｽﾁｯｸ感は残念。",
         "最高👍🏽👨‍👩‍👧‍👦大満足😊でも𠮷野の店は最悪",
-        "㌔単位で歩いた。㍿の対応は最悪でした。",
+        "駅から何㌔も歩いた。㍿の対応は最悪でした。",
         "一行目は最高。\n\n三行目は最悪。\n",
     ],
     ids=["half-width", "emoji", "ligatures", "lines"],
 )
-def test_words_light_up_exactly_where_they_stand(open_page: Open, server: Server, text: str) -> None:
+def test_words_are_marked_at_their_exact_position(open_page: Open, server: Server, text: str) -> None:
     page = open_page()
     write(page, text)
-    spans = ask(server, "explain", texts=text)["spans"]
-    seen = [span for span in spans if abs(span["contribution"]) >= 0.04]
-    expected = [[s["start"], s["surface"], "up" if s["contribution"] > 0 else "down"] for s in seen]
+    spans = call(server, "explain", texts=text)["spans"]
+    visible = [span for span in spans if abs(span["contribution"]) >= 0.04]
+    expected = [[s["start"], s["surface"], "up" if s["contribution"] > 0 else "down"] for s in visible]
     assert expected
     assert page.evaluate(MARKS) == expected
     assert page.evaluate("document.getElementById('mirror').textContent") == f"{text}\n"
 
 
 @pytest.mark.parametrize("width", [360, 1100])
-def test_the_marks_break_their_lines_as_the_text_does(open_page: Open, width: int) -> None:
+def test_the_marks_wrap_lines_like_the_textarea(open_page: Open, width: int) -> None:
     page = open_page(width=width)
-    write(page, f"{MIXED}ﾊﾟﾝは「硬い」(とても)。Wi-Fi は OK。\n" * 6)
+    write(page, f"{MIXED}ﾊﾟﾝは「焼きたて」(でも硬い)。Wi-Fi は OK。\n" * 6)
     heights = page.evaluate("""['text', 'mirror'].map(id => {
       const { style } = document.getElementById(id);
       [style.alignSelf, style.minHeight, style.height, style.overflow] = ['start', '0', '0', 'hidden'];
@@ -189,32 +191,32 @@ def test_the_marks_break_their_lines_as_the_text_does(open_page: Open, width: in
     assert heights[0] == heights[1] > 300
 
 
-def test_marks_stay_with_their_words_while_others_are_typed(open_page: Open) -> None:
+def test_marks_move_with_their_words_while_typing(open_page: Open) -> None:
     page = open_page()
     write(page, MIXED)
     before = page.evaluate(MARKS)
-    page.route("**/api/1/*", lambda _: None)  # no answer comes any more
+    page.route("**/api/1/*", lambda _: None)  # no further answer
     page.locator("#text").evaluate("box => { box.value = 'あの' + box.value; box.dispatchEvent(new Event('input')) }")
     assert page.evaluate(MARKS) == [[start + 2, word, side] for start, word, side in before]
     assert before
 
 
-def test_sentences_that_pull_the_other_way_are_marked(open_page: Open, server: Server) -> None:
+def test_sentences_that_conflict_with_the_score_are_marked(open_page: Open, server: Server) -> None:
     page = open_page()
     write(page, MIXED)
-    said = ask(server, "explain", texts=MIXED)
+    result = call(server, "explain", texts=MIXED)
 
-    def other(own: float) -> bool:
-        apart = abs(own - said["score"])
-        return bool(apart > 1 or (apart > 0.5 and (own - 3) * (said["score"] - 3) < 0))
+    def conflicts(own: float) -> bool:
+        distance = abs(own - result["score"])
+        return bool(distance > 1 or (distance > 0.5 and (own - 3) * (result["score"] - 3) < 0))
 
-    expected = [MIXED[s["start"] : s["end"]] for s in said["sentences"] if other(s["score"])]
+    expected = [MIXED[s["start"] : s["end"]] for s in result["sentences"] if conflicts(s["score"])]
     assert 0 < len(expected) < 3
-    assert page.locator("#mirror .contrary").all_inner_texts() == expected
+    assert page.locator("#mirror .conflicting").all_inner_texts() == expected
     assert page.locator("#sentences q").all_inner_texts() == expected
 
 
-def test_the_shown_sum_is_the_score(open_page: Open) -> None:
+def test_the_parts_of_the_score_add_up(open_page: Open) -> None:
     page = open_page()
     write(page, MIXED)
     *parts, total = page.locator("#sum b").all_inner_texts()
@@ -222,7 +224,7 @@ def test_the_shown_sum_is_the_score(open_page: Open) -> None:
     assert total[2:] == page.locator("#score").inner_text()
 
 
-def test_words_that_the_model_does_not_know_are_warned_of(open_page: Open) -> None:
+def test_low_vocabulary_coverage_shows_a_warning(open_page: Open) -> None:
     page = open_page()
     write(page, "Lorem ipsum dolor sit amet")
     expect(page.locator("#warning")).to_contain_text("0%")
@@ -230,7 +232,7 @@ def test_words_that_the_model_does_not_know_are_warned_of(open_page: Open) -> No
     expect(page.locator("#warning")).to_be_hidden()
 
 
-def test_an_answer_to_an_older_text_is_dropped(open_page: Open, server: Server) -> None:
+def test_the_answer_for_an_older_text_is_dropped(open_page: Open, server: Server) -> None:
     page = open_page()
     held: list[Route] = []
 
@@ -256,38 +258,38 @@ def test_an_answer_to_an_older_text_is_dropped(open_page: Open, server: Server) 
                 "sentences": [],
             }
         )
-    expect(page.locator("#score")).to_have_text(f"{ask(server, 'scores', texts='最高です')['score']:.2f}")
+    expect(page.locator("#score")).to_have_text(f"{call(server, 'scores', texts='最高です')['score']:.2f}")
 
 
-def test_an_input_method_is_not_disturbed(open_page: Open, server: Server) -> None:
+def test_text_of_an_input_method_is_scored_only_once_it_is_committed(open_page: Open, server: Server) -> None:
     page = open_page()
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    requested: list[str] = []
+    page.on("request", lambda request: requested.append(request.url))
     page.locator("#text").focus()
     keyboard = page.context.new_cdp_session(page)
     for kana in ("さ", "さい", "さいこ", "さいこう"):
         keyboard.send("Input.imeSetComposition", {"text": kana, "selectionStart": len(kana), "selectionEnd": len(kana)})
         assert page.locator("#text").input_value() == kana
     page.wait_for_timeout(600)
-    assert [url for url in asked if "/api/" in url] == []
+    assert [url for url in requested if "/api/" in url] == []
     keyboard.send("Input.insertText", {"text": "最高"})
-    expect(page.locator("#score")).to_have_text(f"{ask(server, 'scores', texts='最高')['score']:.2f}")
+    expect(page.locator("#score")).to_have_text(f"{call(server, 'scores', texts='最高')['score']:.2f}")
     assert page.locator("#text").input_value() == "最高"
 
 
-def test_the_call_that_is_shown_gives_the_same_score(open_page: Open, server: Server) -> None:
+def test_the_shown_curl_command_gives_the_same_score(open_page: Open, server: Server) -> None:
     text = 'It\'s "最高"、$HOME も `良い`\\n!'
     page = open_page()
     write(page, text)
     page.locator("#by-api summary").click()
     command, option, body, url = shlex.split(page.locator("#curl").inner_text())
     assert (command, option, url) == ("curl", "-d", f"{server.url}/api/1/scores")
-    assert server.client.post(url, content=body.encode()).json()["score"] == ask(server, "scores", texts=text)["score"]
+    assert server.client.post(url, content=body.encode()).json()["score"] == call(server, "scores", texts=text)["score"]
     assert server.client.get(page.locator("#by-api a").get_attribute("href") or "").status_code == 200
 
 
 @pytest.mark.refusals
-def test_a_busy_service_is_asked_again_after_the_time_it_names(open_page: Open) -> None:
+def test_a_busy_service_is_retried_after_retry_after(open_page: Open) -> None:
     page = open_page()
     busy = {"error": {"code": "overloaded", "field": None, "reason": "too many requests"}}
     refused: list[str] = []
@@ -302,22 +304,22 @@ def test_a_busy_service_is_asked_again_after_the_time_it_names(open_page: Open) 
     page.route("**/api/1/*", refuse_once)
     write(page, MIXED)
     expect(page.locator("#score")).to_be_visible()
-    expect(page.locator("#trouble")).to_be_hidden()
+    expect(page.locator("#error")).to_be_hidden()
     assert len(refused) == 2
 
 
 @pytest.mark.refusals
-def test_a_refused_text_is_told_why(open_page: Open) -> None:
+def test_a_refused_text_shows_the_reason(open_page: Open) -> None:
     page = open_page()
     write(page, "あ" * 10_001)
-    expect(page.locator("#trouble")).to_have_text("文章が長すぎます")
+    expect(page.locator("#error")).to_have_text("本文が長すぎます")
     page.get_by_role("button", name="English").click()
-    expect(page.locator("#trouble")).to_have_text("the text is too long")
+    expect(page.locator("#error")).to_have_text("the text is too long")
     write(page, MIXED)
-    expect(page.locator("#trouble")).to_be_hidden()
+    expect(page.locator("#error")).to_be_hidden()
 
 
-def test_everything_can_be_done_from_the_keyboard(open_page: Open) -> None:
+def test_the_page_can_be_used_with_the_keyboard(open_page: Open) -> None:
     page = open_page()
     page.get_by_role("button", name="宿").focus()
     page.keyboard.press("Enter")
@@ -334,19 +336,19 @@ def test_everything_can_be_done_from_the_keyboard(open_page: Open) -> None:
     expect(page.locator("#file")).to_be_focused()
 
 
-# --- a file -----------------------------------------------------------------------------------------------------------
+# --- second tab: a file -----------------------------------------------------------------------------------------------
 
 BAD = {7: "", 150: " 　", 199: "あ" * 10_001, 200: "音は\0良い", 1999: "\t"}
 
 
 @pytest.fixture(scope="module")
 def rows(reviews: list[dict[str, str]]) -> list[tuple[str, str]]:
-    """2,000 stars and texts, bad ones and awkward ones among them."""
+    """2,000 pairs of stars and text, some of them invalid or hard to parse."""
     plain = [row for row in reviews if row["texts"].encode("cp932", "replace").decode("cp932") == row["texts"]]
     made = [(row["points"], row["texts"]) for row in plain[::4][:2000]]
     for at, text in BAD.items():
         made[at] = (made[at][0], text)
-    made[3] = ("", '=HYPERLINK("a","b") 最高,最高\n二行目')
+    made[3] = ("", '=HYPERLINK("a","b") 最高,最高\n二度目も満足')
     made[4] = ("五", "-5 度でも暖かい")
     assert len(made) == 2000
     return made
@@ -375,22 +377,22 @@ def saved(page: Page) -> list[list[str]]:
 
 
 @pytest.mark.refusals
-def test_a_file_of_2000_rows_is_scored_but_for_the_bad_ones(
+def test_the_valid_rows_of_a_file_of_2000_are_scored(
     open_page: Open, server: Server, rows: list[tuple[str, str]]
 ) -> None:
     page = open_page(accept_downloads=True)
     choose(page, as_csv(rows).encode("cp932"))
     expect(page.locator("#file-facts")).to_have_text("reviews.csv・2,000 行・Shift_JIS")
     page.locator("#start").click()
-    expect(page.locator("#progress-words")).to_have_text("2,000 行を終えました。", timeout=60_000)
+    expect(page.locator("#progress-text")).to_have_text("2,000 行の処理が完了しました。", timeout=60_000)
     good = [at for at in range(2000) if at not in BAD]
     stars = [
         score
         for part in (good[:1000], good[1000:])
-        for score in ask(server, "scores", texts=[rows[at][1] for at in part])["scores"]
+        for score in call(server, "scores", texts=[rows[at][1] for at in part])["scores"]
     ]
 
-    page.locator("#safe").uncheck()
+    page.locator("#escape-formulas").uncheck()
     header, *lines = saved(page)
     assert header == [
         "評価",
@@ -404,26 +406,26 @@ def test_a_file_of_2000_rows_is_scored_but_for_the_bad_ones(
     assert [tuple(line[:2]) for line in lines] == rows
     assert [float(lines[at][2]) for at in good] == pytest.approx(stars, abs=0)
     assert {at: lines[at][6] for at in BAD} == {
-        7: "文章がありません",
-        150: "文章がありません",
-        199: "文章が長すぎます",
-        200: "使えない文字(NUL)があります",
-        1999: "文章がありません",
+        7: "本文が空です",
+        150: "本文が空です",
+        199: "本文が長すぎます",
+        200: "使用できない文字（NUL）が含まれています",
+        1999: "本文が空です",
     }
     assert all(line[6] == "" for at, line in enumerate(lines) if at not in BAD)
 
-    page.locator("#safe").check()
-    _, *safe = saved(page)
-    assert safe[3][1] == "'" + rows[3][1]
-    assert safe[4][1] == "'" + rows[4][1]
-    assert [line[2] for line in safe] == [line[2] for line in lines]
+    page.locator("#escape-formulas").check()
+    _, *escaped = saved(page)
+    assert escaped[3][1] == "'" + rows[3][1]
+    assert escaped[4][1] == "'" + rows[4][1]
+    assert [line[2] for line in escaped] == [line[2] for line in lines]
 
     pairs = [
         (score, float(rows[at][0]))
         for score, at in zip(stars, good, strict=True)
         if rows[at][0] in "12345" and rows[at][0]
     ]
-    off = [abs(score - truth) for score, truth in pairs]
+    errors = [abs(score - truth) for score, truth in pairs]
     tiles = {
         tile: page.locator(f"#{tile} b").inner_text()
         for tile in ("tile_scored", "tile_failed", "tile_true", "tile_rmse", "tile_mae", "tile_within")
@@ -432,21 +434,21 @@ def test_a_file_of_2000_rows_is_scored_but_for_the_bad_ones(
         "tile_scored": "1,995",
         "tile_failed": "5",
         "tile_true": f"{len(pairs):,}",
-        "tile_rmse": f"{math.sqrt(sum(each**2 for each in off) / len(off)):.2f}",
-        "tile_mae": f"{sum(off) / len(off):.2f}",
-        "tile_within": f"{sum(each <= 1 for each in off) / len(off):.0%}",
+        "tile_rmse": f"{math.sqrt(sum(error**2 for error in errors) / len(errors)):.2f}",
+        "tile_mae": f"{sum(errors) / len(errors):.2f}",
+        "tile_within": f"{sum(error <= 1 for error in errors) / len(errors):.0%}",
     }
     bars = page.locator("#histogram rect").evaluate_all("bars => bars.map(bar => +bar.dataset.count)")
     assert bars == [sum(min(15, int((score - 1) * 4)) == at for score in stars) for at in range(16)]
     cells = page.locator("#confusion tbody td").all_inner_texts()
     assert sum(int(cell.replace(",", "")) for cell in cells if cell != "·") == len(pairs)
     worst = max(pairs, key=lambda pair: abs(pair[0] - pair[1]))
-    expect(page.locator("#apart li").first).to_contain_text(f"実際 {worst[1]:.0f} → 推定 {worst[0]:.2f}")
+    expect(page.locator("#largest-errors li").first).to_contain_text(f"実際 {worst[1]:.0f} → 予測 {worst[0]:.2f}")
     failed = page.locator("#failed li").all_inner_texts()
     assert [line.split(" ")[0] for line in failed] == ["9", "152", "201", "202", "2,001"]
 
 
-def test_all_rows_can_be_paged_through_and_ordered(open_page: Open, rows: list[tuple[str, str]]) -> None:
+def test_the_table_has_pages_and_can_be_sorted(open_page: Open, rows: list[tuple[str, str]]) -> None:
     page = open_page()
     few = [row for at, row in enumerate(rows[:60]) if at not in BAD]
     choose(page, as_csv(few).encode())
@@ -462,14 +464,14 @@ def test_all_rows_can_be_paged_through_and_ordered(open_page: Open, rows: list[t
     assert len(shown) == 25
 
 
-TRICKY = [("5", '引用 "最高" と,読点'), ("1", "二行に\r\nわたる最悪"), ("3", "ﾊﾝｶｸと①と〜")]
+TRICKY = [("5", '友人も"最高",私も満足'), ("1", "最悪でした。\r\n二度と行きません。"), ("3", "ﾌﾟﾗﾝは①〜③の三種類")]
 
 
 @pytest.mark.parametrize(
     ("encoding", "delimiter", "shown"),
     [("utf-8", ",", "UTF-8"), ("utf-8-sig", "\t", "UTF-8"), ("cp932", ",", "Shift_JIS"), ("utf-16", "\t", "UTF-16LE")],
 )
-def test_files_as_people_have_them_are_read(open_page: Open, encoding: str, delimiter: str, shown: str) -> None:
+def test_common_encodings_and_separators_are_read(open_page: Open, encoding: str, delimiter: str, shown: str) -> None:
     tricky = TRICKY if encoding != "cp932" else [(star, text.replace("〜", "～")) for star, text in TRICKY]
     page = open_page(accept_downloads=True)
     choose(page, as_csv(tricky, names=("Rating", "Review"), delimiter=delimiter).encode(encoding))
@@ -481,9 +483,9 @@ def test_files_as_people_have_them_are_read(open_page: Open, encoding: str, deli
     assert [tuple(line[:2]) for line in saved(page)[1:]] == tricky
 
 
-def test_a_file_without_names_has_its_longest_column_scored_and_another_can_be_chosen(open_page: Open) -> None:
+def test_without_a_header_the_longest_column_is_chosen_and_can_be_changed(open_page: Open) -> None:
     page = open_page()
-    choose(page, "1,部屋が広くて朝食も美味しかったです\n2,駅から遠くて不便なうえに店員も無愛想\n".encode())
+    choose(page, "1,部屋が広くて朝食も美味しかったです\n2,駅から遠くて不便なうえに店員も無愛想でした\n".encode())
     expect(page.locator("#header")).not_to_be_checked()
     expect(page.locator("#text-column")).to_have_value("1")
     expect(page.locator("#preview li").first).to_have_text("部屋が広くて朝食も美味しかったです")
@@ -496,13 +498,13 @@ def test_a_file_without_names_has_its_longest_column_scored_and_another_can_be_c
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "このファイルには行がありません。"),
+        (b"", "ファイルにデータがありません。"),
         (b"text\n\xff\xff\xff", "文字コードが UTF-8 でも Shift_JIS でもありません"),
-        ('text\n良い\n"閉じない\n'.encode(), "3 行目から始まる引用符"),
+        ('text\n良い\n"すぐ壊れた\n'.encode(), "3 行目で始まる引用符"),
     ],
     ids=["empty", "encoding", "quote"],
 )
-def test_a_file_that_cannot_be_read_is_told_why(open_page: Open, content: bytes, words: str) -> None:
+def test_an_unreadable_file_shows_the_reason(open_page: Open, content: bytes, words: str) -> None:
     page = open_page()
     choose(page, content)
     expect(page.get_by_role("alert")).to_contain_text(words)
@@ -521,7 +523,7 @@ def test_a_file_can_be_dropped(open_page: Open) -> None:
     expect(page.locator("#file-facts")).to_contain_text("dropped.csv・1 行")
 
 
-def test_stopping_keeps_what_was_scored(open_page: Open, rows: list[tuple[str, str]]) -> None:
+def test_stopping_keeps_the_scored_rows(open_page: Open, rows: list[tuple[str, str]]) -> None:
     page = open_page(accept_downloads=True)
     good = [row for at, row in enumerate(rows[:700]) if at not in BAD]
     sent: list[Route] = []
@@ -534,18 +536,18 @@ def test_stopping_keeps_what_was_scored(open_page: Open, rows: list[tuple[str, s
     page.route("**/api/1/scores", hold_the_second)
     choose(page, as_csv(good).encode())
     page.locator("#start").click()
-    expect(page.locator("#progress-words")).to_have_text(f"200 / {len(good)} 行")
-    page.get_by_role("button", name="止める").click()
-    expect(page.locator("#progress-words")).to_have_text(f"200 / {len(good)} 行で止めました。")
+    expect(page.locator("#progress-text")).to_have_text(f"200 / {len(good)} 行")
+    page.get_by_role("button", name="中止").click()
+    expect(page.locator("#progress-text")).to_have_text(f"200 / {len(good)} 行で中止しました。")
     expect(page.locator("#start")).to_be_focused()
     expect(page.locator("#tile_scored b")).to_have_text("200")
     _, *lines = saved(page)
     assert [bool(line[2]) for line in lines] == [at < 200 for at in range(len(good))]
-    assert {line[6] for line in lines[200:]} == {"送っていません"}
+    assert {line[6] for line in lines[200:]} == {"未送信"}
 
 
 @pytest.mark.refusals
-def test_slices_shrink_until_the_service_takes_them(open_page: Open, rows: list[tuple[str, str]]) -> None:
+def test_batches_shrink_until_the_service_accepts_them(open_page: Open, rows: list[tuple[str, str]]) -> None:
     page = open_page()
     sizes: list[int] = []
 
@@ -565,10 +567,10 @@ def test_slices_shrink_until_the_service_takes_them(open_page: Open, rows: list[
     assert max(sizes[2:]) <= 50
 
 
-# --- for everybody ----------------------------------------------------------------------------------------------------
+# --- languages and accessibility --------------------------------------------------------------------------------------
 
 
-def test_the_page_speaks_japanese_until_asked_otherwise_and_remembers(open_page: Open) -> None:
+def test_the_page_is_japanese_by_default_and_stores_the_chosen_language(open_page: Open) -> None:
     page = open_page(locale="en-US")
     assert page.locator("html").get_attribute("lang") == "ja"
     expect(page.get_by_role("heading", level=1)).to_have_text("レビュー採点")
@@ -576,7 +578,7 @@ def test_the_page_speaks_japanese_until_asked_otherwise_and_remembers(open_page:
     page.get_by_role("button", name="English").click()
     assert page.locator("html").get_attribute("lang") == "en"
     assert page.title() == "Review scorer"
-    expect(page.locator("#interval-words")).to_contain_text("For four in five")
+    expect(page.locator("#interval-text")).to_contain_text("For four out of five")
     page.reload()
     expect(page.get_by_role("heading", level=1)).to_have_text("Review scorer")
     page.goto(f"{page.url}?lang=ja")
@@ -584,7 +586,7 @@ def test_the_page_speaks_japanese_until_asked_otherwise_and_remembers(open_page:
 
 
 @pytest.mark.parametrize("language", ["ja", "en"])
-def test_no_word_of_the_other_language_is_left(open_page: Open, language: str) -> None:
+def test_the_page_has_no_text_in_the_other_language(open_page: Open, language: str) -> None:
     page = open_page(f"?lang={language}")
     write(page, MIXED)
     choose(page, as_csv([("5", MIXED), ("1", "")]).encode())
@@ -592,7 +594,7 @@ def test_no_word_of_the_other_language_is_left(open_page: Open, language: str) -
     expect(page.locator("#failed li")).to_have_count(1)
     for tab in (0, 1):
         page.get_by_role("tab").nth(tab).click()
-        # What people write is Japanese; the switch names each language in its own.
+        # Reviews are Japanese, and the language buttons have the name of their own language.
         page.evaluate(
             "document.querySelectorAll('[lang]:not(html), select, pre, .facts').forEach(each => each.remove())"
         )
@@ -602,7 +604,7 @@ def test_no_word_of_the_other_language_is_left(open_page: Open, language: str) -
 
 
 def states(page: Page) -> Iterator[str]:
-    """Lead the page through all that it can look like."""
+    """Bring the page into each of its states."""
     yield "empty"
     write(page, MIXED)
     page.locator("#by-api summary").click()
@@ -624,10 +626,8 @@ def states(page: Page) -> Iterator[str]:
 @pytest.mark.parametrize("width", [360, 1100])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("language", ["ja", "en"])
-def test_every_state_fits_the_screen_and_keeps_nobody_out(
-    open_page: Open, language: str, scheme: Any, width: int
-) -> None:
-    # Without motion, so that no colour is seen on its way to another.
+def test_every_state_fits_the_screen_and_is_accessible(open_page: Open, language: str, scheme: Any, width: int) -> None:
+    # Reduced motion, so that colours are not measured during a transition.
     page = open_page(f"?lang={language}", width=width, color_scheme=scheme, reduced_motion="reduce")
     bright = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).reduce((a, b) => a + +b, 0)")
     assert (bright > 600) == (scheme == "light")

@@ -1,4 +1,4 @@
-"""Files scored on a cluster, two real worker processes on loopback: the same rows, nothing twice, nothing lost."""
+"""Batch scoring on a Dask cluster of two worker processes: the output of one machine, and reruns that skip it."""
 
 import csv
 import gzip
@@ -19,14 +19,14 @@ import pytest
 from distributed import Client, LocalCluster
 
 from review_scorer.batch import score
-from review_scorer.batch.jobs import run as real
+from review_scorer.batch.jobs import run_job
 from tests.support.running import ROOT
 
-pytestmark = pytest.mark.filterwarnings("default")  # Dask and its event loops have their own
+pytestmark = pytest.mark.filterwarnings("default")  # Dask and its event loops emit their own
 
 PART = 40
-WRONG = {7: "", 50: "\0", 51: " ", 130: "　"}
-"""Texts that have no score, by their row from 0."""
+INVALID = {7: "", 50: "\0", 51: " ", 130: "　"}
+"""Texts without a score, by their row from 0."""
 
 
 @pytest.fixture(scope="module")
@@ -37,18 +37,18 @@ def cluster() -> Iterator[LocalCluster]:
 
 @pytest.fixture
 def run(cluster: LocalCluster, tiny_bundle: Path, tmp_path: Path) -> Callable[..., int]:
-    """What runs the command line on the cluster, large files in parts of ``PART`` rows."""
+    """A function that runs the command on the cluster, with partitions of ``PART`` rows."""
 
     def run(*arguments: object) -> int:
         options = ["--scheduler", cluster.scheduler_address, "--bundle", tiny_bundle, "--out", tmp_path / "out"]
-        return score.main([str(each) for each in [*options, "--part", PART, *arguments]])
+        return score.main([str(each) for each in [*options, "--partition-rows", PART, *arguments]])
 
     return run
 
 
 @pytest.fixture
 def alone(tiny_bundle: Path, tmp_path: Path) -> Callable[..., int]:
-    """What runs it on one machine."""
+    """A function that runs the command on one machine."""
 
     def run(*arguments: object) -> int:
         options = ["--bundle", tiny_bundle, "--out", tmp_path / "alone", "--workers", "1"]
@@ -59,10 +59,10 @@ def alone(tiny_bundle: Path, tmp_path: Path) -> Callable[..., int]:
 
 @pytest.fixture(scope="module")
 def texts(reviews: list[dict[str, str]]) -> list[str]:
-    """170 reviews, some of them with line ends and quotes, some without a score."""
+    """170 reviews, some with line ends and quotes, some without a score."""
     found = [review["texts"] for review in reviews[:170]]
     found[3::10] = [text.replace("。", "。\n「", 1) + '」"' for text in found[3::10]]
-    return [WRONG.get(number, text) for number, text in enumerate(found)]
+    return [INVALID.get(number, text) for number, text in enumerate(found)]
 
 
 def table(texts: list[str], *, end: str = "\r\n", head: str = "id,texts") -> str:
@@ -117,7 +117,7 @@ WRITERS: dict[str, tuple[Callable[[Path, list[str]], None], int, list[str]]] = {
     "reviews": (directory, 1, []),
     "table.jsonl": (json_lines, 1, ["--format", "csv"]),
 }
-"""Files, in how many parts they are scored, and with which options."""
+"""The writer of each file, the number of its partitions, and its options."""
 
 
 def inflated(path: Path) -> bytes:
@@ -126,7 +126,7 @@ def inflated(path: Path) -> bytes:
 
 
 def joined(paths: list[Path]) -> object:
-    """The content of some outputs in a row, without the headers of all but the first."""
+    """The content of several outputs, with the header of the first only."""
     if paths[0].suffix == ".parquet":
         return pa.concat_tables(map(pyarrow.parquet.read_table, paths)).to_pylist()
     contents = [inflated(path) for path in paths]
@@ -145,7 +145,7 @@ def rejects(folder: Path) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_the_parts_are_what_one_machine_writes(
+def test_the_partitions_add_up_to_the_output_of_one_machine(
     run: Callable[..., int], alone: Callable[..., int], tmp_path: Path, texts: list[str], name: str
 ) -> None:
     write, parts, options = WRITERS[name]
@@ -160,7 +160,7 @@ def test_the_parts_are_what_one_machine_writes(
     assert {path.name[0] for path in (tmp_path / "out").rglob("*")}.isdisjoint(".")
 
 
-def test_patterns_and_urls_name_many_files(run: Callable[..., int], tmp_path: Path, texts: list[str]) -> None:
+def test_patterns_and_urls_select_files(run: Callable[..., int], tmp_path: Path, texts: list[str]) -> None:
     for number in range(3):
         delimited(tmp_path / f"reviews-{number}.csv", texts[50 * number : 50 * number + 30])
     out = f"file://{tmp_path}/by-url"
@@ -175,7 +175,7 @@ def test_patterns_and_urls_name_many_files(run: Callable[..., int], tmp_path: Pa
 
 
 def made(folder: Path) -> dict[str, tuple[int, int]]:
-    """When each file of a folder was made, and as which."""
+    """The inode and modification time of each file of a folder."""
     return {
         path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in sorted(folder.iterdir()) if path.is_file()
     }
@@ -185,7 +185,7 @@ def changed(before: dict[str, tuple[int, int]], folder: Path) -> set[str]:
     return {name for name, which in made(folder).items() if before.get(name) != which}
 
 
-def test_what_is_finished_is_not_done_again_unless_what_it_is_made_of_changed(
+def test_a_rerun_skips_complete_outputs_unless_their_inputs_changed(
     run: Callable[..., int],
     tmp_path: Path,
     texts: list[str],
@@ -201,9 +201,9 @@ def test_what_is_finished_is_not_done_again_unless_what_it_is_made_of_changed(
     assert run(*files) == 0
     assert made(out) == before
     said = capsys.readouterr().err
-    assert "170 rows, 4 without a score, in 5 of 5 parts, 5 of them before" in said
+    assert "170 rows, 4 without a score, in 5 of 5 parts, 5 of them already scored" in said
     assert "60 rows, 3 without a score, listed in" in said
-    assert ", as before" in said
+    assert ", already scored" in said
 
     (out / "a.00002-of-00005.scored.csv").write_text("half")
     (out / "a.00003-of-00005.scored.csv").unlink()
@@ -226,21 +226,32 @@ def test_what_is_finished_is_not_done_again_unless_what_it_is_made_of_changed(
     assert changed(before, out) == set(before)
 
 
-def test_parts_of_an_earlier_run_that_are_none_any_more_go(
-    run: Callable[..., int], tmp_path: Path, texts: list[str]
-) -> None:
+def test_partitions_of_an_earlier_run_are_deleted(run: Callable[..., int], tmp_path: Path, texts: list[str]) -> None:
     delimited(tmp_path / "a.csv", texts)
     delimited(tmp_path / "b.csv", texts)
     assert run(tmp_path / "a.csv", tmp_path / "b.csv") == 0
-    assert run(tmp_path / "a.csv", "--part", 100) == 0
+    assert run(tmp_path / "a.csv", "--partition-rows", 100) == 0
     outputs = {path.name for path in (tmp_path / "out").glob("*.scored.csv")}
     assert outputs == {f"a.0000{n}-of-00002.scored.csv" for n in (1, 2)} | {
         f"b.0000{n}-of-00005.scored.csv" for n in range(1, 6)
     }
-    assert {path.stem for path in (tmp_path / "out" / "_parts").iterdir()} == outputs
+    assert {path.stem for path in (tmp_path / "out" / "_checkpoints").iterdir()} == outputs
 
 
-def test_a_worker_killed_in_the_middle_is_done_without(
+def test_the_temporary_record_of_a_killed_worker_is_deleted_without_its_outputs(
+    run: Callable[..., int], tmp_path: Path, texts: list[str]
+) -> None:
+    delimited(tmp_path / "a.csv", texts[:30])
+    assert run(tmp_path / "a.csv") == 0
+    record = tmp_path / "out" / "_checkpoints" / "a.scored.csv.json"
+    temporary = record.with_name(f".{record.name}.x")
+    temporary.write_bytes(record.read_bytes())
+    assert run(tmp_path / "a.csv") == 0
+    assert not temporary.exists()
+    assert (tmp_path / "out" / "a.scored.csv").exists()
+
+
+def test_a_killed_worker_is_replaced(
     cluster: LocalCluster,
     run: Callable[..., int],
     alone: Callable[..., int],
@@ -250,18 +261,18 @@ def test_a_worker_killed_in_the_middle_is_done_without(
     delimited(tmp_path / "a.csv", [review["texts"] for review in reviews])
     killer = threading.Thread(target=kill_worker_when, args=(cluster, tmp_path / "out", 3))
     killer.start()
-    assert run(tmp_path / "a.csv", "--part", 200) == 0
+    assert run(tmp_path / "a.csv", "--partition-rows", 200) == 0
     killer.join(1)
     assert not killer.is_alive()
     assert alone(tmp_path / "a.csv") == 0
     outputs = sorted((tmp_path / "out").glob("*.scored.csv"))
     assert len(outputs) > 40
     assert joined(outputs) == (tmp_path / "alone" / "a.scored.csv").read_bytes()
-    assert {path.name[0] for path in (tmp_path / "out").rglob("*")} == {"a", "_"}, "half a part is left over"
+    assert {path.name[0] for path in (tmp_path / "out").rglob("*")} == {"a", "_"}, "a temporary file is left"
 
 
 def kill_worker_when(cluster: LocalCluster, out: Path, parts: int) -> None:
-    """Kill a worker once so many parts are there."""
+    """Kill a worker once ``parts`` partitions are complete."""
     deadline = time.monotonic() + 60
     with Client(cluster.scheduler_address) as client:
         victim = next(iter(client.run(os.getpid).values()))
@@ -270,7 +281,7 @@ def kill_worker_when(cluster: LocalCluster, out: Path, parts: int) -> None:
         os.kill(victim, signal.SIGKILL)
 
 
-def test_a_part_that_cannot_be_read_is_named_in_one_line_and_the_rest_is_kept(
+def test_the_error_names_a_partition_that_cannot_be_read_and_the_others_are_kept(
     run: Callable[..., int], tmp_path: Path, texts: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "0.csv.gz").write_bytes(gzip.compress(table(texts).encode())[:3_000])
@@ -289,41 +300,50 @@ def test_a_part_that_cannot_be_read_is_named_in_one_line_and_the_rest_is_kept(
     assert complaints[2].startswith("2.csv, part 2 of 2 (rows 41 to ")
     at = len(b"\n".join(lines[:45])) + len("\n45,") + 1
     assert f"byte {at:,} of the file is not utf-8" in complaints[2]
-    assert complaints[3].startswith("4.txt: it is of no known kind")
+    assert complaints[3].startswith("4.txt: unknown format")
     assert "2.csv: 40 rows, in 1 of 2 parts" in said
     kept = {path.name for path in (tmp_path / "out").iterdir()}
-    assert kept == {"2.00001-of-00002.scored.csv", "3.scored.csv", "3.csv.rejects.csv", "_parts"}
+    assert kept == {"2.00001-of-00002.scored.csv", "3.scored.csv", "3.csv.rejects.csv", "_checkpoints"}
 
 
-def test_a_part_that_fails_is_tried_again(
+def test_a_partition_that_fails_is_retried(
     tiny_bundle: Path, tmp_path: Path, texts: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     delimited(tmp_path / "a.csv", texts)
-    left = ["the network is away", "the network is away"]
+    left = ["the network is unreachable", "the network is unreachable"]
 
     def run(*arguments: object, **options: object) -> object:
         if left:
             raise OSError(left.pop())
-        return real(*arguments, **options)  # type: ignore[arg-type]
+        return run_job(*arguments, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("review_scorer.batch.dask_scoring.run", run)
+    monkeypatch.setattr("review_scorer.batch.dask_driver.run_job", run)
     here = {"processes": False, "protocol": "tcp", "host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
     with LocalCluster(n_workers=1, threads_per_worker=2, **here) as cluster:
         options = ["--scheduler", cluster.scheduler_address, "--bundle", str(tiny_bundle), "--out", str(tmp_path / "o")]
-        assert score.main([str(tmp_path / "a.csv"), "--part", "40", *options]) == 0
+        assert score.main([str(tmp_path / "a.csv"), "--partition-rows", "40", *options]) == 0
         assert not left
         assert len(list((tmp_path / "o").glob("*.scored.csv"))) == 5
-        left += ["the network is away"] * 1_000
-        assert score.main([str(tmp_path / "a.csv"), "--part", "90", *options]) == 1
-    assert len(list((tmp_path / "o").glob("*.scored.csv"))) == 5, "what was there is kept until there is better"
+        left += ["the network is unreachable"] * 1_000
+        assert score.main([str(tmp_path / "a.csv"), "--partition-rows", "90", *options]) == 1
+    assert len(list((tmp_path / "o").glob("*.scored.csv"))) == 5, "earlier outputs must be kept"
 
 
-def test_a_cluster_of_this_machine_says_what_is_wrong_once_and_an_interrupt_keeps_what_is_whole(
+def test_a_local_cluster_reports_an_error_once_and_an_interrupt_keeps_complete_outputs(
     tiny_bundle: Path, tmp_path: Path, reviews: list[dict[str, str]]
 ) -> None:
     (tmp_path / "0.parquet").write_bytes(b"PAR1 is not enough")
     delimited(tmp_path / "1.csv", [review["texts"] for review in reviews] * 5)
-    options = ["--scheduler", "local", "--bundle", str(tiny_bundle), "--out", str(tmp_path / "out"), "--part", "500"]
+    options = [
+        "--scheduler",
+        "local",
+        "--bundle",
+        str(tiny_bundle),
+        "--out",
+        str(tmp_path / "out"),
+        "--partition-rows",
+        "500",
+    ]
     command = [sys.executable, "-m", "review_scorer.batch.score", *options]
     done = subprocess.run(
         [*command, str(tmp_path / "0.parquet")], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
@@ -345,15 +365,15 @@ def test_a_cluster_of_this_machine_says_what_is_wrong_once_and_an_interrupt_keep
     assert {path.name[0] for path in (tmp_path / "out").iterdir()} <= {"1", "_", "."}
 
 
-def test_nobody_at_the_scheduler_is_told_in_one_line(
+def test_an_unreachable_scheduler_is_a_one_line_error(
     tiny_bundle: Path, tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = ["--scheduler", "tcp://127.0.0.1:9", "--patience", "1", "--out", str(tmp_path)]
+    options = ["--scheduler", "tcp://127.0.0.1:9", "--cluster-timeout", "1", "--out", str(tmp_path)]
     assert score.main([str(tiny_corpus), "--bundle", str(tiny_bundle), *options]) == 1
     assert capsys.readouterr().err.splitlines()[-1].startswith("score: no cluster at tcp://127.0.0.1:9: ")
 
 
-def test_without_dask_the_extra_is_named(
+def test_without_dask_the_error_names_the_extra(
     run: Callable[..., int], tiny_corpus: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
@@ -361,13 +381,16 @@ def test_without_dask_the_extra_is_named(
     assert "install the extra `distributed`" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [["a.csv"], ["-", "--out", "x"], ["a.csv", "--out", "x", "--part", "0"]])
-def test_options_that_cannot_be_are_refused(arguments: list[str]) -> None:
+@pytest.mark.parametrize(
+    "arguments", [["a.csv"], ["-", "--out", "x"], ["a.csv", "--out", "x", "--partition-rows", "0"]]
+)
+def test_invalid_options_are_refused(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as refused:
         score.main(["--scheduler", "local", *arguments])
     assert refused.value.code == 2
 
 
-def test_serving_and_scoring_here_import_no_dask() -> None:
-    code = "import sys, review_scorer.app, review_scorer.batch.score as _; sys.exit('distributed' in sys.modules)"
+def test_serving_and_scoring_on_one_machine_import_neither_dask_nor_upath() -> None:
+    modules = "import sys, review_scorer.app, review_scorer.batch.score as _"
+    code = f"{modules}; sys.exit(bool({{'distributed', 'upath'}} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False, timeout=60).returncode == 0

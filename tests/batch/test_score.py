@@ -1,4 +1,4 @@
-"""Files from the shell: every kind comes out with its scores, whole or not at all; nothing is lost without a word."""
+"""Batch scoring on one machine: all formats, atomic outputs, and an error message for everything without a score."""
 
 import csv
 import gzip
@@ -61,7 +61,7 @@ KINDS = {"csv", "tsv", "jsonl", "parquet"}
 
 
 def rows_of(path: Path) -> list[dict[str, Any]]:
-    """The rows of an output, the numbers of text formats as numbers."""
+    """The rows of an output; empty cells are None."""
     if path.name.endswith(".parquet"):
         return list(pyarrow.parquet.read_table(path).to_pylist())
     text = (gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()).decode()
@@ -77,7 +77,7 @@ def outputs(folder: Path) -> set[str]:
 
 @pytest.fixture
 def run(tiny_bundle: Path, tmp_path: Path) -> Callable[..., int]:
-    """What runs the command line in this process, with one worker."""
+    """A function that runs the command in this process, with one worker."""
 
     def run(*arguments: object) -> int:
         options = ["--bundle", tiny_bundle, "--out", tmp_path / "out", "--workers", "1"]
@@ -92,7 +92,7 @@ def command(bundle: Path, *arguments: str) -> list[str]:
 
 @pytest.mark.parametrize("zipped", [False, True], ids=["plain", "gzipped"])
 @pytest.mark.parametrize("name", WRITERS)
-def test_every_kind_comes_out_in_its_own_form_with_the_scores_of_the_service(
+def test_every_format_keeps_its_format_and_gets_the_scores_of_the_service(
     run: Callable[..., int], tiny_bundle: Path, tmp_path: Path, name: str, *, zipped: bool
 ) -> None:
     source = tmp_path / name
@@ -109,16 +109,18 @@ def test_every_kind_comes_out_in_its_own_form_with_the_scores_of_the_service(
     assert [row["texts"] for row in rows] == TEXTS
     assert [int(row["id"]) for row in rows] == [0, 1, 2]
     scorer = load(tiny_bundle).scorer
-    for row, detail in zip(rows, scorer.predict_many(TEXTS), strict=True):
-        assert float(row["score"]) == pytest.approx(detail.score, abs=1e-9, rel=0)
-        assert float(row["interval_low"]) == pytest.approx(detail.interval[0], abs=1e-9, rel=0)
-        assert float(row["interval_high"]) == pytest.approx(detail.interval[1], abs=1e-9, rel=0)
+    for row, expected in zip(rows, scorer.predict_many(TEXTS), strict=True):
+        assert float(row["score"]) == pytest.approx(expected.score, abs=1e-9, rel=0)
+        assert float(row["interval_low"]) == pytest.approx(expected.interval[0], abs=1e-9, rel=0)
+        assert float(row["interval_high"]) == pytest.approx(expected.interval[1], abs=1e-9, rel=0)
         assert row["error"] is None
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
 @pytest.mark.parametrize("name", ["reviews.csv", "reviews.jsonl", "reviews.parquet"])
-def test_any_kind_can_be_written_as_any_other(run: Callable[..., int], tmp_path: Path, name: str, kind: str) -> None:
+def test_any_format_can_be_converted_to_any_other(
+    run: Callable[..., int], tmp_path: Path, name: str, kind: str
+) -> None:
     WRITERS[name](tmp_path / name)
     assert run(tmp_path / name, "--format", kind) == 0
     rows = rows_of(tmp_path / "out" / f"reviews.scored.{kind}")
@@ -135,7 +137,7 @@ def test_parquet_keeps_the_types_of_its_columns(run: Callable[..., int], tmp_pat
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
-def test_values_of_any_type_can_be_written_as_any_kind(run: Callable[..., int], tmp_path: Path, kind: str) -> None:
+def test_values_of_any_type_can_be_written_in_any_format(run: Callable[..., int], tmp_path: Path, kind: str) -> None:
     nested = [{"day": date(2024, 1, 2), "raw": b"\xff", "parts": [Decimal("1.20")]}]
     table = pa.table({"texts": TEXTS[:1], "more": nested, "when": [datetime(2024, 1, 2, tzinfo=UTC)]})
     pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
@@ -147,9 +149,7 @@ def test_values_of_any_type_can_be_written_as_any_kind(run: Callable[..., int], 
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS - {"parquet"}))
-def test_a_broken_character_in_json_costs_no_other_row_its_place(
-    run: Callable[..., int], tmp_path: Path, kind: str
-) -> None:
+def test_a_lone_surrogate_in_json_affects_only_its_row(run: Callable[..., int], tmp_path: Path, kind: str) -> None:
     lines = [r'{"texts": "良い", "x": "\ud800"}', r'{"texts": "\ud800", "x": "b"}', '{"texts": "悪い", "x": "c"}']
     (tmp_path / "a.jsonl").write_text("\n".join(lines), encoding="utf-8")
     assert run(tmp_path / "a.jsonl", "--format", kind) == 0
@@ -157,7 +157,7 @@ def test_a_broken_character_in_json_costs_no_other_row_its_place(
     assert [bool(row["error"]) for row in rows] == [False, True, False]
 
 
-def test_a_broken_character_that_parquet_cannot_have_is_named_and_the_next_file_is_scored(
+def test_a_lone_surrogate_that_parquet_cannot_encode_fails_only_its_file(
     run: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "a.jsonl").write_text(r'{"texts": "良い", "x": "\ud800"}', encoding="utf-8")
@@ -167,7 +167,7 @@ def test_a_broken_character_that_parquet_cannot_have_is_named_and_the_next_file_
     assert outputs(tmp_path / "out") == {"next.scored.parquet"}
 
 
-def test_two_columns_of_one_name_are_not_made_one(
+def test_duplicate_columns_are_kept_or_refused(
     run: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "a.csv").write_text("texts,tag,tag\n良い,x,y\n", encoding="utf-8")
@@ -178,13 +178,15 @@ def test_two_columns_of_one_name_are_not_made_one(
         assert "two columns are named 'tag'" in capsys.readouterr().err
 
 
-def test_json_lines_made_of_a_marked_table_have_no_mark(run: Callable[..., int], tmp_path: Path) -> None:
+def test_json_lines_converted_from_a_table_with_a_byte_order_mark_have_none(
+    run: Callable[..., int], tmp_path: Path
+) -> None:
     (tmp_path / "a.csv").write_text("\ufefftexts\n良い\n", encoding="utf-8")
     assert run(tmp_path / "a.csv", "--format", "jsonl") == 0
     assert rows_of(tmp_path / "out" / "a.scored.jsonl")[0]["texts"] == "良い"
 
 
-def test_the_shell_and_the_service_answer_the_same_bytes(
+def test_the_command_and_the_service_give_the_same_bytes(
     run: Callable[..., int], server: Server, tmp_path: Path
 ) -> None:
     delimited(tmp_path / "reviews.csv")
@@ -193,7 +195,7 @@ def test_the_shell_and_the_service_answer_the_same_bytes(
     assert answer.content == (tmp_path / "out" / "reviews.scored.csv").read_bytes()
 
 
-def test_two_processes_write_what_one_writes(run: Callable[..., int], tiny_corpus: Path, tmp_path: Path) -> None:
+def test_two_processes_give_the_output_of_one(run: Callable[..., int], tiny_corpus: Path, tmp_path: Path) -> None:
     for workers in "12":
         assert run(tiny_corpus, "--workers", workers, "--out", tmp_path / workers) == 0
     one, two = (next((tmp_path / workers).iterdir()) for workers in "12")
@@ -201,7 +203,7 @@ def test_two_processes_write_what_one_writes(run: Callable[..., int], tiny_corpu
     assert len(rows_of(one)) > 600
 
 
-def test_rows_without_a_score_keep_their_place_and_are_listed(
+def test_rows_without_a_score_keep_their_position_and_are_listed(
     run: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lines = ['{"text": "良い"}', "nonsense", '{"text": ""}', '{"text": 5}', '{"text": "悪い"}']
@@ -224,10 +226,10 @@ def test_rows_without_a_score_keep_their_place_and_are_listed(
     assert "5 rows, 3 without a score, listed in " in capsys.readouterr().err
     (tmp_path / "mixed.jsonl").write_text(lines[0], encoding="utf-8")
     assert run(tmp_path / "mixed.jsonl") == 0
-    assert outputs(tmp_path / "out") == {"mixed.scored.jsonl"}, "the list of an earlier run must go"
+    assert outputs(tmp_path / "out") == {"mixed.scored.jsonl"}, "the rejects of an earlier run must be deleted"
 
 
-def test_a_table_takes_no_columns_that_its_first_row_has_not(run: Callable[..., int], tmp_path: Path) -> None:
+def test_a_row_with_columns_that_the_first_row_lacks_gets_an_error(run: Callable[..., int], tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"text": "良い"}\n{"text": "良い", "more": 1}\n', encoding="utf-8")
     for kind in ("csv", "parquet"):
         assert run(tmp_path / "a.jsonl", "--format", kind) == 0
@@ -242,15 +244,15 @@ def test_a_table_takes_no_columns_that_its_first_row_has_not(run: Callable[..., 
         ("a.csv.gz", gzip.compress(b"texts\n" + "良い\n".encode() * 9_999)[:60], "the gzip data ends too early"),
         ("a.csv", "texts\n良い\n".encode() + "良い\n".encode("cp932"), "byte 14 of the file is not utf-8"),
         ("a.csv", b"id,stars\n1,5\n", "no column for the text; it has id, stars"),
-        ("a.csv", b"texts,score\nx,5\n", "has a column score already"),
+        ("a.csv", b"texts,score\nx,5\n", "the file already has a column score"),
         ("a.csv", b"", "the file is empty"),
         ("a.parquet", b"no parquet", "magic bytes"),
         ("a.parquet.gz", gzip.compress(b"")[:10] + b"\xff" * 20, "while decompressing data"),
-        ("a.xlsx", b"PK", "it is of no known kind; known are .csv"),
+        ("a.xlsx", b"PK", "unknown format; supported are .csv"),
         ("a.jsonl", None, "No such file"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_named_and_leaves_nothing_behind(
+def test_the_error_names_a_file_that_cannot_be_read_and_there_is_no_output(
     run: Callable[..., int],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -265,10 +267,10 @@ def test_a_file_that_cannot_be_read_is_named_and_leaves_nothing_behind(
     (complaint,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("score: ")]
     assert complaint.startswith(f"score: {tmp_path / name}: ")
     assert words in complaint
-    assert outputs(tmp_path / "out") == {"next.scored.csv"}, "the next file is scored all the same"
+    assert outputs(tmp_path / "out") == {"next.scored.csv"}, "the next file must be scored"
 
 
-def test_an_earlier_output_outlives_a_failure(run: Callable[..., int], tmp_path: Path) -> None:
+def test_a_failure_keeps_an_earlier_output(run: Callable[..., int], tmp_path: Path) -> None:
     source, output = tmp_path / "a.csv", tmp_path / "out" / "a.scored.csv"
     delimited(source)
     assert run(source) == 0
@@ -279,7 +281,7 @@ def test_an_earlier_output_outlives_a_failure(run: Callable[..., int], tmp_path:
     assert outputs(tmp_path / "out") == {"a.scored.csv"}
 
 
-def test_two_files_may_not_have_one_output(
+def test_two_files_with_the_same_output_are_refused(
     run: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "other").mkdir()
@@ -289,13 +291,13 @@ def test_two_files_may_not_have_one_output(
     assert "rename one of them" in capsys.readouterr().err
 
 
-def test_outputs_are_beside_their_inputs_unless_another_place_is_named(tiny_bundle: Path, tmp_path: Path) -> None:
+def test_outputs_are_beside_their_inputs_by_default(tiny_bundle: Path, tmp_path: Path) -> None:
     delimited(tmp_path / "reviews.2024.csv")
     assert score.main(["--bundle", str(tiny_bundle), "--workers", "1", str(tmp_path / "reviews.2024.csv")]) == 0
     assert outputs(tmp_path) == {"reviews.2024.csv", "reviews.2024.scored.csv"}
 
 
-def test_encoding_column_and_prefix_can_be_named(run: Callable[..., int], tmp_path: Path) -> None:
+def test_the_options_set_encoding_column_and_prefix(run: Callable[..., int], tmp_path: Path) -> None:
     content = "texts,言葉,score\r\n,良い宿,4\r\n"
     (tmp_path / "a.csv").write_bytes(content.encode("cp932"))
     options = ["--encoding", "shift_jis", "--text", "言葉", "--prefix", "predicted_"]
@@ -305,7 +307,7 @@ def test_encoding_column_and_prefix_can_be_named(run: Callable[..., int], tmp_pa
     assert "\r\n,良い宿,4," in written
 
 
-def test_without_pyarrow_parquet_is_refused_in_one_line(
+def test_without_pyarrow_parquet_is_refused_with_a_one_line_error(
     run: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     delimited(tmp_path / "a.csv")
@@ -316,10 +318,12 @@ def test_without_pyarrow_parquet_is_refused_in_one_line(
     assert run(tmp_path / "b.parquet", "--format", "csv") == 1
     complaints = capsys.readouterr().err.splitlines()
     assert len(complaints) == 2
-    assert all("takes the package pyarrow; install requirements/training.txt" in line for line in complaints)
+    assert all("needs the package pyarrow; install requirements/training.txt" in line for line in complaints)
 
 
-def test_without_tqdm_there_is_no_bar(run: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_tqdm_there_is_no_progress_bar(
+    run: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     delimited(tmp_path / "a.csv")
     monkeypatch.setitem(sys.modules, "tqdm", None)
     assert run(tmp_path / "a.csv") == 0
@@ -329,14 +333,14 @@ def test_without_tqdm_there_is_no_bar(run: Callable[..., int], tmp_path: Path, m
     ("arguments", "status", "words"),
     [
         (["-", "--bundle", "nowhere"], 1, "score: no bundle at nowhere"),
-        (["-", "--format", "parquet"], 1, "Parquet is not written to pipes"),
+        (["-", "--format", "parquet"], 1, "Parquet cannot be written to a pipe"),
         (["-", "--encoding", "klingon"], 1, "'klingon'"),
-        (["-", "--workers", "0"], 2, "'0' is no number of processes"),
+        (["-", "--workers", "0"], 2, "'0' is not a number of processes"),
         (["-", "--format", "xlsx"], 2, "invalid choice"),
         ([], 2, "FILE"),
     ],
 )
-def test_options_that_cannot_be_are_refused(tiny_bundle: Path, arguments: list[str], status: int, words: str) -> None:
+def test_invalid_options_are_refused(tiny_bundle: Path, arguments: list[str], status: int, words: str) -> None:
     done = subprocess.run(
         command(tiny_bundle, *arguments), cwd=ROOT, input=b"", capture_output=True, check=False, timeout=60
     )
@@ -346,7 +350,7 @@ def test_options_that_cannot_be_are_refused(tiny_bundle: Path, arguments: list[s
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
-def test_a_pipe_gets_its_scores_and_its_rejects_on_standard_error(tiny_bundle: Path, kind: str) -> None:
+def test_a_pipe_gets_the_scores_and_standard_error_the_rejects(tiny_bundle: Path, kind: str) -> None:
     given = {"csv": 'texts\n良い\n""\n', "jsonl": '{"texts": "良い"}\n{"texts": ""}\n'}[kind]
     for sent in (given.encode(), gzip.compress(given.encode())):
         done = subprocess.run(
@@ -363,8 +367,8 @@ def test_a_pipe_gets_its_scores_and_its_rejects_on_standard_error(tiny_bundle: P
         assert "-,2,text_empty: " in done.stderr.decode()
 
 
-def test_a_pipe_may_end_early(tiny_bundle: Path) -> None:
-    """As with ``| head -1``: no complaint and no stack trace."""
+def test_a_closed_output_pipe_ends_the_command_silently(tiny_bundle: Path) -> None:
+    """As with ``| head -1``: no message and no stack trace."""
     with subprocess.Popen(
         command(tiny_bundle, "-", "--workers", "1"),
         cwd=ROOT,
@@ -388,8 +392,8 @@ def test_a_pipe_may_end_early(tiny_bundle: Path) -> None:
         assert process.stderr.read() == b""
 
 
-def test_a_long_pipe_takes_no_more_memory_than_a_short_one(tiny_bundle: Path) -> None:
-    """Most of it is another column: it is read and written, and takes little time."""
+def test_memory_does_not_grow_with_the_length_of_a_pipe(tiny_bundle: Path) -> None:
+    """Most of the data is another column, which is only copied, so the test is fast."""
     row = ("良い," + "x" * 10_000 + "\r\n").encode()
     with subprocess.Popen(
         command(tiny_bundle, "-", "--workers", "2"),
@@ -420,7 +424,7 @@ def test_a_long_pipe_takes_no_more_memory_than_a_short_one(tiny_bundle: Path) ->
         assert after - before < 64 * 2**20
 
 
-def test_an_interrupt_leaves_neither_processes_nor_outputs(tiny_bundle: Path, tmp_path: Path) -> None:
+def test_an_interrupt_leaves_no_processes_and_no_outputs(tiny_bundle: Path, tmp_path: Path) -> None:
     source = tmp_path / "long.csv"
     source.write_text("texts\n" + "良い宿です。また来ます\n" * 2_000_000, encoding="utf-8")
     out = tmp_path / "out"
@@ -437,14 +441,14 @@ def test_an_interrupt_leaves_neither_processes_nor_outputs(tiny_bundle: Path, tm
         assert time.monotonic() < deadline
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGINT)
-    _, complaint = process.communicate(timeout=30)
+    _, stderr = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert b"Traceback" not in complaint
+    assert b"Traceback" not in stderr
     assert outputs(out) == set()
-    # multiprocessing's own keeper of resources goes a moment after the others.
+    # The resource tracker of multiprocessing ends a moment after the other processes.
     deadline = time.monotonic() + 10
     with suppress(ProcessLookupError):
         while True:
             os.killpg(process.pid, 0)
-            assert time.monotonic() < deadline, "a process is left over"
+            assert time.monotonic() < deadline, "a process is still running"
             time.sleep(0.05)

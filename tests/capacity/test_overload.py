@@ -1,4 +1,4 @@
-"""Under more load than it can bear the service says so at once, and does in time what it accepts."""
+"""Under overload the service refuses requests at once, and answers in time those that it accepts."""
 
 import asyncio
 import json
@@ -13,13 +13,9 @@ from typing import Any
 
 import httpx
 import pytest
-import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from review_scorer.capacity.admission import Admission
-from review_scorer.capacity.queue import WorkQueue
 from review_scorer.server.body import WholeBody
-from review_scorer.server.protocol import Protocol
 from tests.support.crowd import PATH, crowd
 from tests.support.running import Server, serving
 from tests.support.scraping import scrape
@@ -33,12 +29,12 @@ LARGE = json.dumps({"texts": [REVIEW * 10] * 1_000}, ensure_ascii=False).encode(
 
 @pytest.fixture(scope="module")
 def small(tiny_bundle: Path) -> Iterator[Server]:
-    """A server that accepts next to nothing."""
+    """A server that accepts two texts at a time."""
     with serving(tiny_bundle, MAX_PENDING_TEXTS="2", CORS_ORIGINS=ORIGIN) as server:
         yield server
 
 
-def test_what_is_too_much_is_refused_at_once_and_the_rest_is_served(small: Server) -> None:
+def test_excess_requests_are_refused_at_once_and_the_others_are_served(small: Server) -> None:
     with crowd(small, [SINGLE, LIST], clients=12) as met:
         time.sleep(2)
     assert met.failures == []
@@ -49,7 +45,7 @@ def test_what_is_too_much_is_refused_at_once_and_the_rest_is_served(small: Serve
     assert httpx.post(small.url + PATH, content=LIST).status_code == 200
 
 
-def test_a_refusal_has_the_shape_of_every_error(small: Server) -> None:
+def test_a_refusal_has_the_form_of_every_error(small: Server) -> None:
     with crowd(small, [LIST], clients=6), httpx.Client(base_url=small.url) as client:
         answers = [client.post(PATH, content=SINGLE) for _ in range(100)]
         refused = [answer for answer in answers if answer.status_code == 503]
@@ -63,24 +59,24 @@ def test_a_refusal_has_the_shape_of_every_error(small: Server) -> None:
     assert len({answer.headers["x-request-id"] for answer in answers}) == len(answers)
 
 
-def test_a_page_of_another_origin_can_read_its_refusal(small: Server) -> None:
+def test_a_page_of_another_origin_can_read_a_refusal(small: Server) -> None:
     with crowd(small, [LIST], clients=6), httpx.Client(base_url=small.url, headers={"Origin": ORIGIN}) as client:
         answers = [client.post(PATH, content=SINGLE) for _ in range(100)]
     assert 503 in {answer.status_code for answer in answers}
     assert {answer.headers.get("access-control-allow-origin") for answer in answers} == {ORIGIN}
 
 
-def test_a_refused_client_reads_its_answer_even_over_a_large_body_that_nobody_read(small: Server) -> None:
+def test_a_client_reads_the_refusal_of_a_large_body(small: Server) -> None:
     assert len(LARGE) > 800_000
     with crowd(small, [LIST], clients=6), crowd(small, [LARGE], clients=2) as met:
         time.sleep(1.5)
     assert met.failures == []
     assert met.answers[503] > 0
-    # A body that was read before it was refused leaves the connection usable.
+    # The connection stays open if the body was read before the refusal.
     assert 0 < met.closed <= met.answers[503]
 
 
-def test_who_does_not_read_refusals_is_not_read_from_either(tiny_bundle: Path) -> None:
+def test_the_server_stops_reading_from_a_client_that_does_not_read_refusals(tiny_bundle: Path) -> None:
     file = b"POST /api/1/files HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\nContent-Length: 1000\r\n\r\n"
     request = b"POST /api/1/scores HTTP/1.1\r\nHost: x\r\nContent-Length: 300\r\n\r\n%300s"
     with (
@@ -90,7 +86,7 @@ def test_who_does_not_read_refusals_is_not_read_from_either(tiny_bundle: Path) -
     ):
         uploading.sendall(file + b"texts\na good\n")
         assert uploading.recv(65_536).startswith(b"HTTP/1.1 200 ")
-        # What nobody can take in fills the sockets, and no more.
+        # The buffers of the sockets fill up, and the client can send no more.
         with pytest.raises(TimeoutError):
             send_for(9, connection, request % b"" * 20)
 
@@ -101,7 +97,7 @@ def send_for(seconds: float, connection: socket.socket, content: bytes) -> None:
         connection.sendall(content)
 
 
-def test_what_is_refused_is_counted_like_all_else(small: Server) -> None:
+def test_refusals_are_counted_as_requests_and_as_shed_requests(small: Server) -> None:
     before = scrape(small)
     with crowd(small, [SINGLE, LIST], clients=12) as met:
         time.sleep(1)
@@ -114,7 +110,7 @@ def test_what_is_refused_is_counted_like_all_else(small: Server) -> None:
     assert seen["scorer_requests_in_flight"] == 1
 
 
-def test_questions_about_the_service_are_answered_under_any_load(small: Server) -> None:
+def test_health_checks_are_answered_under_overload(small: Server) -> None:
     with crowd(small, [LIST, SINGLE], clients=12):
         for _ in range(4):
             with httpx.Client(base_url=small.url, timeout=2) as client:
@@ -122,7 +118,7 @@ def test_questions_about_the_service_are_answered_under_any_load(small: Server) 
                     assert client.get(path).status_code == 200
 
 
-def test_a_crowd_waits_no_longer_than_it_may(tiny_bundle: Path) -> None:
+def test_requests_are_refused_if_they_would_wait_longer_than_the_queue_timeout(tiny_bundle: Path) -> None:
     with serving(tiny_bundle, QUEUE_TIMEOUT="0.001", WORKERS="1") as server:
         with crowd(server, [SINGLE], clients=24) as met:
             time.sleep(1.5)
@@ -155,23 +151,13 @@ def test_a_single_review_is_answered_while_lists_are_scored(server: Server) -> N
     assert sorted(singles)[len(singles) // 2] < took[len(took) // 2] / 2
 
 
-def test_the_protocol_extends_what_this_version_of_uvicorn_has() -> None:
-    assert uvicorn.__version__.startswith("0.54.")
-    for name in vars(Protocol):
-        assert (
-            name in {"_close_idle", "_decide", "_look", "_may_be_direct", "_refuses", "_reply", "_write"}
-            or name.startswith("__")
-            or hasattr(HttpToolsProtocol, name)
-        )
-
-
-def test_bodies_that_arrive_slowly_cannot_fill_the_memory() -> None:
+def test_the_memory_of_bodies_that_arrive_slowly_is_bounded() -> None:
     async def app(_scope: object, _receive: object, _send: object) -> None:
-        raise AssertionError("no body was whole")
+        raise AssertionError("no body was complete")
 
-    async def scene() -> tuple[list[int], int]:
-        admission = Admission(WorkQueue(patience=1), max_texts=1)
-        body = WholeBody(app, admission, max_bytes=1_000, seconds=60, guard=lambda _path, _headers: None)
+    async def scenario() -> tuple[list[int], int]:
+        admission = Admission(max_wait=1, max_texts=1)
+        body = WholeBody(app, admission, max_bytes=1_000, seconds=60, authenticate=lambda _path, _headers: None)
         statuses: list[int] = []
 
         async def send(message: Mapping[str, Any]) -> None:
@@ -197,24 +183,24 @@ def test_bodies_that_arrive_slowly_cannot_fill_the_memory() -> None:
         await asyncio.gather(*clients, return_exceptions=True)
         return statuses, waiting
 
-    statuses, waiting = asyncio.run(scene())
+    statuses, waiting = asyncio.run(scenario())
     assert statuses == [503] * 36
     assert waiting == 64
 
 
-def test_refusing_holds_on_to_nothing() -> None:
+def test_refusals_leak_no_memory() -> None:
     async def app(_scope: object, _receive: object, _send: object) -> None:
-        raise AssertionError("it was accepted")
+        raise AssertionError("the request was accepted")
 
     async def receive() -> Mapping[str, Any]:
-        raise AssertionError("its body was read")
+        raise AssertionError("the body was read")
 
     async def send(_message: Mapping[str, Any]) -> None:
         pass
 
     async def scene() -> int:
-        admission = Admission(WorkQueue(patience=1), max_texts=1)
-        whole = WholeBody(app, admission, max_bytes=1_000, seconds=60, guard=lambda _path, _headers: None)
+        admission = Admission(max_wait=1, max_texts=1)
+        whole = WholeBody(app, admission, max_bytes=1_000, seconds=60, authenticate=lambda _path, _headers: None)
 
         async def refuse(times: int) -> int:
             for _ in range(times):

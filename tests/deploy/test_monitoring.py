@@ -1,4 +1,4 @@
-"""The alerts and the dashboard ask for what a running service exposes, and the alerts speak when they should."""
+"""Alerts and dashboard query metrics that a running service exposes, and alerts fire when they should."""
 
 import copy
 import json
@@ -15,7 +15,7 @@ from tests.support import manifests, monitoring
 from tests.support.running import ROOT, Server
 
 PROMTOOL = shutil.which("promtool")
-needs_promtool = pytest.mark.skipif(not PROMTOOL, reason="there is no promtool (Debian's package prometheus)")
+needs_promtool = pytest.mark.skipif(not PROMTOOL, reason="promtool not found (Debian's package prometheus)")
 Samples = dict[str, dict[str, set[str]]]
 
 
@@ -30,19 +30,19 @@ def samples(server: Server) -> Samples:
     return monitoring.exposed(server.client.get("/metrics").text)
 
 
-def test_every_alert_asks_for_what_is_exposed(documents: list[manifests.Document], samples: Samples) -> None:
+def test_every_alert_queries_exposed_metrics(documents: list[manifests.Document], samples: Samples) -> None:
     for rule in monitoring.rules(documents):
         monitoring.check_query(rule["expr"], samples)
 
 
-def test_every_panel_asks_for_what_is_exposed(documents: list[manifests.Document], samples: Samples) -> None:
+def test_every_panel_queries_exposed_metrics(documents: list[manifests.Document], samples: Samples) -> None:
     for query in monitoring.queries(documents):
         monitoring.check_query(query, samples)
 
 
-def test_all_that_is_exposed_is_on_the_dashboard(documents: list[manifests.Document], samples: Samples) -> None:
+def test_every_exposed_metric_is_on_the_dashboard(documents: list[manifests.Document], samples: Samples) -> None:
     shown = set().union(*map(monitoring.metrics_of, monitoring.queries(documents)))
-    # A histogram is shown by its buckets.
+    # The dashboard shows a histogram by its buckets.
     assert {name for name in samples if not name.endswith(("_sum", "_count", "_created"))} <= shown
 
 
@@ -59,12 +59,12 @@ def test_all_that_is_exposed_is_on_the_dashboard(documents: list[manifests.Docum
         "1 > 0",
     ],
 )
-def test_a_query_for_what_is_not_exposed_is_refused(samples: Samples, query: str) -> None:
+def test_a_query_for_an_unknown_metric_label_or_value_fails(samples: Samples, query: str) -> None:
     with pytest.raises(AssertionError):
         monitoring.check_query(query, samples)
 
 
-def test_prometheus_finds_the_pods_by_the_services_labels_and_port(
+def test_the_service_monitor_selects_the_service_by_label_and_port(
     documents: list[manifests.Document], server: Server
 ) -> None:
     monitor = manifests.the(documents, "ServiceMonitor")["spec"]
@@ -73,28 +73,28 @@ def test_prometheus_finds_the_pods_by_the_services_labels_and_port(
     (endpoint,) = monitor["endpoints"]
     assert endpoint["port"] in [port["name"] for port in service["spec"]["ports"]]
     assert server.client.get(endpoint["path"]).headers["content-type"].startswith("text/plain")
-    # What the Operator takes for the label job, and whose ready replicas are counted.
+    # The Operator sets the label job to the name of the Service; kube-state-metrics counts replicas by Deployment.
     for name in (service["metadata"]["name"], manifests.the(documents, "Deployment")["metadata"]["name"]):
         assert f'"{name}"' in monitoring.rules(documents)[0]["expr"]
 
 
-def test_the_panels_have_a_place_each_and_grafana_finds_them(documents: list[manifests.Document]) -> None:
+def test_panels_do_not_overlap_and_the_dashboard_has_grafanas_label(documents: list[manifests.Document]) -> None:
     assert (
         manifests.the(documents, "ConfigMap", "review-scorer-dashboard")["metadata"]["labels"]["grafana_dashboard"]
         == "1"
     )
     panels = monitoring.dashboard(documents)["panels"]
     assert len({panel["id"] for panel in panels}) == len({panel["title"] for panel in panels}) == len(panels)
-    taken: set[tuple[int, int]] = set()
+    occupied: set[tuple[int, int]] = set()
     for place in (panel["gridPos"] for panel in panels):
         cells = {(place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])}
         assert max(x for x, _ in cells) < 24
-        assert not cells & taken
-        taken |= cells
+        assert not cells & occupied
+        occupied |= cells
 
 
 @pytest.mark.parametrize("kind", monitoring.SCHEMAS)
-def test_the_resources_are_what_the_operator_reads(documents: list[manifests.Document], kind: str) -> None:
+def test_resources_match_the_schemas_of_the_operator(documents: list[manifests.Document], kind: str) -> None:
     document = manifests.the(documents, kind)
     jsonschema.validate(document, monitoring.SCHEMAS[kind])
     broken = copy.deepcopy(document)
@@ -111,29 +111,33 @@ def promtool(directory: Path, rules: dict[str, Any], *command: str) -> subproces
 
 
 @needs_promtool
-def test_prometheus_reads_every_rule_and_every_query(documents: list[manifests.Document], tmp_path: Path) -> None:
+def test_promtool_parses_every_rule_and_every_query(documents: list[manifests.Document], tmp_path: Path) -> None:
     rules = monitoring.promtool_rules(documents)
-    ended = promtool(tmp_path, rules, "check", "rules", "rules.yaml")
-    assert ended.returncode == 0, ended.stderr
-    assert f"{len(monitoring.rules(documents)) + len(list(monitoring.queries(documents)))} rules found" in ended.stdout
+    completed = promtool(tmp_path, rules, "check", "rules", "rules.yaml")
+    assert completed.returncode == 0, completed.stderr
+    assert (
+        f"{len(monitoring.rules(documents)) + len(list(monitoring.queries(documents)))} rules found" in completed.stdout
+    )
     rules["groups"][-1]["rules"][0]["expr"] += ")"
     assert promtool(tmp_path, rules, "check", "rules", "rules.yaml").returncode != 0
 
 
 @needs_promtool
-def test_every_alert_speaks_when_it_must_and_only_then(documents: list[manifests.Document], tmp_path: Path) -> None:
-    tried = yaml.safe_load((ROOT / "tests" / "deploy" / "alerts.yaml").read_text())["tests"]
+def test_every_alert_fires_exactly_when_it_should(documents: list[manifests.Document], tmp_path: Path) -> None:
+    tests = yaml.safe_load((ROOT / "tests" / "deploy" / "alerts.yaml").read_text())["tests"]
     names = {rule["alert"] for rule in monitoring.rules(documents)}
     for expected in (False, True):
-        cases = [case for test in tried for case in test["alert_rule_test"] if bool(case["exp_alerts"]) is expected]
+        cases = [case for test in tests for case in test["alert_rule_test"] if bool(case["exp_alerts"]) is expected]
         assert {case["alertname"] for case in cases} == names
     rules = monitoring.promtool_rules(documents)
-    ended = promtool(tmp_path, rules, "test", "rules", "alerts.yaml")
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    completed = promtool(tmp_path, rules, "test", "rules", "alerts.yaml")
+    assert completed.returncode == 0, completed.stdout + completed.stderr
 
 
 @needs_promtool
-def test_an_alert_with_another_threshold_is_found(documents: list[manifests.Document], tmp_path: Path) -> None:
+def test_a_wrong_threshold_of_any_alert_fails_the_alert_tests(
+    documents: list[manifests.Document], tmp_path: Path
+) -> None:
     for number in range(len(monitoring.rules(documents))):
         rules = json.loads(json.dumps(monitoring.promtool_rules(documents)))
         rules["groups"][0]["rules"][number]["expr"] = "vector(0) > 1"

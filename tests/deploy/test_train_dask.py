@@ -135,7 +135,7 @@ BROKEN: list[tuple[Check, Callable[[Trees], None]]] = [
             put(job, f"{WORKERS} replicas", 8),
             put(job, "spec job spec restartPolicy", "OnFailure"),
             put(job, "spec job spec activeDeadlineSeconds", REMOVED),
-            word(job, RUNNER, "--patience=900", "--patience=20"),
+            word(job, RUNNER, "--cluster-timeout=900", "--cluster-timeout=20"),
             lambda trees: trees["train-dask"].append(AUTOSCALER),
         )
     ),
@@ -145,7 +145,7 @@ BROKEN: list[tuple[Check, Callable[[Trees], None]]] = [
     ),
     (
         dask_manifests.check_pods_share_a_volume_that_everything_lies_on,
-        word(job, RUNNER, "--work=/data/work", "--work=/tmp/work"),
+        word(job, RUNNER, "--work-dir=/data/work", "--work-dir=/tmp/work"),
     ),
     (
         dask_manifests.check_the_bundle_is_the_served_one,
@@ -291,7 +291,7 @@ def test_the_commands_of_the_manifests_train_a_bundle(real: Trees, tiny_corpus: 
         "/data/": f"{data}/",
         "=/tmp": f"={scratch}",
         "--workers=4": "--workers=2",
-        "--patience=900": "--patience=60",
+        "--cluster-timeout=900": "--cluster-timeout=60",
     }
 
     def command(part: str, name: str = "") -> list[str]:

@@ -1,4 +1,4 @@
-"""What is predicted is recorded behind the answers' back, in a real Redis that comes and goes."""
+"""Predictions are written to a real Redis after the response, and a failing Redis affects no response."""
 
 import asyncio
 import hashlib
@@ -9,16 +9,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from review_scorer.prediction_log.entries import Entry, keeping
-from review_scorer.prediction_log.prediction_ids import ID, LoggedPrediction, new_id, time_of
-from review_scorer.prediction_log.recorder import Recorder, StoreError
+from review_scorer.prediction_log.entries import Entry, prediction_redaction
+from review_scorer.prediction_log.prediction_ids import ID, LoggedPrediction, time_of
+from review_scorer.prediction_log.recorder import DROPPED, WRITTEN, Recorder, StoreError
 from review_scorer.scoring.bundle import load
+from tests.support.counts import Counts
 from tests.support.crowd import crowd
 from tests.support.redis_server import RedisServer, redis_server
 from tests.support.running import Server, free_port, serving, wait_for_workers
@@ -26,13 +27,13 @@ from tests.support.scraping import scrape
 
 SCORES = "/api/1/scores"
 TEXT = "部屋は狭いけれど朝食が美味しかった。電話は03-1234-5678です。"
-PASSWORD = "hunter2"  # noqa: S105 - of nobody
+PASSWORD = "hunter2"  # noqa: S105 - of no real account
 SINGLE = json.dumps({"texts": TEXT}).encode()
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[RedisServer]:
-    """A Redis with nothing in it."""
+    """An empty Redis."""
     directory = tmp_path / "redis"
     directory.mkdir()
     with redis_server(directory) as server:
@@ -40,23 +41,23 @@ def store(tmp_path: Path) -> Iterator[RedisServer]:
 
 
 def dropped(entries: list[dict[str, str]]) -> int:
-    """How many predictions the record says it lacks."""
+    """Return how many predictions are missing, according to the prediction log."""
     return sum({entry["id"]: int(entry["dropped"]) for entry in entries if "dropped" in entry}.values())
 
 
-def recorded(entries: list[dict[str, str]]) -> set[str]:
-    """The ids of the predictions that the record has."""
+def logged_ids(entries: list[dict[str, str]]) -> set[str]:
+    """Return the ids of the predictions in the prediction log."""
     return {entry["id"] for entry in entries if "score" in entry}
 
 
-def outcomes(server: Server) -> tuple[float, float]:
-    """How many predictions the service says that it recorded and dropped, in all of its workers."""
+def written_and_dropped(server: Server) -> tuple[float, float]:
+    """Return how many predictions were written and dropped, according to the metrics."""
     seen = scrape(server)
-    return seen["scorer_record_written_total"], seen["scorer_record_dropped_total"]
+    return seen["scorer_prediction_log_written_total"], seen["scorer_prediction_log_dropped_total"]
 
 
-def stopped(server: Server) -> str:
-    """What the service wrote, once it was told to stop and did."""
+def stop(server: Server) -> str:
+    """Stop the service and return its log."""
     server.client.close()
     server.process.terminate()
     output = server.process.communicate(timeout=30)[0]
@@ -64,7 +65,7 @@ def stopped(server: Server) -> str:
     return output
 
 
-def test_each_prediction_is_recorded_under_the_id_that_its_answer_names(store: RedisServer, tiny_bundle: Path) -> None:
+def test_each_prediction_is_logged_under_the_id_of_its_response(store: RedisServer, tiny_bundle: Path) -> None:
     with serving(tiny_bundle, REDIS_URL=store.url) as server:
         plain = server.client.post(SCORES, content=SINGLE)
         detail = server.client.get(SCORES, params={"texts": "良い宿", "detail": "true"})
@@ -88,42 +89,32 @@ def test_each_prediction_is_recorded_under_the_id_that_its_answer_names(store: R
         assert entry["bundle"] == load(tiny_bundle).digest[:12]
         assert entry["time"] == time_of(name)
         assert re.fullmatch(r"[0-9a-f]{32}", entry["hash"])
-    # The same text has the same hash, in both workers; no plain hash, which anybody could look up.
+    # The same text has the same hash in both workers, and it is not a plain SHA-256, which could be looked up.
     same = [entries[named[1]]["hash"], entries[f"{named[2]}.0"]["hash"], entries[f"{named[3]}.0"]["hash"]]
     assert len(set(same)) == 1
     assert same[0] != entries[f"{named[2]}.1"]["hash"]
     assert not hashlib.sha256("良い宿".encode()).hexdigest().startswith(same[0])
 
 
-def test_a_hash_depends_on_the_key_and_not_on_the_way_of_typing() -> None:
-    one, other, drawn = (keeping("hash", key) for key in ("a key of sixteen", "another key of 16", None))
+def test_a_hash_depends_on_the_key_and_on_the_normalised_text() -> None:
+    one, other, random = (prediction_redaction("hash", key) for key in ("a key of sixteen", "another key of 16", None))
     assert one("ＡＢＣの宿。") == one("abcの宿") != one("abcの家")
-    assert len({keep("良い宿")["hash"] for keep in (one, other, drawn)}) == 3
-    assert drawn("良い宿") == keeping("hash", None)("良い宿")
+    assert len({redact("良い宿")["hash"] for redact in (one, other, random)}) == 3
+    assert random("良い宿") == prediction_redaction("hash", None)("良い宿")
 
 
-@pytest.mark.parametrize(("how", "kept"), [("masked", TEXT.replace("03-1234-5678", "[PHONE]")), ("full", TEXT)])
-def test_the_text_is_kept_as_it_is_asked(store: RedisServer, tiny_bundle: Path, how: str, kept: str) -> None:
+@pytest.mark.parametrize(("mode", "stored"), [("masked", TEXT.replace("03-1234-5678", "[PHONE]")), ("full", TEXT)])
+def test_the_text_is_stored_masked_or_in_full(store: RedisServer, tiny_bundle: Path, mode: str, stored: str) -> None:
     with serving(
-        tiny_bundle, REDIS_URL=store.url, PREDICTION_LOG_TEXT=how, PREDICTION_LOG_STREAM="shop:said"
+        tiny_bundle, REDIS_URL=store.url, PREDICTION_LOG_TEXT=mode, PREDICTION_LOG_STREAM="shop:predictions"
     ) as server:
         server.client.post(SCORES, content=SINGLE)
-        (entry,) = store.wait_for(1, "shop:said")
+        (entry,) = store.wait_for(1, "shop:predictions")
     assert set(entry) == {"id", "time", "score", "bundle", "text"}
-    assert entry["text"] == kept
+    assert entry["text"] == stored
 
 
-def test_an_id_tells_its_time_and_nothing_that_lets_one_guess_the_next() -> None:
-    before = time.time()
-    ids = [new_id() for _ in range(2_000)]
-    assert all(re.match(ID, each) for each in ids)
-    assert len({each[15:] for each in ids}) == 2_000
-    milliseconds = [int(each[:8] + each[9:13], 16) for each in ids]
-    assert milliseconds == sorted(milliseconds)
-    assert before - 0.001 <= milliseconds[0] / 1000 <= time.time()
-
-
-def test_a_redis_that_is_killed_under_load_costs_no_answer_and_the_record_says_what_it_lacks(
+def test_killing_redis_under_load_fails_no_request_and_all_missing_predictions_are_counted(
     store: RedisServer, tiny_bundle: Path
 ) -> None:
     with serving(
@@ -131,34 +122,39 @@ def test_a_redis_that_is_killed_under_load_costs_no_answer_and_the_record_says_w
     ) as server:
         with crowd(server, [SINGLE], clients=12) as met:
             store.wait_for(100)
-            flushed = recorded(store.entries())
+            before_kill = logged_ids(store.entries())
             store.kill()
             time.sleep(1.5)
             store.start()
-            assert flushed <= recorded(store.entries())
+            assert before_kill <= logged_ids(store.entries())
             store.wait_for(len(store.entries()) + 200)
         deadline = time.monotonic() + 20
-        while (seen := outcomes(server)) != (written := len(recorded(store.entries())), len(met.ids) - written):
-            assert time.monotonic() < deadline, f"written and dropped are {seen}, recorded are {written}"
+        while (counted := written_and_dropped(server)) != (
+            written := len(logged_ids(store.entries())),
+            len(met.ids) - written,
+        ):
+            assert time.monotonic() < deadline, (
+                f"metrics say {counted} written and dropped, the prediction log has {written}"
+            )
             time.sleep(0.1)
-        output = stopped(server)
+        output = stop(server)
     assert met.failures == []
     assert set(met.answers) == {200}
     entries = store.entries()
-    assert recorded(entries) < set(met.ids)
+    assert logged_ids(entries) < set(met.ids)
     assert dropped(entries) > 0
-    assert len(recorded(entries)) + dropped(entries) == len(met.ids) == len(set(met.ids))
-    away = [line for line in output.splitlines() if "the record cannot be written (" in line]
-    back_again = re.findall(r"the record is written again after [\d.]+ s", output)
-    # Once a worker, however many predictions; all clients may have met the same one.
-    assert 1 <= len(away) == len(back_again) <= 2
-    # A queue that is long after it may overflow once more, and that is told apart.
-    told = re.findall(r"([\d,]+) predictions(?: were dropped|: they came faster)", output)
-    assert sum(int(count.replace(",", "")) for count in told) == dropped(entries)
+    assert len(logged_ids(entries)) + dropped(entries) == len(met.ids) == len(set(met.ids))
+    unavailable = [line for line in output.splitlines() if "prediction log unavailable (" in line]
+    available = re.findall(r"prediction log available again after [\d.]+ s", output)
+    # Once for each worker that had requests, however many predictions there were.
+    assert 1 <= len(unavailable) == len(available) <= 2
+    # If the queue overflows again afterwards, that is another line.
+    reported = re.findall(r"([\d,]+) predictions (?:dropped|missing)", output)
+    assert sum(int(count.replace(",", "")) for count in reported) == dropped(entries)
     assert "Traceback" not in output
 
 
-def test_a_redis_that_does_not_answer_delays_nobody_and_loses_nothing(store: RedisServer, tiny_bundle: Path) -> None:
+def test_a_frozen_redis_delays_no_request_and_loses_no_prediction(store: RedisServer, tiny_bundle: Path) -> None:
     with serving(tiny_bundle, REDIS_URL=store.url) as server:
         with crowd(server, [SINGLE], clients=2) as met:
             store.wait_for(20)
@@ -169,54 +165,54 @@ def test_a_redis_that_does_not_answer_delays_nobody_and_loses_nothing(store: Red
             store.thaw()
             assert time.monotonic() - frozen > 2.5
         deadline = time.monotonic() + 20
-        while recorded(store.entries()) != set(met.ids):
-            assert time.monotonic() < deadline, "the record was not whole in time"
+        while logged_ids(store.entries()) != set(met.ids):
+            assert time.monotonic() < deadline, "prediction log incomplete after 20 s"
             time.sleep(0.2)
-        stopped(server)
+        stop(server)
     assert met.failures == []
     assert set(met.answers) == {200}
     assert during > 100
-    # Its time-out is a second: nobody waited for that. A pause of this machine may hold up each client once.
+    # No request waited for the Redis timeout of 1 s. A pause of the machine may delay each client once.
     assert sorted(met.seconds[200])[-3] < 0.9
-    # Some are there twice, as Redis had read them before it froze.
-    assert recorded(store.entries()) == set(met.ids)
+    # Some entries occur twice, because Redis had read them before it froze.
+    assert logged_ids(store.entries()) == set(met.ids)
     assert dropped(store.entries()) == 0
 
 
-def test_without_redis_the_service_starts_scores_and_stops_and_tells_no_password(tiny_bundle: Path) -> None:
+def test_without_redis_the_service_starts_scores_and_stops_and_logs_no_password(tiny_bundle: Path) -> None:
     url = f"redis://scorer:{PASSWORD}@127.0.0.1:{free_port()}/0"
     with serving(tiny_bundle, REDIS_URL=url, WORKERS="1") as server:
         for _ in range(7):
             assert server.client.post(SCORES, content=SINGLE).status_code == 200
         time.sleep(1)
         began = time.monotonic()
-        output = stopped(server)
+        output = stop(server)
         assert time.monotonic() - began < 5
-    assert len([line for line in output.splitlines() if "the record cannot be written (" in line]) == 1
-    assert "the record lacks 7 predictions" in output
+    assert len([line for line in output.splitlines() if "prediction log unavailable (" in line]) == 1
+    assert "7 predictions missing from the prediction log" in output
     assert PASSWORD not in output
 
 
-def test_a_wrong_password_is_named_and_not_told(tiny_bundle: Path, tmp_path: Path) -> None:
+def test_a_wrong_password_is_reported_and_not_logged(tiny_bundle: Path, tmp_path: Path) -> None:
     with redis_server(tmp_path) as store:
         store.client.config_set("requirepass", "right")
         url = store.url.replace("//", f"//:{PASSWORD}@")
         with serving(tiny_bundle, REDIS_URL=url) as server:
             assert server.client.post(SCORES, content=SINGLE).status_code == 200
-            output = stopped(server)
+            output = stop(server)
     assert "AuthenticationError" in output
     assert PASSWORD not in output
 
 
-def test_what_was_predicted_just_before_a_stop_is_recorded(store: RedisServer, tiny_bundle: Path) -> None:
+def test_predictions_just_before_a_stop_are_logged(store: RedisServer, tiny_bundle: Path) -> None:
     with serving(tiny_bundle, REDIS_URL=store.url) as server:
         answer = server.client.post(SCORES, json={"texts": ["良い宿"] * 1_000})
-        stopped(server)
+        stop(server)
     name = answer.headers["X-Prediction-Id"]
-    assert recorded(store.entries()) == {f"{name}.{place}" for place in range(1_000)}
+    assert logged_ids(store.entries()) == {f"{name}.{place}" for place in range(1_000)}
 
 
-def test_what_was_predicted_just_before_a_reload_is_recorded(store: RedisServer, tiny_bundle: Path) -> None:
+def test_predictions_just_before_a_reload_are_logged(store: RedisServer, tiny_bundle: Path) -> None:
     with serving(tiny_bundle, REDIS_URL=store.url) as server:
         old = wait_for_workers(server)
         with crowd(server, [SINGLE], clients=2) as met:
@@ -224,22 +220,22 @@ def test_what_was_predicted_just_before_a_reload_is_recorded(store: RedisServer,
             server.process.send_signal(signal.SIGHUP)
             wait_for_workers(server, without=old)
             time.sleep(0.3)
-        stopped(server)
+        stop(server)
     assert met.failures == []
-    assert recorded(store.entries()) == set(met.ids)
+    assert logged_ids(store.entries()) == set(met.ids)
 
 
-def test_the_record_is_capped(store: RedisServer, tiny_bundle: Path) -> None:
+def test_the_stream_is_capped(store: RedisServer, tiny_bundle: Path) -> None:
     with serving(tiny_bundle, REDIS_URL=store.url, PREDICTION_LOG_LENGTH="100") as server:
         for _ in range(3):
             server.client.post(SCORES, json={"texts": ["良い宿"] * 500})
-        stopped(server)
-    # Redis cuts whole nodes of a hundred entries off.
+        stop(server)
+    # Redis removes whole nodes of a hundred entries.
     assert 100 <= len(store.entries()) <= 200
 
 
 @pytest.mark.parametrize(("url", "imported"), [("", False), ("redis://127.0.0.1:1/0", True)])
-def test_the_client_of_redis_is_loaded_only_where_a_redis_is_named(
+def test_the_redis_client_is_imported_only_if_a_redis_is_configured(
     tiny_bundle: Path, url: str, *, imported: bool
 ) -> None:
     code = "import sys; from review_scorer.app import get_app; get_app(); print('redis' in sys.modules)"
@@ -249,60 +245,67 @@ def test_the_client_of_redis_is_loaded_only_where_a_redis_is_named(
     assert done.stdout.strip() == str(imported)
 
 
-class Shelf:
-    """A store that works when it is told to."""
+class FakeStore:
+    """A store in memory that fails on demand."""
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
         self.fails = False
 
-    async def add(self, _stream: str, entries: list[Entry]) -> None:
+    async def add(self, _stream: str, entries: Sequence[Entry]) -> None:
         if self.fails:
-            raise StoreError("out of order")
+            raise StoreError("unavailable")
         self.entries += entries
 
     async def close(self) -> None:
         pass
 
 
-def test_a_store_that_swallows_the_end_does_not_hold_it_up() -> None:
-    class Stubborn(Shelf):
-        async def add(self, _stream: str, entries: list[Entry]) -> None:
+def test_a_store_that_swallows_cancellation_does_not_block_the_shutdown() -> None:
+    class Uncancellable(FakeStore):
+        async def add(self, _stream: str, entries: Sequence[Entry]) -> None:
             with suppress(asyncio.CancelledError):
                 await asyncio.sleep(60)
             self.entries += entries
 
-    shelf = Stubborn()
-    recorder = Recorder(shelf, lambda each: {"id": each.id}, stream="s", held_bytes=10_000)  # type: ignore[arg-type]
+    fake = Uncancellable()
+    recorder = Recorder(fake, lambda each: {"id": each.id}, stream="s", buffer_bytes=10_000, count=Counts().add)
 
-    async def scene() -> None:
+    async def run() -> None:
         await recorder.process_startup({}, {})
         recorder.add([LoggedPrediction("one", "", 1.0)])
         await asyncio.sleep(0.2)
         await asyncio.wait_for(recorder.process_shutdown({}, {}), 5)
 
-    asyncio.run(scene())
-    assert shelf.entries == [{"id": "one"}]
+    asyncio.run(run())
+    assert fake.entries == [{"id": "one"}]
 
 
-def test_each_prediction_waits_is_written_or_is_dropped_and_counted() -> None:
-    shelf = Shelf()
-    recorder = Recorder(shelf, lambda each: {"id": each.id, "score": "1"}, stream="s", held_bytes=5_100)  # type: ignore[arg-type]
+def test_each_prediction_is_queued_written_or_dropped_and_counted() -> None:
+    fake = FakeStore()
+    counts = Counts()
+    recorder = Recorder(
+        fake,
+        lambda each: {"id": each.id, "score": "1"},
+        stream="s",
+        buffer_bytes=5_100,
+        count=counts.add,
+    )
 
-    async def scene() -> None:
-        shelf.fails = True
+    async def run() -> None:
+        fake.fails = True
         await recorder.process_startup({}, {})
         recorder.add([LoggedPrediction(str(number), "", 1.0) for number in range(25)])
         await asyncio.sleep(0.1)
-        assert (recorder.written, recorder.dropped) == (0, 15)
-        shelf.fails = False
+        assert (counts[WRITTEN], counts[DROPPED]) == (0, 15)
+        fake.fails = False
         await asyncio.sleep(0.5)
-        assert (recorder.written, recorder.dropped) == (10, 15)
-        # There is room again.
+        assert (counts[WRITTEN], counts[DROPPED]) == (10, 15)
+        # There is room in the queue again.
         recorder.add([LoggedPrediction("last", "", 1.0)])
         await recorder.process_shutdown({}, {})
 
-    asyncio.run(scene())
-    assert [entry["id"] for entry in shelf.entries if "score" in entry] == [*map(str, range(10)), "last"]
-    assert [entry["dropped"] for entry in shelf.entries if "dropped" in entry] == ["15"]
-    assert (recorder.written, recorder.dropped) == (11, 15)
+    asyncio.run(run())
+    assert [entry["id"] for entry in fake.entries if "score" in entry] == [*map(str, range(10)), "last"]
+    assert [entry["dropped"] for entry in fake.entries if "dropped" in entry] == ["15"]
+    assert (counts[WRITTEN], counts[DROPPED]) == (11, 15)

@@ -1,4 +1,4 @@
-"""A second bundle scores along, and no answer waits for it."""
+"""The shadow bundle scores while the worker is idle, and no response waits for it."""
 
 import asyncio
 import json
@@ -12,13 +12,14 @@ import pytest
 
 from review_scorer.capacity.queue import WorkQueue
 from review_scorer.prediction_log.prediction_ids import LoggedPrediction, new_id
-from review_scorer.prediction_log.shadow import Shadow
+from review_scorer.prediction_log.shadow import SCORED, SKIPPED, Shadow
 from review_scorer.scoring.bundle import load
 from review_scorer.scoring.scorer import Scorer
+from tests.support.counts import Counts
 from tests.support.crowd import crowd
 from tests.support.redis_server import RedisServer, redis_server
 from tests.support.running import free_port, gunicorn, serving, wait_for_workers
-from tests.support.scraping import scrape, wait_for_refusal
+from tests.support.scraping import scrape, wait_for_failed_reload
 
 SCORES = "/api/1/scores"
 TEXTS = ["部屋は狭いけれど朝食が美味しかった。", "良い宿", "とても悪い"]
@@ -27,14 +28,14 @@ SINGLE = json.dumps({"texts": TEXTS[0]}).encode()
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[RedisServer]:
-    """A Redis with nothing in it."""
+    """An empty Redis."""
     (tmp_path / "redis").mkdir()
     with redis_server(tmp_path / "redis") as server:
         yield server
 
 
 def shifted(bundle: Path, copy: Path, by: float) -> Path:
-    """A copy of the bundle whose linear base gives so many stars more."""
+    """Return a copy of the bundle with ``by`` stars added to its intercept."""
     shutil.copytree(bundle, copy)
     scorer = load(copy).scorer
     scorer.model.intercept += by
@@ -47,45 +48,45 @@ def shifted(bundle: Path, copy: Path, by: float) -> Path:
 
 @pytest.fixture
 def other(tiny_bundle: Path, tmp_path: Path) -> Path:
-    """Another bundle than the one that answers."""
+    """A bundle that is not the one in use."""
     return shifted(tiny_bundle, tmp_path / "other", 0.5)
 
 
-def shadows(store: RedisServer, count: int) -> dict[str, float]:
-    """What the second bundle gave each prediction, of ``count`` that are recorded."""
+def shadow_scores(store: RedisServer, count: int) -> dict[str, float]:
+    """Return the shadow scores by id, once the prediction log has ``count`` entries."""
     return {entry["id"]: float(entry["shadow"]) for entry in store.wait_for(count) if "shadow" in entry}
 
 
-def test_both_scores_are_recorded_and_the_first_bundle_answers(
+def test_both_scores_are_logged_and_the_response_has_that_of_the_bundle_in_use(
     store: RedisServer, tiny_bundle: Path, other: Path
 ) -> None:
     with serving(tiny_bundle, REDIS_URL=store.url, SHADOW_BUNDLE=str(other), SHADOW_SHARE="1") as server:
         answer = server.client.post(SCORES, json={"texts": TEXTS})
-        recorded = shadows(store, 3)
+        logged = shadow_scores(store, 3)
         facts = server.client.get("/version").json()
         seen = scrape(server)
     assert answer.json()["scores"] == load(tiny_bundle).scorer.score_many(TEXTS)
-    assert list(recorded.values()) == load(other).scorer.score_many(TEXTS) != answer.json()["scores"]
+    assert list(logged.values()) == load(other).scorer.score_many(TEXTS) != answer.json()["scores"]
     (bundles,) = {(entry["bundle"], entry["shadow_bundle"]) for entry in store.entries()}
     assert bundles == (load(tiny_bundle).digest[:12], load(other).digest[:12])
-    assert (seen["scorer_shadow_scored_total"], seen["scorer_shadow_dropped_total"]) == (3, 0)
+    assert (seen["scorer_shadow_scored_total"], seen["scorer_shadow_skipped_total"]) == (3, 0)
     assert facts["shadow"]["digest"] == load(other).digest
 
 
-def test_a_share_of_the_predictions_is_chosen_and_all_are_recorded(
+def test_a_share_of_the_predictions_has_a_shadow_score_and_all_are_logged(
     store: RedisServer, tiny_bundle: Path, other: Path
 ) -> None:
     with serving(tiny_bundle, REDIS_URL=store.url, SHADOW_BUNDLE=str(other), SHADOW_SHARE="0.25") as server:
         for _ in range(20):
             server.client.post(SCORES, json={"texts": TEXTS[1:2] * 50})
             time.sleep(0.02)
-        chosen = len(shadows(store, 1_000))
-    # Of a thousand, 250 on average; fewer than 150 or more than 350 once in 10¹² runs.
-    assert 150 < chosen < 350
+        sampled = len(shadow_scores(store, 1_000))
+    # The mean is 250; below 150 or above 350 happens once in 10¹² runs.
+    assert 150 < sampled < 350
     assert len({entry["id"] for entry in store.entries()}) == 1_000
 
 
-def test_a_hup_takes_up_another_shadow_and_a_broken_one_is_refused_by_name(
+def test_a_reload_changes_the_shadow_bundle_and_fails_for_a_damaged_one(
     store: RedisServer, tiny_bundle: Path, other: Path
 ) -> None:
     settings = {"REDIS_URL": store.url, "SHADOW_BUNDLE": str(other), "SHADOW_SHARE": "1", "LOG": "off"}
@@ -98,7 +99,7 @@ def test_a_hup_takes_up_another_shadow_and_a_broken_one_is_refused_by_name(
             now = wait_for_workers(server, without=old)
             (third / "booster.txt").write_text("tree")
             server.process.send_signal(signal.SIGHUP)
-            wait_for_refusal(server)
+            wait_for_failed_reload(server)
             assert wait_for_workers(server) == now
         server.client.close()
         server.process.terminate()
@@ -111,21 +112,21 @@ def test_a_hup_takes_up_another_shadow_and_a_broken_one_is_refused_by_name(
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
-        ({"SHADOW_BUNDLE": "build/other"}, "SCORER_SHADOW_BUNDLE: nothing is recorded without SCORER_REDIS_URL"),
+        ({"SHADOW_BUNDLE": "build/other"}, "SCORER_SHADOW_BUNDLE needs SCORER_REDIS_URL"),
         ({"SHADOW_BUNDLE": "/nowhere", "REDIS_URL": "redis://127.0.0.1:1"}, "no bundle at /nowhere"),
     ],
 )
-def test_a_shadow_that_cannot_be_stops_the_start_in_one_line(
-    tiny_bundle: Path, settings: dict[str, str], said: str
+def test_an_unusable_shadow_bundle_stops_the_start_with_one_line(
+    tiny_bundle: Path, settings: dict[str, str], message: str
 ) -> None:
     process = gunicorn(tiny_bundle, PORT=str(free_port()), **settings)
     output = process.communicate(timeout=20)[0]
     assert process.returncode != 0
     (line,) = [line for line in output.splitlines() if "[INFO]" not in line]
     assert line.startswith("review-scorer: ")
-    assert said in line
+    assert message in line
 
 
 @pytest.fixture(scope="module")
@@ -133,16 +134,16 @@ def scorer(tiny_bundle: Path) -> Scorer:
     return load(tiny_bundle).scorer
 
 
-class Watched:
-    """A scorer that notes how many waited for their turn each time."""
+class Spy:
+    """A scorer that records the length of the work queue at each call."""
 
-    def __init__(self, scorer: Scorer, turns: WorkQueue) -> None:
+    def __init__(self, scorer: Scorer, queue: WorkQueue) -> None:
         self.waiting: list[int] = []
         self._scorer = scorer
-        self._turns = turns
+        self._queue = queue
 
     def score(self, text: str) -> float:
-        self.waiting.append(self._turns.waiting)
+        self.waiting.append(self._queue.waiting)
         return self._scorer.score(text)
 
 
@@ -150,60 +151,65 @@ def predictions(count: int) -> list[LoggedPrediction]:
     return [LoggedPrediction(new_id(), "良い宿", 4.0) for _ in range(count)]
 
 
-def run(shadow: Shadow, turns: WorkQueue, *, add: int, busy_seconds: float, then_seconds: float = 0.3) -> None:
-    """Add predictions while every turn is taken for so long, and wait a little."""
+def run(shadow: Shadow, queue: WorkQueue, *, add: int, busy_seconds: float, then_seconds: float = 0.3) -> None:
+    """Add predictions while the work queue is busy for ``busy_seconds``, then wait ``then_seconds``."""
 
     def compute(texts: Sequence[str]) -> Sequence[str]:
         time.sleep(0.005)
         return texts
 
-    async def scene() -> None:
+    async def run_until_done() -> None:
         await shadow.process_startup({}, {})
         shadow.add(predictions(add))
         until = time.monotonic() + busy_seconds
         waiting: list[asyncio.Task[object]] = []
         while time.monotonic() < until:
             waiting = [each for each in waiting if not each.done()]
-            waiting += [asyncio.create_task(turns.take(compute, ["良い"], at_once=1)) for _ in range(8 - len(waiting))]
+            waiting += [
+                asyncio.create_task(queue.run(compute, ["良い"], slice_size=1)) for _ in range(8 - len(waiting))
+            ]
             await asyncio.sleep(0)
         await asyncio.gather(*waiting)
         await asyncio.sleep(then_seconds)
         await shadow.process_shutdown({}, {})
 
-    asyncio.run(scene())
+    asyncio.run(run_until_done())
 
 
-def test_the_shadow_scores_only_while_nobody_waits_for_a_turn(scorer: Scorer) -> None:
-    turns = WorkQueue(patience=60)
-    kept: list[LoggedPrediction] = []
-    watched = Watched(scorer, turns)
-    shadow = Shadow(watched, turns, share=1, keep=kept.extend)  # type: ignore[arg-type]
-    run(shadow, turns, add=20, busy_seconds=0.3)
-    assert watched.waiting == [0] * 20
-    assert [each.shadow for each in kept] == [scorer.score("良い宿")] * 20
-    assert (shadow.scored, shadow.dropped) == (20, 0)
+def test_the_shadow_scores_only_while_the_work_queue_is_empty(scorer: Scorer) -> None:
+    queue = WorkQueue()
+    logged: list[LoggedPrediction] = []
+    counts = Counts()
+    spy = Spy(scorer, queue)
+    shadow = Shadow(spy, queue, share=1, sink=logged.extend, count=counts.add)  # type: ignore[arg-type]
+    run(shadow, queue, add=20, busy_seconds=0.3)
+    assert spy.waiting == [0] * 20
+    assert [each.shadow for each in logged] == [scorer.score("良い宿")] * 20
+    assert (counts[SCORED], counts[SKIPPED]) == (20, 0)
 
 
-def test_a_service_that_stays_busy_records_without_the_shadow(scorer: Scorer) -> None:
-    turns = WorkQueue(patience=60)
-    kept: list[LoggedPrediction] = []
-    shadow = Shadow(scorer, turns, share=1, keep=kept.extend)
-    run(shadow, turns, add=300, busy_seconds=1.2)
-    assert len(kept) == 300
-    assert {each.shadow for each in kept} == {None}
-    assert (shadow.scored, shadow.dropped) == (0, 300)
+def test_a_busy_service_logs_predictions_without_shadow_scores(scorer: Scorer) -> None:
+    queue = WorkQueue()
+    logged: list[LoggedPrediction] = []
+    counts = Counts()
+    shadow = Shadow(scorer, queue, share=1, sink=logged.extend, count=counts.add)
+    run(shadow, queue, add=300, busy_seconds=1.2)
+    assert len(logged) == 300
+    assert {each.shadow for each in logged} == {None}
+    assert (counts[SCORED], counts[SKIPPED]) == (0, 300)
 
 
-def test_a_shadow_that_fails_rests_and_costs_nothing_but_its_own_scores(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failing_shadow_is_turned_off_and_all_predictions_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     class Broken:
         def score(self, _text: str) -> float:
             raise ZeroDivisionError
 
-    turns = WorkQueue(patience=60)
-    kept: list[LoggedPrediction] = []
-    shadow = Shadow(Broken(), turns, share=1, keep=kept.extend)  # type: ignore[arg-type]
-    run(shadow, turns, add=3, busy_seconds=0)
+    queue = WorkQueue()
+    logged: list[LoggedPrediction] = []
+    counts = Counts()
+    shadow = Shadow(Broken(), queue, share=1, sink=logged.extend, count=counts.add)  # type: ignore[arg-type]
+    run(shadow, queue, add=3, busy_seconds=0)
     shadow.add(predictions(1))
-    assert len(kept) == 4
-    assert {each.shadow for each in kept} == {None}
-    assert "the shadow failed and rests" in caplog.text
+    assert len(logged) == 4
+    assert {each.shadow for each in logged} == {None}
+    assert "shadow bundle failed; it is off" in caplog.text

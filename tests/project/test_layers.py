@@ -25,13 +25,13 @@ SCORER: Mapping[str, set[str]] = {
     "api": {"access", "asgi", "capacity", "errors", "prediction_log", "scoring", "server", "tables", "telemetry"},
     "server": {"asgi", "capacity", "errors", "settings"},
     "access": {"errors", "telemetry"},
-    "telemetry": {"asgi", "capacity", "errors", "prediction_log", "scoring", "server", "settings"},
+    "telemetry": {"asgi", "capacity", "errors", "prediction_log", "scoring", "settings"},
     "prediction_log": {"capacity", "scoring"},
     "capacity": {"errors"},
     "batch": {"compute", "corpora", "scoring", "settings", "tables"},
-    "corpora": {"tables"},
+    "corpora": {"scoring", "tables"},
     "tables": {"scoring"},
-    "compute": {"corpora"},
+    "compute": set(),
     "healthcheck": {"settings"},
     "settings": {"compute"},
     "errors": set(),
@@ -41,14 +41,15 @@ SCORER: Mapping[str, set[str]] = {
 """Allowed imports between the parts of ``review_scorer``."""
 
 TRAINING: Mapping[str, set[str]] = {
-    "feedback_loop": {"corpus", "evaluation", "runs"},
-    "runs": {"card", "corpus", "evaluation", "model", "shards"},
-    "export": set(),
-    "card": {"evaluation", "model"},
-    "evaluation": {"corpus", "model", "shards"},
+    "feedback_loop": {"command", "corpus", "evaluation", "runs"},
+    "runs": {"card", "command", "corpus", "evaluation", "model", "shards"},
+    "export": {"command", "corpus"},
+    "card": {"corpus", "evaluation", "model"},
+    "evaluation": {"command", "corpus", "model", "shards"},
     "model": {"corpus", "shards"},
     "corpus": {"shards"},
     "shards": set(),
+    "command": set(),
 }
 TRAINING_IMPORTS = {"compute", "corpora", "prediction_log", "scoring", "tables"}
 """Parts of ``review_scorer`` that ``review_training`` may import; ``prediction_log`` for the format of its entries."""

@@ -42,7 +42,7 @@ NOT_HERE: Mapping[str, str] = {
     "--out gs://bucket/scored": (
         "wants a cluster and an object store; tests/batch/test_dask_score.py has two workers and a directory"
     ),
-    "train.py --scheduler tcp://… --work gs://bucket/work": (
+    "train.py --scheduler tcp://… --work-dir gs://bucket/work": (
         "wants a cluster and an object store; tests/training/test_dask.py trains on two workers and a directory"
     ),
     "make feedback REDIS=redis://localhost:6379/0 OUT=said.csv": REDIS,
@@ -186,8 +186,7 @@ def test_all_other_commands_succeed(checkout: Path, running: Server, line: Shown
     asked = line.command.replace("localhost:4567", "{}:{}".format(*running.address))
     for word, meaning in MEANT.items():
         asked = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", meaning, asked)
-    # Both options are described in the READMEs.
-    variables = environ(checkout, ARGS="--no-original --no-seed-corpus") if "make train" in asked else environ(checkout)
+    variables = environ(checkout, ARGS="--no-seed-corpus") if "make train" in asked else environ(checkout)
     done = subprocess.run(
         ["bash", "-c", asked], cwd=checkout, env=variables, capture_output=True, text=True, check=False, timeout=100
     )

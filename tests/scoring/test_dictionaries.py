@@ -1,4 +1,4 @@
-"""Other dictionaries than IPADIC, and words added to one, really compiled."""
+"""Other dictionaries than IPADIC, and compiled user dictionaries."""
 
 import json
 import shutil
@@ -27,9 +27,9 @@ def unidic() -> Path:
 @pytest.fixture(scope="module")
 def user_dictionary(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not COMPILER.exists():
-        pytest.skip("compiling a user dictionary takes the package mecab-utils")
+        pytest.skip("compiling a user dictionary needs the package mecab-utils")
     directory = tmp_path_factory.mktemp("words")
-    # Context ids and cost are given: the package of IPADIC lacks the files to find them.
+    # Context ids and cost are given: the IPADIC package lacks the files to estimate them.
     (directory / "words.csv").write_text(
         "艦これ,1288,1288,1000,名詞,固有名詞,一般,*,*,*,艦これ,カンコレ,カンコレ\n", encoding="utf-8"
     )
@@ -57,7 +57,6 @@ def unidic_bundle(unidic: Path, tiny_corpus: Path, tmp_path_factory: pytest.Temp
         "--bundle",
         str(path),
         "--no-seed-corpus",
-        "--no-original",
         "--dictionary",
         str(unidic),
     ]
@@ -65,18 +64,18 @@ def unidic_bundle(unidic: Path, tiny_corpus: Path, tmp_path_factory: pytest.Temp
     return path
 
 
-def test_another_dictionary_cuts_another_way(unidic: Path) -> None:
+def test_another_dictionary_gives_other_tokens(unidic: Path) -> None:
     text = normalise("国家公務員の部屋")
     assert Tokenizer(unidic)(text) != Tokenizer()(text)
 
 
-def test_a_bundle_is_served_only_with_the_dictionary_it_was_trained_with(unidic_bundle: Path, unidic: Path) -> None:
-    with pytest.raises(BundleError, match=r"trained with the dictionary .* here is ipadic .* SCORER_DICTIONARY"):
+def test_a_bundle_loads_only_with_the_dictionary_of_its_training(unidic_bundle: Path, unidic: Path) -> None:
+    with pytest.raises(BundleError, match=r"trained with the dictionary .* not with ipadic .* SCORER_DICTIONARY"):
         load(unidic_bundle)
     assert 1 <= load(unidic_bundle, dictionary=unidic).scorer.score("良い宿でした") <= 5
 
 
-def test_the_service_takes_the_dictionary_from_its_setting(unidic_bundle: Path, unidic: Path) -> None:
+def test_the_service_uses_the_dictionary_of_its_setting(unidic_bundle: Path, unidic: Path) -> None:
     with serving(unidic_bundle, DICTIONARY=str(unidic)) as server:
         assert server.client.post("/api/1/scores", json={"texts": "良い宿でした"}).status_code == 200
     process = gunicorn(unidic_bundle, PORT=str(free_port()), DICTIONARY="/nowhere")
@@ -84,7 +83,7 @@ def test_the_service_takes_the_dictionary_from_its_setting(unidic_bundle: Path, 
     assert process.returncode != 0
 
 
-def test_a_word_of_the_users_own_becomes_one_token_and_travels_with_the_bundle(
+def test_a_word_of_the_user_dictionary_is_one_token_and_the_bundle_contains_the_dictionary(
     user_dictionary: Path, tiny_corpus: Path, tmp_path: Path
 ) -> None:
     assert Tokenizer()("艦これは楽しい")[0] != "艦これ"
@@ -105,20 +104,19 @@ def test_a_word_of_the_users_own_becomes_one_token_and_travels_with_the_bundle(
         "--bundle",
         str(tmp_path / "bundle"),
         "--no-seed-corpus",
-        "--no-original",
     ]
     assert train.main([*arguments, "--user-dictionary", str(words)]) == 0
     words.unlink()
     assert "user.dic" in json.loads((tmp_path / "bundle" / "manifest.json").read_text())["files"]
     assert "\n艦これ\n" in (tmp_path / "bundle" / "vocabulary.txt").read_text()
     loaded = load(tmp_path / "bundle").scorer
-    assert loaded.vocabulary_coverage("艦これ") == 1
+    assert loaded.predict("艦これ").vocabulary_coverage == 1
     (tmp_path / "bundle" / "user.dic").write_bytes(user_dictionary.read_bytes()[:-1])
-    with pytest.raises(BundleError, match=r"user\.dic is not the file that was trained"):
+    with pytest.raises(BundleError, match=r"user\.dic was modified or is damaged"):
         load(tmp_path / "bundle")
 
 
-def test_a_file_that_is_no_dictionary_is_named(tmp_path: Path) -> None:
+def test_the_error_names_a_file_that_is_no_dictionary(tmp_path: Path) -> None:
     (tmp_path / "words.csv").write_text("艦これ", encoding="utf-8")
     with pytest.raises(BundleError, match=r"words\.csv"):
         Tokenizer(user_dictionary=tmp_path / "words.csv")

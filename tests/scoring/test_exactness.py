@@ -1,6 +1,7 @@
-"""Every way to a score gives the same one: alone, in a list, over HTTP, at training time, and in obvious code.
+"""All ways to score a text are equal: alone, in a list, over HTTP, in training, and with scikit-learn's parts.
 
-The texts are all embedded reviews, and 2,000 odd strings: of any characters, and of those that Japanese reviews hold.
+The texts are the reviews of the seed corpus and 2,000 generated strings, of any characters and of those that are common
+in Japanese reviews.
 """
 
 import json
@@ -44,7 +45,7 @@ ODD = st.lists(st.one_of(ANY, USUAL, USUAL), min_size=1, max_size=60).map("".joi
 
 @pytest.fixture(scope="module")
 def texts(reviews: list[dict[str, str]]) -> list[str]:
-    """The embedded reviews and the odd strings."""
+    """The reviews of the seed corpus and the generated strings."""
     odd: list[str] = []
 
     @settings(max_examples=2_000, phases=[Phase.generate], database=None, suppress_health_check=list(HealthCheck))
@@ -64,7 +65,7 @@ def scorer(default_bundle: Path) -> Scorer:
 
 @pytest.fixture(scope="module")
 def singles(scorer: Scorer, texts: list[str]) -> list[float]:
-    """Each text's score, asked for alone."""
+    """The score of each text, scored alone."""
     return [scorer.score(text) for text in texts]
 
 
@@ -73,14 +74,14 @@ def test_every_score_is_between_one_and_five(singles: list[float]) -> None:
 
 
 @pytest.mark.parametrize("size", [2, 16, 1_000, 100_000])
-def test_a_list_scores_its_texts_to_the_last_bit_as_if_alone(
+def test_the_scores_of_a_list_are_bit_identical_to_those_of_single_texts(
     scorer: Scorer, texts: list[str], singles: list[float], size: int
 ) -> None:
     scores = [score for start in range(0, len(texts), size) for score in scorer.score_many(texts[start : start + size])]
     assert scores == singles
 
 
-def test_http_answers_the_same_scores_for_one_and_for_many(
+def test_http_returns_the_same_scores_for_one_text_and_for_many(
     default_bundle: Path, texts: list[str], singles: list[float]
 ) -> None:
     with serving(default_bundle) as server:
@@ -93,7 +94,7 @@ def test_http_answers_the_same_scores_for_one_and_for_many(
             assert answer == {"score": pytest.approx(score, abs=1e-9, rel=0)}
 
 
-def test_training_itself_gives_the_same_scores(
+def test_the_model_in_training_gives_the_same_scores(
     tiny_bundle: Path, tiny_corpus: Path, texts: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     kept: list[bundle.Trained] = []
@@ -103,7 +104,7 @@ def test_training_itself_gives_the_same_scores(
         bundle.write(trained, *arguments, **more)
 
     monkeypatch.setattr(train, "write", keep)
-    options = ["--corpus", str(tiny_corpus), "--bundle", str(tmp_path / "b"), "--no-seed-corpus", "--no-original"]
+    options = ["--corpus", str(tiny_corpus), "--bundle", str(tmp_path / "b"), "--no-seed-corpus"]
     assert train.main(options) == 0
     trained, tokenizer = kept[0], Tokenizer()
     model = Model(trained.coefficients, trained.intercept, Booster(trained.booster))
@@ -111,18 +112,18 @@ def test_training_itself_gives_the_same_scores(
     np.testing.assert_allclose(bundle.load(tiny_bundle).scorer.score_many(texts), expected, atol=1e-9, rtol=0)
 
 
-def test_obvious_code_at_the_same_parameters_gives_the_same_scores(
+def test_scikit_learn_with_the_same_parameters_gives_the_same_scores(
     default_bundle: Path, reviews: list[dict[str, str]], texts: list[str], singles: list[float]
 ) -> None:
     stars = [float(review["points"]) for review in reviews]
-    expected = obvious_scores(default_bundle, texts[: len(stars)], stars, texts)
+    expected = scikit_learn_scores(default_bundle, texts[: len(stars)], stars, texts)
     np.testing.assert_allclose(singles, expected, atol=1e-6, rtol=0)
 
 
-def obvious_scores(
+def scikit_learn_scores(
     path: Path, corpus: Sequence[str], stars: Sequence[float], texts: Sequence[str]
 ) -> NDArray[np.float64]:
-    """Fit scikit-learn's parts on ``corpus``, and score ``texts`` with them and the bundle's trees."""
+    """Return the scores of ``texts`` by scikit-learn's estimators, fitted on ``corpus``, and the bundle's trees."""
     parameters: dict[str, Any] = json.loads((path / "manifest.json").read_text())["parameters"]
     tokenizer = Tokenizer()
     vectorizer = TfidfVectorizer(

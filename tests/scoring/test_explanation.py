@@ -1,4 +1,4 @@
-"""What made a score: offsets that are right in any text, and parts that add up."""
+"""Explanations: correct offsets in any text, and contributions that add up to the score."""
 
 import unicodedata
 from collections import Counter
@@ -38,23 +38,23 @@ def scorer(tiny_bundle: Path) -> Scorer:
 
 
 def unclipped(scorer: Scorer, text: str) -> float:
-    """The sum of the base and the trees, by another way than the explanation takes."""
+    """The sum of the base and the trees, computed independently of the explanation."""
     rows = scorer.vectorizer.transform([scorer.tokenizer(normalise(text))])
     base = predict_base(rows, scorer.model.coefficients, scorer.model.intercept)
     trees = scorer.model.booster.predict(boosted_rows(rows, base, scorer.model.booster.width))
     return float((base + trees)[0])
 
 
-def assert_right(explained: Explanation, text: str, scorer: Scorer) -> None:
+def assert_consistent(explained: Explanation, text: str, scorer: Scorer) -> None:
     assert explained.score == scorer.score(text)
     total = explained.base + explained.rest + sum(span.contribution for span in explained.spans)
     assert total == pytest.approx(unclipped(scorer, text), abs=1e-6)
-    for places in (
+    for offsets in (
         [(span.start, span.end) for span in explained.spans],
         [(sentence.start, sentence.end) for sentence in explained.sentences],
     ):
-        assert all(start < end for start, end in places)
-        assert all(end <= start for (_, end), (start, _) in pairwise([(0, 0), *places, (len(text), len(text))]))
+        assert all(start < end for start, end in offsets)
+        assert all(end <= start for (_, end), (start, _) in pairwise([(0, 0), *offsets, (len(text), len(text))]))
     assert all(span.surface == text[span.start : span.end] for span in explained.spans)
     assert all(sentence.score == scorer.score(text[sentence.start : sentence.end]) for sentence in explained.sentences)
 
@@ -64,19 +64,19 @@ def assert_right(explained: Explanation, text: str, scorer: Scorer) -> None:
 @example("。。。")
 @example(" 。")
 @example("ΑΣ ΑΣΑ")
-def test_aligning_gives_the_normal_form_and_where_each_character_came_from(text: str) -> None:
+def test_align_returns_the_normal_form_with_the_source_of_each_character(text: str) -> None:
     aligned = align(text)
     assert aligned.text == normalise(text)
     assert len(aligned.text) == len(aligned.starts) == len(aligned.ends)
     assert aligned.starts == sorted(aligned.starts)
     assert aligned.ends == sorted(aligned.ends)
     for character, start, end in zip(*aligned, strict=True):
-        # What a character came from gives it again, when normalised by itself; a final ς is a σ there.
+        # The source of a character, normalised alone, contains the character; a final ς may be a σ there.
         alone = unicodedata.normalize("NFKC", text[start:end]).lower().replace("σ", "ς")
         assert character.replace("σ", "ς") in alone or (character == " " and any(map(str.isspace, alone)))
 
 
-def test_aligning_knows_every_pair_that_unicode_composes() -> None:
+def test_align_handles_every_canonical_composition_of_unicode() -> None:
     pairs = [unicodedata.normalize("NFD", chr(code)) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
     composed = [pair for pair in pairs if len(pair) > 1]
     assert len(composed) > 12_000
@@ -88,15 +88,15 @@ def test_aligning_knows_every_pair_that_unicode_composes() -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(REVIEWS)
-def test_offsets_and_sums_are_right_in_any_text(scorer: Scorer, text: str) -> None:
+def test_offsets_and_sums_are_consistent_in_any_text(scorer: Scorer, text: str) -> None:
     explained = explain(scorer, text)
-    assert_right(explained, text, scorer)
+    assert_consistent(explained, text, scorer)
     assert explain(scorer, text) == explained
 
 
-def test_offsets_and_sums_are_right_in_every_embedded_review(scorer: Scorer, reviews: list[dict[str, str]]) -> None:
+def test_offsets_and_sums_are_consistent_in_the_seed_corpus(scorer: Scorer, reviews: list[dict[str, str]]) -> None:
     for review in reviews[::10]:
-        assert_right(explain(scorer, review["texts"]), review["texts"], scorer)
+        assert_consistent(explain(scorer, review["texts"]), review["texts"], scorer)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_offsets_and_sums_are_right_in_every_embedded_review(scorer: Scorer, rev
         ("İ良い", ["İ", "良い"]),
     ],
 )
-def test_words_stand_where_they_were_typed(scorer: Scorer, text: str, surfaces: list[str]) -> None:
+def test_spans_are_the_words_of_the_source_text(scorer: Scorer, text: str, surfaces: list[str]) -> None:
     assert [span.surface for span in explain(scorer, text).spans] == surfaces
 
 
@@ -131,7 +131,7 @@ def test_sentences_end_at_their_marks_and_brackets(scorer: Scorer, text: str, se
     assert [text[sentence.start : sentence.end] for sentence in explained] == sentences
 
 
-def test_words_of_praise_raise_and_words_of_blame_lower(scorer: Scorer) -> None:
+def test_praise_has_a_positive_and_blame_a_negative_contribution(scorer: Scorer) -> None:
     by_word = {span.surface: span.contribution for span in explain(scorer, "宿は最高だったが、対応は最悪").spans}
     assert by_word["最高"] > 0.05
     assert by_word["最悪"] < -0.05
@@ -147,7 +147,7 @@ def test_a_text_that_cannot_be_scored_cannot_be_explained(scorer: Scorer) -> Non
         explain(scorer, " ")
 
 
-def test_occurrences_are_as_many_as_the_row_counts(scorer: Scorer, reviews: list[dict[str, str]]) -> None:
+def test_occurrences_match_the_counts_of_the_row(scorer: Scorer, reviews: list[dict[str, str]]) -> None:
     for review in reviews[::50]:
         tokens = scorer.tokenizer(normalise(review["texts"]))
         found = list(scorer.vectorizer.occurrences(tokens))
@@ -162,7 +162,7 @@ def test_occurrences_are_as_many_as_the_row_counts(scorer: Scorer, reviews: list
         assert counts == {term: count for term, count in runs.items() if term in counts}
 
 
-def test_the_trees_shares_are_those_of_lightgbms_own_package(
+def test_contributions_equal_those_of_lightgbms_python_package(
     scorer: Scorer, tiny_bundle: Path, reviews: list[dict[str, str]]
 ) -> None:
     rows = scorer.vectorizer.transform([scorer.tokenizer(normalise(review["texts"])) for review in reviews[::100]])

@@ -1,4 +1,4 @@
-"""The whole chain, held against scikit-learn and LightGBM's own Python package at the same parameters."""
+"""The complete pipeline, compared with LightGBM's Python package."""
 
 from pathlib import Path
 
@@ -24,16 +24,16 @@ def texts(reviews: list[dict[str, str]]) -> list[str]:
     return [review["texts"] for review in reviews]
 
 
-def test_a_text_of_unknown_words_gets_the_intercept_and_no_error(scorer: Scorer) -> None:
+def test_all_texts_of_unknown_words_have_the_same_score(scorer: Scorer) -> None:
     assert scorer.score("qwrtpz") == scorer.score("zxcvbn")
 
 
-def test_the_two_examples_score_as_anybody_would(scorer: Scorer) -> None:
+def test_a_positive_review_scores_high_and_a_negative_one_low(scorer: Scorer) -> None:
     assert scorer.score("すごい！最高に興奮した！楽しい") > 4.0
     assert scorer.score("この映画は全くだめ、楽しくない。駄作") < 2.5
 
 
-def test_a_bad_text_in_a_list_is_named_before_any_is_scored(scorer: Scorer) -> None:
+def test_the_error_gives_the_index_of_the_first_invalid_text(scorer: Scorer) -> None:
     with pytest.raises(TextError) as refused:
         scorer.score_many(["良い", "悪い", " ", ""])
     assert (refused.value.code, refused.value.index) == ("text_empty", 2)
@@ -43,8 +43,8 @@ def test_an_empty_list_has_no_scores(scorer: Scorer) -> None:
     assert scorer.score_many([]) == []
 
 
-def test_trees_answer_as_lightgbms_own_package_does(default_bundle: Path, scorer: Scorer) -> None:
-    del scorer  # its booster and this one live side by side
+def test_predictions_equal_those_of_lightgbms_python_package(default_bundle: Path, scorer: Scorer) -> None:
+    del scorer  # loaded only so that two boosters exist at once
     model = (default_bundle / "booster.txt").read_text()
     ours = Booster(model)
     width = ours.width
@@ -55,12 +55,12 @@ def test_trees_answer_as_lightgbms_own_package_does(default_bundle: Path, scorer
         np.arange(0, 3001, 60, dtype=np.int32), np.concatenate(columns).astype(np.int32), np.concatenate(values)
     )
     expected = np.asarray(lightgbm.Booster(model_str=model).predict(as_matrix(rows, width), num_threads=1))
-    # Before any batch: a batch sets in the library what the single-row functions forget to.
+    # Before any batch: a batch call sets a library state that the single-row functions do not set.
     singles = [ours.predict_one(c[:-1], v[:-1], last=v[-1]) for c, v in zip(columns, values, strict=True)]
     assert singles == expected.tolist()
     assert ours.predict(rows).tolist() == expected.tolist()
 
 
-def test_trees_that_are_no_model_are_refused() -> None:
+def test_text_that_is_no_lightgbm_model_is_refused() -> None:
     with pytest.raises(BundleError, match="LightGBM"):
         Booster("not a model")

@@ -1,4 +1,4 @@
-"""What a text must be, and its one normal form."""
+"""Validation and normalisation of texts."""
 
 import pytest
 from hypothesis import given
@@ -24,12 +24,12 @@ from review_scorer.scoring.text import check, normalise
         ("。", "。"),
     ],
 )
-def test_ways_of_typing_one_thing_fold_into_one_form(typed: str, normal: str) -> None:
+def test_spelling_variants_have_one_normal_form(typed: str, normal: str) -> None:
     assert normalise(typed) == normal
 
 
 @given(st.text())
-def test_normalising_twice_changes_nothing_more_than_once_does(text: str) -> None:
+def test_a_normal_form_has_no_line_break_and_no_redundant_white_space(text: str) -> None:
     assert "\n" not in normalise(text)
     assert normalise(text) == " ".join(normalise(text).split())
 
@@ -44,12 +44,12 @@ def test_normalising_twice_changes_nothing_more_than_once_does(text: str) -> Non
         ("あ" * 11, "text_too_long"),
     ],
 )
-def test_a_text_that_cannot_be_scored_is_refused_by_name(text: str, code: str) -> None:
+def test_an_invalid_text_is_refused_with_its_code(text: str, code: str) -> None:
     with pytest.raises(TextError) as refused:
         check(text, max_chars=10)
     assert refused.value.code == code
 
 
 @pytest.mark.parametrize("text", ["あ" * 10, "良", "😀", "　良"])
-def test_a_text_within_the_limits_passes(text: str) -> None:
+def test_a_valid_text_passes(text: str) -> None:
     check(text, max_chars=10)

@@ -1,4 +1,4 @@
-"""MeCab with the dictionary IPADIC 2.7.0, as the package ``ipadic`` ships it."""
+"""MeCab with the dictionary IPADIC 2.7.0 of the package ``ipadic``."""
 
 from pathlib import Path
 
@@ -23,22 +23,22 @@ def tokenizer() -> Tokenizer:
         ("", []),
     ],
 )
-def test_text_is_cut_into_its_words(tokenizer: Tokenizer, text: str, tokens: list[str]) -> None:
+def test_text_is_split_into_words(tokenizer: Tokenizer, text: str, tokens: list[str]) -> None:
     assert tokenizer(text) == tokens
 
 
-def test_a_text_is_cut_in_the_same_way_whatever_came_before(tokenizer: Tokenizer) -> None:
+def test_the_tokens_of_a_text_do_not_depend_on_the_texts_before(tokenizer: Tokenizer) -> None:
     first = tokenizer("この宿は静かで良かった")
     tokenizer("x" * 5_000)
     assert tokenizer("この宿は静かで良かった") == first
 
 
-def test_a_directory_without_a_dictionary_is_named(tmp_path: Path) -> None:
+def test_the_error_names_the_missing_dictionary_file(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"sys\.dic"):
         fingerprint(tmp_path)
 
 
-def test_the_fingerprint_changes_with_any_byte_of_the_dictionary(tmp_path: Path) -> None:
+def test_the_fingerprint_depends_on_every_file_of_the_dictionary(tmp_path: Path) -> None:
     for name in ("sys.dic", "matrix.bin", "dicrc"):
         (tmp_path / name).write_bytes(b"one")
     before = fingerprint(tmp_path)

@@ -1,4 +1,4 @@
-"""TF-IDF, held against scikit-learn's and against itself."""
+"""TF-IDF vectors: equal to scikit-learn's, and the same for one text and for many."""
 
 from pathlib import Path
 
@@ -11,8 +11,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from review_scorer.corpora.reviews import Review
 from review_scorer.scoring.text import normalise
 from review_scorer.scoring.tokens import Tokenizer
-from review_scorer.scoring.vectors import Vectorizer, ngrams
-from review_training.corpus.tokenized_corpus import Corpus
+from review_scorer.scoring.vectors import Vectorizer
+from review_training.corpus.tokenized_corpus import TokenizedCorpus
 from review_training.model.fit import fit_vectorizer
 from review_training.model.recipe import Recipe
 from review_training.model.vectorize import as_matrix
@@ -30,15 +30,18 @@ def tokens(reviews: list[dict[str, str]]) -> list[list[str]]:
 
 
 @pytest.fixture
-def corpus(reviews: list[dict[str, str]], tmp_path: Path) -> Corpus:
-    return corpus_of([Review(review["texts"], 3.0) for review in reviews], tmp_path, shard=2_000)
+def corpus(reviews: list[dict[str, str]], tmp_path: Path) -> TokenizedCorpus:
+    return corpus_of([Review(review["texts"], 3.0) for review in reviews], tmp_path, shard_size=2_000)
 
 
-def test_rows_are_scikit_learns_on_every_embedded_review(tokens: list[list[str]], corpus: Corpus) -> None:
+def test_the_rows_of_the_seed_corpus_equal_scikit_learns(tokens: list[list[str]], corpus: TokenizedCorpus) -> None:
     recipe = Recipe()
     ours, frequency = fit_vectorizer(corpus, recipe)
     theirs = TfidfVectorizer(
-        analyzer=lambda words: list(ngrams(words, recipe.longest_ngram)),
+        tokenizer=lambda words: words,
+        token_pattern=None,
+        lowercase=False,
+        ngram_range=(1, recipe.longest_ngram),
         min_df=recipe.min_document_frequency,
         sublinear_tf=True,
     ).fit(tokens)
@@ -49,20 +52,20 @@ def test_rows_are_scikit_learns_on_every_embedded_review(tokens: list[list[str]]
     assert frequency.tolist() == expected.getnnz(axis=0).tolist() == sorted(frequency, reverse=True)
 
 
-def test_the_most_frequent_terms_stay_when_there_are_too_many(corpus: Corpus) -> None:
+def test_a_limited_vocabulary_keeps_the_most_frequent_terms(corpus: TokenizedCorpus) -> None:
     few, _ = fit_vectorizer(corpus, Recipe(max_terms=100))
     assert few.width == 100
     assert few.terms[0] == "。"
     assert {"た", "です"} <= set(few.terms)
 
 
-def test_the_vocabulary_coverage_counts_tokens_that_are_terms_by_themselves() -> None:
+def test_the_vocabulary_coverage_counts_tokens_that_are_terms() -> None:
     assert SMALL.vocabulary_coverage(["部屋", "は", "良い", "未知"]) == 0.5
     assert SMALL.vocabulary_coverage([]) == 0
 
 
 @given(st.lists(WORDS, max_size=6))
-def test_one_text_and_many_give_the_same_bits(texts: list[list[str]]) -> None:
+def test_one_text_and_many_texts_give_bit_identical_rows(texts: list[list[str]]) -> None:
     rows = SMALL.transform(texts)
     for index, text in enumerate(texts):
         own = slice(rows.indptr[index], rows.indptr[index + 1])
@@ -71,17 +74,18 @@ def test_one_text_and_many_give_the_same_bits(texts: list[list[str]]) -> None:
 
 
 @given(WORDS)
-def test_the_walk_finds_just_the_ngrams_that_the_vocabulary_has(text: list[str]) -> None:
+def test_exactly_the_ngrams_of_the_vocabulary_are_found(text: list[str]) -> None:
     found = {SMALL.terms[column] for column in SMALL.transform_one(text)[0].tolist()}
-    assert found == set(SMALL.terms) & set(ngrams(text, 3))
+    ngrams = {" ".join(text[start : start + size]) for size in (1, 2, 3) for start in range(len(text) - size + 1)}
+    assert found == set(SMALL.terms) & ngrams
 
 
-def test_a_row_has_length_one_or_is_empty() -> None:
+def test_a_row_has_unit_length_or_is_empty() -> None:
     rows = SMALL.transform([["部屋", "は", "悪い"], ["未知"], []])
     assert np.diff(rows.indptr).tolist() == [5, 0, 0]
     assert np.sum(rows.values**2) == pytest.approx(1)
 
 
-def test_a_word_that_only_stands_within_longer_terms_is_not_known() -> None:
+def test_a_word_that_occurs_only_in_longer_terms_is_not_covered() -> None:
     vectorizer = Vectorizer(["部屋", "部屋 が 狭い"], np.ones(2), longest=3)
     assert vectorizer.vocabulary_coverage(["部屋", "が", "狭い", "宿"]) == 1 / 4

@@ -1,4 +1,4 @@
-"""Pages elsewhere: those of a named origin may ask the service, all others may not."""
+"""Cross-origin requests: pages of a configured origin may read responses, all others may not."""
 
 import shutil
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def client(tiny_bundle: Path, origins: tuple[str, ...]) -> falcon.testing.TestCl
     ("body", "status"), [('{"texts": "良い"}', 200), ("{}", 400), ('{"texts": "' + "a" * 1_000 + '"}', 413)]
 )
 @pytest.mark.parametrize("origin", [SHOP, STRANGER])
-def test_only_a_named_origin_may_read_the_answer_and_refusals_too(
+def test_only_a_configured_origin_may_read_responses_and_errors(
     client: falcon.testing.TestClient, origins: tuple[str, ...], origin: str, body: str, status: int
 ) -> None:
     result = client.simulate_post(SCORES, body=body, headers={"Origin": origin})
@@ -46,7 +46,7 @@ def test_only_a_named_origin_may_read_the_answer_and_refusals_too(
 
 
 @pytest.mark.parametrize("origin", [SHOP, STRANGER])
-def test_only_a_named_origin_is_told_in_advance_that_it_may_ask(
+def test_only_a_configured_origin_passes_a_preflight_request(
     client: falcon.testing.TestClient, origins: tuple[str, ...], origin: str
 ) -> None:
     asked = {
@@ -60,7 +60,7 @@ def test_only_a_named_origin_is_told_in_advance_that_it_may_ask(
     assert allowed.get("access-control-allow-headers") == ("content-type" if origin in origins else None)
 
 
-def test_without_an_origin_nothing_is_different(client: falcon.testing.TestClient) -> None:
+def test_a_request_without_an_origin_gets_no_cors_headers(client: falcon.testing.TestClient) -> None:
     result = client.simulate_post(SCORES, body='{"texts": "良い"}')
     assert result.status_code == 200
     assert "access-control-allow-origin" not in result.headers
@@ -68,19 +68,21 @@ def test_without_an_origin_nothing_is_different(client: falcon.testing.TestClien
 
 @pytest.fixture
 def elsewhere(server: Server) -> Iterator[Page]:
-    """A page of another origin, in a real browser."""
+    """A page of another origin in a real browser."""
     if not CHROMIUM:
         pytest.skip("there is no chromium (Debian's package chromium)")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        # Its own policy lets it ask nobody; that of a real page elsewhere would let it ask us.
+        # The policy of this page forbids all requests; that of a page on another site would allow them.
         page = browser.new_page(bypass_csp=True)
         page.goto(f"{server.url}/healthz")
         yield page
         browser.close()
 
 
-def test_a_browser_lets_a_named_page_score_and_no_other(server: Server, tiny_bundle: Path, elsewhere: Page) -> None:
+def test_a_browser_allows_requests_of_a_configured_origin_only(
+    server: Server, tiny_bundle: Path, elsewhere: Page
+) -> None:
     ask = """([url, texts]) => fetch(url + "/api/1/scores", {
         method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify({texts}),
     }).then(async answer => [answer.status, await answer.json()])"""

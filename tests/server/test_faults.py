@@ -1,4 +1,4 @@
-"""What breaks is replaced, and a start that cannot be says why in one line."""
+"""Failed workers are replaced, and a start that fails says why in one line."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from tests.support.running import free_port, gunicorn, serving, wait_for_workers
 SINGLE = json.dumps({"texts": "部屋は狭いけれど朝食が美味しかった。"}).encode()
 
 
-def test_a_killed_worker_is_replaced_and_only_what_it_was_at_fails(tiny_bundle: Path) -> None:
+def test_a_killed_worker_is_replaced_and_only_its_current_requests_fail(tiny_bundle: Path) -> None:
     with serving(tiny_bundle) as server:
         with crowd(server, [SINGLE], clients=8) as met:
             time.sleep(0.3)
@@ -26,12 +26,12 @@ def test_a_killed_worker_is_replaced_and_only_what_it_was_at_fails(tiny_bundle: 
             os.kill(killed, signal.SIGKILL)
             wait_for_workers(server, without=[killed], seconds=5)
             time.sleep(0.3)
-        # Each client had one request under way at most.
+        # Each client has at most one request at a time.
         assert len(met.failures) <= 8
         assert set(met.answers) == {200}
 
 
-def test_a_worker_that_is_stuck_is_found_and_replaced(tiny_bundle: Path) -> None:
+def test_a_stuck_worker_is_replaced(tiny_bundle: Path) -> None:
     with serving(tiny_bundle, WORKER_TIMEOUT="4") as server:
         stuck = wait_for_workers(server)[0]
         os.kill(stuck, signal.SIGSTOP)
@@ -41,7 +41,7 @@ def test_a_worker_that_is_stuck_is_found_and_replaced(tiny_bundle: Path) -> None
 
 
 def start(bundle: Path, **settings: str) -> str:
-    """The one line that a start ends with, which must fail."""
+    """The one line of a start that must fail."""
     process = gunicorn(bundle, **{"PORT": str(free_port()), **settings})
     output = process.communicate(timeout=20)[0]
     assert process.returncode != 0
@@ -50,7 +50,7 @@ def start(bundle: Path, **settings: str) -> str:
     return line
 
 
-def test_a_port_that_is_taken_is_named_at_once(tiny_bundle: Path) -> None:
+def test_a_port_in_use_is_named_at_once(tiny_bundle: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         started = time.monotonic()
@@ -65,7 +65,7 @@ def truncate(path: Path) -> None:
 
 
 def unreadable(path: Path) -> None:
-    # Not by its mode: root may read whatever its mode.
+    # A directory, because root can read a file of any mode.
     path.unlink()
     path.mkdir()
 
@@ -85,7 +85,7 @@ def of_an_older_format(path: Path) -> None:
     ("spoil", "name", "message"),
     [
         (truncate, "manifest.json", "is not JSON"),
-        (truncate, "booster.txt", "sha256 differs"),
+        (truncate, "booster.txt", "SHA-256 differs"),
         (unreadable, "vocabulary.txt", "cannot read"),
         (unreadable, "manifest.json", "cannot read"),
         (of_another_dictionary, "manifest.json", "was trained with the dictionary unidic"),
@@ -93,7 +93,7 @@ def of_an_older_format(path: Path) -> None:
         (lambda path: shutil.rmtree(path.parent), "manifest.json", "no bundle at"),
     ],
 )
-def test_a_bundle_that_cannot_be_served_is_named(
+def test_a_bundle_that_cannot_be_loaded_is_named(
     tiny_bundle: Path, tmp_path: Path, spoil: Callable[[Path], None], name: str, message: str
 ) -> None:
     bundle = shutil.copytree(tiny_bundle, tmp_path / "bundle")
@@ -101,3 +101,7 @@ def test_a_bundle_that_cannot_be_served_is_named(
     line = start(bundle)
     assert message in line
     assert str(bundle) in line
+
+
+def test_a_limit_below_the_length_of_the_probe_review_is_named(tiny_bundle: Path) -> None:
+    assert "SCORER_MAX_CHARS=1 is too low for the probe review of" in start(tiny_bundle, MAX_CHARS="1")

@@ -1,4 +1,4 @@
-"""What every answer says of itself, whoever wrote it, and what none does."""
+"""Headers that every response has, whichever part answers, and headers that none has."""
 
 import socket
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import pytest
 from tests.support.running import Server, serving
 
 SCORES = "/api/1/scores"
-ALWAYS = {
+EXPECTED = {
     "cache-control": "no-store",
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
     "cross-origin-resource-policy": "same-origin",
@@ -29,7 +29,7 @@ def guarded(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 def ask(server: Server, request: str) -> tuple[int, dict[str, str], bytes]:
-    """The status, the headers and the body of the first answer to these bytes."""
+    """The status, the headers and the body of the first response to these bytes."""
     with socket.create_connection(server.address, timeout=10) as connection:
         connection.sendall(request.encode("latin-1"))
         received = b""
@@ -40,7 +40,7 @@ def ask(server: Server, request: str) -> tuple[int, dict[str, str], bytes]:
     head, _, body = received.partition(b"\r\n\r\n")
     status, _, fields = head.partition(b"\r\n")
     headers = BytesHeaderParser().parsebytes(fields)
-    assert len(headers.keys()) == len(set(map(str.lower, headers.keys()))), "no header is there twice"
+    assert len(headers.keys()) == len(set(map(str.lower, headers.keys()))), "a header is repeated"
     return int(status.split()[1]), {name.lower(): value for name, value in headers.items()}, body
 
 
@@ -66,10 +66,12 @@ ANSWERS = [
 
 
 @pytest.mark.parametrize(("request_", "status"), ANSWERS)
-def test_every_answer_has_them_and_none_tells_what_serves(guarded: Server, request_: str, status: int) -> None:
+def test_every_response_has_the_headers_and_none_names_the_server_software(
+    guarded: Server, request_: str, status: int
+) -> None:
     answered, headers, body = ask(guarded, request_)
     assert answered == status
-    assert headers.items() >= ALWAYS.items()
+    assert headers.items() >= EXPECTED.items()
     assert headers["x-request-id"]
     assert "server" not in headers
     if status >= 400:
@@ -79,7 +81,7 @@ def test_every_answer_has_them_and_none_tells_what_serves(guarded: Server, reque
 
 
 @pytest.mark.parametrize("path", ["/", "/page/page.js", "/docs/start.js"])
-def test_a_page_says_itself_what_it_needs(guarded: Server, path: str) -> None:
+def test_a_page_has_its_own_security_policy(guarded: Server, path: str) -> None:
     _, headers, _ = ask(guarded, f"GET {path} HTTP/1.1\r\nHost: x\r\nAccept: text/html\r\n\r\n")
     assert "script-src 'self';" in headers["content-security-policy"]
     assert "unsafe" not in headers["content-security-policy"]
@@ -90,9 +92,7 @@ def test_a_page_says_itself_what_it_needs(guarded: Server, path: str) -> None:
     }
 
 
-def test_what_is_no_http_has_the_shape_of_every_error(guarded: Server) -> None:
+def test_bytes_that_are_not_http_get_an_error_in_the_usual_form(guarded: Server) -> None:
     _, headers, body = ask(guarded, "hello\r\n\r\n")
-    assert body.startswith(
-        b'{"error":{"code":"http_invalid","field":null,"reason":"this is not a well-formed HTTP request: '
-    )
+    assert body.startswith(b'{"error":{"code":"http_invalid","field":null,"reason":"malformed HTTP request: ')
     assert headers["connection"] == "close"

@@ -1,4 +1,4 @@
-"""Bytes that are not quite HTTP: what could be read in two ways is refused, and nothing after it is ever answered."""
+"""Malformed HTTP: ambiguous requests are refused, and nothing after them on the connection is answered."""
 
 import json
 import re
@@ -18,7 +18,7 @@ NEXT = b"GET /version HTTP/1.1\r\nHost: x\r\n\r\n"
 
 @pytest.fixture(scope="module")
 def guarded(tiny_bundle: Path) -> Iterator[Server]:
-    """A server of little patience, whose workers all outlive what is done to it."""
+    """A server with a short timeout, whose workers must survive all tests."""
     with serving(tiny_bundle, READ_BODY_TIMEOUT="0.5") as server:
         workers = wait_for_workers(server)
         yield server
@@ -39,7 +39,7 @@ def chunked(body: bytes) -> bytes:
 
 
 def answers(server: Server, sent: bytes, *, cut: bool = False) -> bytes:
-    """All that comes back until the server closes the connection; it has to."""
+    """All bytes until the server closes the connection, which it must do."""
     with socket.create_connection(server.address, timeout=5) as connection:
         with suppress(BrokenPipeError, ConnectionResetError):
             connection.sendall(sent)
@@ -129,7 +129,7 @@ AMBIGUOUS = {
 
 
 @pytest.mark.parametrize("sent", AMBIGUOUS.values(), ids=AMBIGUOUS)
-def test_it_is_refused_once_and_what_follows_is_not_answered(guarded: Server, sent: bytes) -> None:
+def test_an_ambiguous_request_is_refused_and_nothing_after_it_is_answered(guarded: Server, sent: bytes) -> None:
     received = answers(guarded, sent + NEXT)
     head, _, body = received.rpartition(b"\r\n\r\n")
     assert statuses(received)[-1] == 400
@@ -137,13 +137,13 @@ def test_it_is_refused_once_and_what_follows_is_not_answered(guarded: Server, se
     assert b"libraries" not in received
     error = json.loads(body)["error"]
     assert error["code"] == "http_invalid"
-    assert error["reason"].startswith("this is not a well-formed HTTP request: ")
+    assert error["reason"].startswith("malformed HTTP request: ")
     # A body of no length is the next request, and that is the one that is refused.
     assert len(statuses(received)) == (2 if sent == post() else 1)
 
 
 @pytest.mark.parametrize("sent", AMBIGUOUS.values(), ids=AMBIGUOUS)
-def test_after_requests_that_are_right_it_is_refused_in_its_turn(guarded: Server, sent: bytes) -> None:
+def test_an_ambiguous_request_is_refused_after_the_responses_to_valid_ones(guarded: Server, sent: bytes) -> None:
     received = answers(guarded, get() + post(b"Content-Length: 18") + sent)
     assert statuses(received)[:2] == [200, 200]
     assert statuses(received)[-1] == 400
@@ -163,25 +163,25 @@ ENDLESS = {
 
 
 @pytest.mark.parametrize("sent", ENDLESS.values(), ids=ENDLESS)
-def test_what_has_no_end_is_not_taken_in_and_the_refusal_arrives(guarded: Server, sent: bytes) -> None:
+def test_an_endless_head_is_refused_and_the_client_reads_the_refusal(guarded: Server, sent: bytes) -> None:
     received = answers(guarded, sent)
     assert statuses(received) == [431]
     assert b'"head_too_large"' in received
 
 
-def test_a_hundred_headers_are_read(guarded: Server) -> None:
+def test_a_hundred_headers_are_accepted(guarded: Server) -> None:
     fields = [b"X-%d: a" % number for number in range(98)]
     assert statuses(answers(guarded, get(*fields, b"Connection: close"))) == [200]
 
 
 @pytest.mark.parametrize("length", [b"9223372036854775807", b"18446744073709551615"])
-def test_a_length_that_nobody_could_send_is_refused_at_once(guarded: Server, length: bytes) -> None:
+def test_an_impossible_content_length_is_refused_at_once(guarded: Server, length: bytes) -> None:
     received = answers(guarded, post(b"Content-Length: " + length) + NEXT)
     assert statuses(received) == [413]
     assert b'"body_too_large"' in received
 
 
-def test_a_chunk_that_nobody_could_send_is_waited_for_until_its_time_is_up(guarded: Server) -> None:
+def test_an_impossible_chunk_size_times_out(guarded: Server) -> None:
     assert statuses(answers(guarded, chunked(b"ffffffffffffffff\r\nabc"))) == [408]
 
 
@@ -190,11 +190,11 @@ def test_a_chunk_that_nobody_could_send_is_waited_for_until_its_time_is_up(guard
     [post(b"Content-Length: 1000"), chunked(b"12\r\n" + REVIEW), chunked(b"1000\r\n" + REVIEW), get()[:-2], b"GE"],
     ids=["of its length", "of its last chunk", "of a chunk", "of its head", "of its method"],
 )
-def test_a_request_that_was_cut_short_gets_no_score(guarded: Server, sent: bytes) -> None:
+def test_a_truncated_request_gets_no_score(guarded: Server, sent: bytes) -> None:
     assert b"200 OK" not in answers(guarded, sent, cut=True)
 
 
-def test_trailers_are_not_taken_for_headers(guarded: Server) -> None:
+def test_trailers_are_not_headers(guarded: Server) -> None:
     body = b"12\r\n" + REVIEW + b"\r\n0\r\nX-Request-Id: forged\r\nOrigin: forged\r\n\r\n"
     received = answers(guarded, chunked(body) + get(b"Connection: close"))
     assert statuses(received) == [200, 200]
@@ -229,14 +229,14 @@ UNUSUAL = {
 
 
 @pytest.mark.parametrize(("sent", "expected"), UNUSUAL.values(), ids=UNUSUAL)
-def test_what_is_unusual_and_right_is_answered(guarded: Server, sent: bytes, expected: list[int]) -> None:
+def test_unusual_but_valid_requests_are_answered(guarded: Server, sent: bytes, expected: list[int]) -> None:
     received = answers(guarded, sent)
     assert statuses(received) == expected
     assert b"\r\nSet-Cookie" not in received
 
 
 @pytest.mark.parametrize("wanted", [b"websocket", b"h2c"])
-def test_who_would_rather_speak_another_protocol_is_answered_in_this_one(guarded: Server, wanted: bytes) -> None:
+def test_a_request_to_upgrade_the_protocol_is_answered_without_upgrade(guarded: Server, wanted: bytes) -> None:
     upgrade = (b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: " + wanted, b"HTTP2-Settings: AA")
     asked = (
         get(*upgrade)
@@ -248,29 +248,29 @@ def test_who_would_rather_speak_another_protocol_is_answered_in_this_one(guarded
     assert received.count(b'{"score":') == 2
 
 
-def test_requests_that_come_all_at_once_are_answered_in_order(guarded: Server) -> None:
+def test_pipelined_requests_are_answered_in_order(guarded: Server) -> None:
     asked = [get(target=b"/nowhere/%d" % number) + post(b"Content-Length: 18") for number in range(20)]
     received = answers(guarded, b"".join(asked) + get(b"Connection: close"))
     assert statuses(received) == [404, 200] * 20 + [200]
     assert [int(number) for number in re.findall(rb"/nowhere/(\d+)", received)] == list(range(20))
 
 
-def test_more_requests_than_may_wait_on_a_connection_are_refused_after_the_answers_due(guarded: Server) -> None:
+def test_a_pipeline_that_is_too_long_is_refused_after_the_responses_due(guarded: Server) -> None:
     received = answers(guarded, post(b"Content-Length: 18") * 500)
     assert statuses(received) == [*[200] * 101, 429]
     assert b'"pipeline_too_long"' in received
 
 
-def test_a_body_that_does_not_follow_its_head_has_its_time_also_behind_others(guarded: Server) -> None:
+def test_the_body_timeout_holds_for_a_pipelined_request_too(guarded: Server) -> None:
     one = post(b"Content-Length: 18")
     assert statuses(answers(guarded, one + one[:-18])) == [200, 408]
 
 
-def test_what_a_client_sends_ahead_waits_in_its_own_memory(guarded: Server) -> None:
+def test_pipelined_requests_do_not_fill_the_memory_of_the_server(guarded: Server) -> None:
     before = [peak_memory(worker) for worker in guarded.workers()]
     with socket.create_connection(guarded.address, timeout=1) as connection:
         deadline = time.monotonic() + 3
-        # It is answered until it does not read the answers; then it is cut off, or cannot send any more.
+        # The client reads no response, so its connection is closed or it cannot send any more.
         with suppress(TimeoutError, BrokenPipeError, ConnectionResetError):
             while time.monotonic() < deadline:
                 connection.sendall(post(b"Content-Length: 18") * 50)

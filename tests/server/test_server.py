@@ -1,4 +1,4 @@
-"""Real gunicorn with two preloaded workers, over sockets."""
+"""The service under gunicorn with two preloaded workers, over sockets."""
 
 import csv
 import json
@@ -21,10 +21,10 @@ from tests.support.running import ROOT, Server, free_port, gunicorn, serving
 
 
 def exchange(server: Server, *pieces: bytes, pause: float = 0, cut: bool = False) -> bytes:
-    """Send the pieces over one connection and return all that comes back until it closes."""
+    """Send the pieces on one connection and return all bytes until it closes."""
     with socket.create_connection(server.address, timeout=5) as connection:
         for piece in pieces:
-            # The answer may come, and the connection close, before everything was sent.
+            # The response may arrive, and the connection close, before everything was sent.
             with suppress(BrokenPipeError, ConnectionResetError):
                 connection.sendall(piece)
             if select.select([connection], [], [], pause)[0]:
@@ -42,16 +42,14 @@ def head(length: int | str, *more: str) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode()
 
 
-def test_two_forked_workers_both_answer_with_the_scores_of_training(
-    server: Server, tiny_bundle: Path, tiny_corpus: Path
-) -> None:
+def test_both_workers_answer_with_the_scores_of_training(server: Server, tiny_bundle: Path, tiny_corpus: Path) -> None:
     with tiny_corpus.open(encoding="utf-8", newline="") as file:
         texts = [row["texts"] for row in csv.DictReader(file)]
     expected = load(tiny_bundle).scorer.score_many(texts)
     assert len(server.workers()) == 2
 
     def ask(text: str) -> float:
-        # A connection each: the kernel deals them out to both workers.
+        # A connection each, which the kernel distributes over both workers.
         score: float = httpx.post(f"{server.url}/api/1/users", json={"texts": text}).json()["score"]
         return score
 
@@ -76,7 +74,7 @@ def test_each_of_the_workers_scores_after_the_fork(tiny_bundle: Path) -> None:
                 os.kill(stopped, signal.SIGCONT)
 
 
-def test_the_originals_client_is_served(server: Server) -> None:
+def test_the_request_of_the_first_version_is_answered(server: Server) -> None:
     body = json.dumps({"texts": "すごい！最高に興奮した！楽しい"}).encode()
     answer = exchange(server, head(len(body), "Connection: close") + body)
     assert answer.startswith(b"HTTP/1.1 200 ")
@@ -90,27 +88,28 @@ def test_a_connection_serves_many_requests(server: Server) -> None:
     assert not any(answer.headers.get("connection") == "close" for answer in answers)
 
 
-def test_half_a_body_never_gets_a_score(server: Server) -> None:
+def test_a_truncated_body_gets_no_score(server: Server) -> None:
     answer = exchange(server, head(1_000) + b'{"texts": "a"}', cut=True)
     assert not answer.startswith(b"HTTP/1.1 200")
 
 
 @pytest.mark.parametrize("pause", [0.3, 2.0])
-def test_a_body_that_drips_or_stalls_is_told_that_its_time_is_up(server: Server, pause: float) -> None:
+def test_a_body_that_drips_or_stalls_times_out(server: Server, pause: float) -> None:
     started = time.monotonic()
     answer = exchange(server, head(100), *[b" "] * round(2.4 / pause), pause=pause)
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b'"body_timeout"' in answer
+    assert b"request body incomplete after 1 s (" in answer
     assert time.monotonic() - started < 4
 
 
-def test_a_body_over_the_limit_is_refused_and_the_refusal_arrives(server: Server) -> None:
+def test_a_body_over_the_limit_is_refused_and_the_client_reads_the_refusal(server: Server) -> None:
     answer = exchange(server, head(3_000_000, "Connection: close"), b" " * 3_000_000)
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert b"3,000,000 bytes" in answer
 
 
-def test_a_client_that_asks_first_need_not_send_what_is_too_large(server: Server) -> None:
+def test_a_client_that_expects_100_continue_need_not_send_a_body_over_the_limit(server: Server) -> None:
     answer = exchange(server, head(3_000_000, "Expect: 100-continue"))
     assert answer.startswith(b"HTTP/1.1 413 ")
 
@@ -126,39 +125,39 @@ def test_a_chunked_body_within_the_limit_is_scored(server: Server) -> None:
     assert set(answer.json()) == {"score"}
 
 
-def test_no_answer_names_the_server_software(server: Server) -> None:
+def test_no_response_names_the_server_software(server: Server) -> None:
     assert "server" not in server.client.get("/healthz").headers
 
 
-def test_version_names_code_bundle_and_libraries(server: Server, tiny_bundle: Path) -> None:
+def test_version_has_code_bundle_and_libraries(server: Server, tiny_bundle: Path) -> None:
     version = server.client.get("/version").json()
     assert set(version) == {"version", "bundle", "libraries"}
     assert version["bundle"]["digest"] == load(tiny_bundle).digest
 
 
-def test_a_term_signal_ends_it_with_zero(tiny_bundle: Path) -> None:
+def test_term_ends_the_service_with_status_zero(tiny_bundle: Path) -> None:
     with serving(tiny_bundle) as server:
         server.process.terminate()
         assert server.process.wait(timeout=20) == 0
 
 
 def terminate(server: Server) -> None:
-    """Send TERM, and wait until it was seen."""
+    """Send TERM, and wait until the service is not ready."""
     server.process.terminate()
     deadline = time.monotonic() + 2
     while httpx.get(f"{server.url}/readyz").status_code == 200:
-        assert time.monotonic() < deadline, "it is still ready"
+        assert time.monotonic() < deadline, "the service is still ready"
         time.sleep(0.02)
 
 
 @pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGQUIT])
-def test_who_cannot_wait_need_not(tiny_bundle: Path, told: signal.Signals) -> None:
+def test_int_and_quit_stop_without_draining(tiny_bundle: Path, told: signal.Signals) -> None:
     with serving(tiny_bundle, GRACEFUL_TIMEOUT="60", DRAIN_SECONDS="60") as server:
         server.process.send_signal(told)
         assert server.process.wait(timeout=20) == 0
 
 
-def test_a_worker_that_is_told_to_stop_as_soon_as_it_is_forked_stops() -> None:
+def test_a_worker_that_gets_term_right_after_the_fork_stops() -> None:
     forked = """
 import os, signal
 from review_scorer.server.lifecycle import Drain, drain_on_term
@@ -173,7 +172,7 @@ else:
     subprocess.run([sys.executable, "-c", forked], cwd=ROOT, check=True, timeout=20)
 
 
-def test_after_term_it_serves_on_unready_and_loses_nothing(tiny_bundle: Path) -> None:
+def test_after_term_requests_are_still_answered_while_the_service_is_not_ready(tiny_bundle: Path) -> None:
     with serving(tiny_bundle, DRAIN_SECONDS="3") as server:
         outcomes: list[int] = []
         terminate(server)
@@ -186,14 +185,14 @@ def test_after_term_it_serves_on_unready_and_loses_nothing(tiny_bundle: Path) ->
         assert server.process.wait(timeout=10) == 0
 
 
-def test_a_second_term_ends_the_wait(tiny_bundle: Path) -> None:
+def test_a_second_term_ends_the_drain(tiny_bundle: Path) -> None:
     with serving(tiny_bundle, DRAIN_SECONDS="60") as server:
         terminate(server)
         server.process.terminate()
         assert server.process.wait(timeout=10) == 0
 
 
-def test_the_health_check_of_containers_tells_ready_from_not(server: Server) -> None:
+def test_the_health_check_of_containers_exits_with_the_readiness(server: Server) -> None:
     command = [sys.executable, "-m", "review_scorer.healthcheck"]
     for port, status in ((server.address[1], 0), (free_port(), 1)):
         environ = {**os.environ, "SCORER_PORT": str(port)}
@@ -203,12 +202,12 @@ def test_the_health_check_of_containers_tells_ready_from_not(server: Server) -> 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"PORT": "http"}, "SCORER_PORT='http': wanted a whole number"),
-        ({"WORKER": "2"}, "SCORER_WORKER is not a setting"),
+        ({"PORT": "http"}, "SCORER_PORT='http': must be a whole number"),
+        ({"WORKER": "2"}, "SCORER_WORKER is not a setting; did you mean SCORER_WORKERS?"),
         ({"BUNDLE": "nowhere"}, "no bundle at nowhere: No such file or directory; train one"),
     ],
 )
-def test_a_start_that_cannot_be_ends_with_one_line(tiny_bundle: Path, settings: dict[str, str], message: str) -> None:
+def test_a_start_that_fails_ends_with_one_line(tiny_bundle: Path, settings: dict[str, str], message: str) -> None:
     process = gunicorn(tiny_bundle, **{"PORT": str(free_port()), **settings})
     output = process.communicate(timeout=20)[0]
     assert process.returncode != 0

@@ -1,4 +1,4 @@
-"""Clients that take their time lose their connection, and take nobody else's time."""
+"""Slow clients lose their connection, and do not delay others."""
 
 import json
 import selectors
@@ -20,7 +20,7 @@ HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 
 @pytest.fixture(scope="module")
 def brisk(tiny_bundle: Path) -> Iterator[Server]:
-    """A server of little patience and for few connections."""
+    """A server with short timeouts and few connections."""
     settings = {
         "READ_HEADER_TIMEOUT": "0.5",
         "READ_BODY_TIMEOUT": "0.5",
@@ -33,7 +33,7 @@ def brisk(tiny_bundle: Path) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def narrow(tiny_bundle: Path) -> Iterator[Server]:
-    """A server for few connections, of usual patience."""
+    """A server with few connections and the default timeouts."""
     with serving(tiny_bundle, WORKERS="1", MAX_CONNECTIONS="20") as server:
         yield server
 
@@ -43,7 +43,7 @@ def connect(server: Server) -> socket.socket:
 
 
 def ask(connection: socket.socket) -> None:
-    """Ask for the health, and read the answer whole."""
+    """Request the health, and read the whole response."""
     connection.sendall(HEALTH)
     answer = b""
     while not answer.endswith(b'{"status":"alive"}'):
@@ -52,7 +52,7 @@ def ask(connection: socket.socket) -> None:
 
 
 def seconds_until_closed(connection: socket.socket, drip: bytes = b"") -> float:
-    """How long the server keeps the connection, on which a byte of ``drip`` is sent every 50 ms."""
+    """The seconds until the server closes the connection, on which a byte of ``drip`` is sent every 50 ms."""
     started = time.monotonic()
     connection.settimeout(0.05)
     for at in range(100):
@@ -61,7 +61,7 @@ def seconds_until_closed(connection: socket.socket, drip: bytes = b"") -> float:
                 break
         except TimeoutError:
             pass
-        except ConnectionResetError:  # it closed over a byte of the drip
+        except ConnectionResetError:  # closed with an unread byte of the drip
             break
         with suppress(OSError):
             connection.sendall(drip[at : at + 1])
@@ -76,24 +76,24 @@ def send_for_ever(connection: socket.socket, request: bytes) -> None:
 
 
 @pytest.mark.parametrize("drip", [b"", HEAD + b"X-Long: " + b"x" * 200], ids=["silent", "dripping"])
-def test_headers_that_do_not_come_in_time_end_the_connection(brisk: Server, drip: bytes) -> None:
+def test_headers_that_are_late_end_the_connection(brisk: Server, drip: bytes) -> None:
     with closing(connect(brisk)) as connection:
         assert 0.3 < seconds_until_closed(connection, drip) < 2
 
 
-def test_the_headers_of_a_later_request_have_no_more_time(brisk: Server) -> None:
+def test_the_headers_of_a_later_request_have_the_same_timeout(brisk: Server) -> None:
     with closing(connect(brisk)) as connection:
         ask(connection)
         assert 0.3 < seconds_until_closed(connection, HEAD + b"X-Long: " + b"x" * 200) < 2
 
 
-def test_a_body_that_does_not_come_in_time_ends_the_connection(brisk: Server) -> None:
+def test_a_body_that_is_late_ends_the_connection(brisk: Server) -> None:
     with closing(connect(brisk)) as connection:
         connection.sendall(HEAD + b"Content-Length: 1000\r\n\r\n")
         assert 0.3 < seconds_until_closed(connection, b" " * 1_000) < 2
 
 
-def test_an_idle_connection_is_kept_for_a_while_and_then_closed(brisk: Server) -> None:
+def test_an_idle_connection_is_closed_after_the_keep_alive_timeout(brisk: Server) -> None:
     with closing(connect(brisk)) as connection:
         ask(connection)
         time.sleep(0.7)
@@ -102,20 +102,20 @@ def test_an_idle_connection_is_kept_for_a_while_and_then_closed(brisk: Server) -
 
 
 @pytest.mark.parametrize("body", [BODY, b'{"texts":"\\u826f\\u3044"}'], ids=["lists", "single reviews"])
-def test_who_does_not_read_the_answers_is_cut_off(brisk: Server, body: bytes) -> None:
+def test_a_client_that_does_not_read_responses_is_disconnected(brisk: Server, body: bytes) -> None:
     with closing(socket.socket()) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         connection.settimeout(10)
         connection.connect(brisk.address)
         request = HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body
         started = time.monotonic()
-        # Nothing is read, so in the end nothing more can be sent; were it never cut off, sending would time out.
+        # Without a disconnect, the buffers would fill up and sending would time out.
         with pytest.raises((ConnectionResetError, BrokenPipeError)):
             send_for_ever(connection, request)
         assert time.monotonic() - started < 9
 
 
-def test_of_too_many_connections_the_idle_ones_go_and_the_newcomer_is_served(brisk: Server) -> None:
+def test_beyond_the_maximum_idle_connections_are_closed_and_a_new_one_is_served(brisk: Server) -> None:
     idle = [connect(brisk) for _ in range(60)]
     try:
         for _ in range(5):
@@ -133,7 +133,7 @@ def test_of_too_many_connections_the_idle_ones_go_and_the_newcomer_is_served(bri
             connection.close()
 
 
-def test_of_too_many_connections_at_once_no_more_are_kept(narrow: Server) -> None:
+def test_many_connections_at_once_are_reduced_to_the_maximum(narrow: Server) -> None:
     with selectors.DefaultSelector() as open_ones, ExitStack() as connections:
         for _ in range(200):
             connection = connections.enter_context(socket.socket())
@@ -147,7 +147,7 @@ def test_of_too_many_connections_at_once_no_more_are_kept(narrow: Server) -> Non
         assert len(open_ones.get_map()) <= 20
 
 
-def test_a_request_that_began_before_the_last_answer_is_not_taken_for_idle(narrow: Server) -> None:
+def test_a_connection_with_a_started_request_is_not_idle(narrow: Server) -> None:
     request = HEAD + b"Content-Length: %d\r\n\r\n" % len(BODY)
     with closing(connect(narrow)) as connection, ExitStack() as newcomers:
         connection.sendall(HEALTH + request[:20])
@@ -162,11 +162,11 @@ def test_a_request_that_began_before_the_last_answer_is_not_taken_for_idle(narro
         assert connection.recv(65_536).startswith(b"HTTP/1.1 200 ")
 
 
-def test_half_a_head_does_not_cut_the_answer_before_it(brisk: Server) -> None:
+def test_an_incomplete_head_does_not_end_the_response_before_it(brisk: Server) -> None:
     rows = b"texts\n" + "良い宿\n".encode() * 10_000
     head = b"POST /api/1/files HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\nContent-Length: %d\r\n\r\n" % len(rows)
     with closing(connect(brisk)) as connection:
-        # Scoring them takes a second, and headers have half of one.
+        # Scoring takes a second, and the timeout of the headers is half of one.
         connection.sendall(head + rows + HEALTH[:10])
         answer = b""
         while piece := connection.recv(65_536):
@@ -175,7 +175,7 @@ def test_half_a_head_does_not_cut_the_answer_before_it(brisk: Server) -> None:
         assert answer.count("良い宿,".encode()) == 10_000
 
 
-def test_slow_clients_do_not_slow_the_others(tiny_bundle: Path) -> None:
+def test_slow_clients_do_not_delay_others(tiny_bundle: Path) -> None:
     with serving(tiny_bundle) as server:
         slow = [connect(server) for _ in range(100)]
         try:

@@ -239,7 +239,7 @@ def check_a_worse_bundle_is_not_tried_again(trees: Trees) -> None:
     assert worse["action"] == "FailJob"
     codes = worse["onExitCodes"]
     assert (codes["containerName"], codes["operator"]) == (container(inner["template"])["name"], "In")
-    assert "1 when the new\nbundle is worse" in (retrain.__doc__ or "")
+    assert "1 if the new\nbundle is worse" in (retrain.__doc__ or "")
     assert codes["values"] == [1]
 
 

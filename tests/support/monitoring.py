@@ -1,4 +1,4 @@
-"""What the monitoring overlay asks of Prometheus, taken apart, and the schemas of the resources it asks with."""
+"""Parse the queries of the monitoring overlay and check them against what the service exposes."""
 
 import json
 import re
@@ -10,10 +10,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.support import manifests
 
 TREE = "k8s/overlays/monitoring"
-# What the Operator lets Prometheus add to what a pod says of itself.
+# Labels that Prometheus adds to each sample of a target of the Operator.
 TARGET_LABELS = {"namespace", "pod", "job", "service", "endpoint", "instance", "container"}
-# What others expose: Prometheus itself, and kube-state-metrics.
-OTHERS = {"up": {"job"}, "kube_deployment_status_replicas_ready": {"deployment"}}
+# Metrics of Prometheus itself and of kube-state-metrics, and their labels.
+EXTERNAL_METRICS = {"up": {"job"}, "kube_deployment_status_replicas_ready": {"deployment"}}
 
 _TEXT = {"type": "string", "minLength": 1}
 _LABELS = {"type": "object", "additionalProperties": {"type": "string"}}
@@ -55,35 +55,35 @@ SCHEMAS = {
         _object("selector endpoints", selector=_object("matchLabels", matchLabels=_LABELS), endpoints=_list(_ENDPOINT)),
     ),
 }
-"""Of the two kinds, as much as is used here: more would have to be read up first."""
+"""JSON schemas of the two kinds, limited to the fields that the overlay uses."""
 
 _SELECTOR = re.compile(r"\b([a-z_]+:?[a-z_]+)(?:\{([^}]*)\})")
 _MATCHER = re.compile(r'(\w+)(=~|!~|!=|=)"([^"]*)"')
-_WORDS = {"sum", "max", "count", "by", "rate", "increase", "histogram_quantile", "absent", "or", "on"}
+_KEYWORDS = {"sum", "max", "count", "by", "rate", "increase", "histogram_quantile", "absent", "or", "on"}
 
 
 def rules(documents: list[manifests.Document]) -> list[dict[str, Any]]:
-    """Return the alerts."""
+    """Return the alerting rules."""
     (rule,) = manifests.of_kind(documents, "PrometheusRule")
     return [each for group in rule["spec"]["groups"] for each in group["rules"]]
 
 
 def dashboard(documents: list[manifests.Document]) -> dict[str, Any]:
-    """Return the dashboard, as Grafana reads it."""
-    (written,) = manifests.the(documents, "ConfigMap", "review-scorer-dashboard")["data"].values()
-    found: dict[str, Any] = json.loads(written)
-    return found
+    """Return the Grafana dashboard."""
+    (text,) = manifests.the(documents, "ConfigMap", "review-scorer-dashboard")["data"].values()
+    parsed: dict[str, Any] = json.loads(text)
+    return parsed
 
 
 def queries(documents: list[manifests.Document]) -> Iterator[str]:
-    """Yield each query of the dashboard, as Grafana sends it."""
+    """Yield each query of the dashboard with its variables replaced, as Grafana sends it."""
     for panel in dashboard(documents)["panels"]:
         for target in panel["targets"]:
             yield target["expr"].replace("$__rate_interval", "1m").replace("$namespace", ".+")
 
 
 def exposed(exposition: str) -> dict[str, dict[str, set[str]]]:
-    """Return the labels of each sample that an exposition has, and their values."""
+    """Return the samples in the text of ``/metrics``: by name, each label with its values."""
     found: dict[str, dict[str, set[str]]] = {}
     for family in text_string_to_metric_families(exposition):
         for sample in family.samples:
@@ -94,14 +94,14 @@ def exposed(exposition: str) -> dict[str, dict[str, set[str]]]:
 
 
 def metrics_of(query: str) -> set[str]:
-    """Return the names of the metrics in a query: whatever is neither a word of the language nor a label."""
+    """Return the names of the metrics in a query: all names that are neither PromQL keywords nor labels."""
     bare = re.sub(r'"[^"]*"|\{[^}]*\}|\[[^\]]*\]|\bby\s*\([^)]*\)', " ", query)
-    return set(re.findall(r"\b[a-z_][a-z_:]+\b", bare)) - _WORDS
+    return set(re.findall(r"\b[a-z_][a-z_:]+\b", bare)) - _KEYWORDS
 
 
 def check_query(query: str, samples: Mapping[str, Mapping[str, Collection[str]]]) -> None:
-    """Raise ``AssertionError`` for a metric, a label or a value that nothing exposes."""
-    known = {name: set(labels) | TARGET_LABELS for name, labels in samples.items()} | OTHERS
+    """Raise ``AssertionError`` if a metric, label or label value of ``query`` is not exposed."""
+    known = {name: set(labels) | TARGET_LABELS for name, labels in samples.items()} | EXTERNAL_METRICS
     used = metrics_of(query)
     assert used, query
     assert used <= known.keys(), used - known.keys()
@@ -119,7 +119,7 @@ def check_query(query: str, samples: Mapping[str, Mapping[str, Collection[str]]]
 
 
 def promtool_rules(documents: list[manifests.Document]) -> dict[str, Any]:
-    """Return a file of rules for promtool: the alerts, and each query of the dashboard as if it were recorded."""
+    """Return rules for promtool: the alerts, and each query of the dashboard as a recording rule."""
     (rule,) = manifests.of_kind(documents, "PrometheusRule")
     panels = [{"record": f"panel:{number}", "expr": query} for number, query in enumerate(queries(documents))]
     return {"groups": [*rule["spec"]["groups"], {"name": "dashboard", "rules": panels}]}

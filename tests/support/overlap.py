@@ -1,4 +1,4 @@
-"""Search a corpus for runs of 15 characters that it shares with other corpora, ignoring white space.
+"""Finds runs of 15 characters that a corpus shares with others, ignoring white space: nothing may be copied.
 
 python tests/support/overlap.py train-corpus/reviews.csv other.csv …
 """
@@ -9,13 +9,14 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from review_scorer.corpora.reviews import CorpusError, Layout, read
+from review_scorer.corpora.errors import CorpusError
+from review_scorer.corpora.reviews import Layout, read
 
 RUN = 15
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print each review of the first corpus with a shared run; return 1 if there are any."""
+    """Print each review of the first corpus that shares a run; return 1 if there is one."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("corpus", type=Path)
     parser.add_argument("others", type=Path, nargs="+", metavar="other")
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def runs(text: str) -> Iterator[str]:
-    """Yield all runs of 15 characters of ``text`` in NFKC, without white space."""
+    """Yield every run of 15 characters of ``text`` in NFKC, without white space."""
     folded = "".join(unicodedata.normalize("NFKC", text).split())
     for start in range(len(folded) - RUN + 1):
         yield folded[start : start + RUN]

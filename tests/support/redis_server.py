@@ -1,4 +1,4 @@
-"""A real Redis (Debian's package redis-server) that can be frozen, killed and restarted."""
+"""A real Redis (Debian's package redis-server) that tests can freeze, kill and restart with its data."""
 
 import shutil
 import signal
@@ -18,7 +18,7 @@ PROGRAM = shutil.which("redis-server")
 
 
 class RedisServer:
-    """A Redis on loopback that syncs every write to disk before it acknowledges it."""
+    """A Redis on loopback that writes to disk before it acknowledges."""
 
     def __init__(self, directory: Path, *options: str) -> None:
         self.port = free_port()
@@ -31,30 +31,30 @@ class RedisServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start Redis and wait until it answers."""
+        """Start the server and wait until it responds."""
         self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + 20
         while True:
             try:
                 self.client.ping()
             except (redis.ConnectionError, redis.exceptions.BusyLoadingError):
-                assert time.monotonic() < deadline, "Redis did not start in 20 s"
+                assert time.monotonic() < deadline, "Redis did not respond in time"
                 time.sleep(0.02)
             else:
                 return
 
     def kill(self) -> None:
-        """Send SIGKILL."""
+        """Kill the server with SIGKILL."""
         self._signal(signal.SIGKILL)
         assert self._process
         self._process.wait()
 
     def freeze(self) -> None:
-        """Stop the process; its connections stay open."""
+        """Stop the process with SIGSTOP: connections stay open and get no response."""
         self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Continue the process."""
+        """Continue the process after ``freeze``."""
         self._signal(signal.SIGCONT)
 
     def entries(self, stream: str = "predictions") -> list[dict[str, str]]:
@@ -62,7 +62,7 @@ class RedisServer:
         return [entry for _, entry in self.client.xrange(stream)]
 
     def wait_for(self, count: int, stream: str = "predictions", seconds: float = 15) -> list[dict[str, str]]:
-        """Wait until a stream has at least ``count`` entries; return them."""
+        """Return the entries of a stream once it has at least ``count``."""
         deadline = time.monotonic() + seconds
         while self.client.xlen(stream) < count:
             assert time.monotonic() < deadline, f"{stream} has {self.client.xlen(stream)} entries, not {count}"
@@ -76,9 +76,9 @@ class RedisServer:
 
 @contextmanager
 def redis_server(directory: Path, *options: str) -> Iterator[RedisServer]:
-    """Yield a running Redis with its data in ``directory``; kill it afterwards."""
+    """Run a Redis with its data in ``directory`` until the end of the block."""
     if not PROGRAM:
-        pytest.skip("redis-server is not installed (Debian's package redis-server)")
+        pytest.skip("redis-server not found (Debian's package redis-server)")
     server = RedisServer(directory, *options)
     server.start()
     try:

@@ -1,4 +1,4 @@
-"""Metrics of a running service."""
+"""Scrape the metrics of a running service."""
 
 import time
 
@@ -9,7 +9,7 @@ from tests.support.running import Server
 
 
 def scrape(server: Server) -> dict[str, float]:
-    """Return the samples by ``name{label=value}``, with sorted labels."""
+    """Return the value of each sample by ``name{label=value}``, labels sorted by name."""
     samples = {}
     for family in text_string_to_metric_families(httpx.get(f"{server.url}/metrics").text):
         for sample in family.samples:
@@ -18,9 +18,9 @@ def scrape(server: Server) -> dict[str, float]:
     return samples
 
 
-def wait_for_refusal(server: Server, *, seconds: float = 20) -> None:
-    """Wait until a bundle was refused after HUP."""
+def wait_for_failed_reload(server: Server, *, seconds: float = 20) -> None:
+    """Wait until a bundle reload has failed."""
     deadline = time.monotonic() + seconds
-    while not scrape(server).get("scorer_bundle_refusals_total"):
-        assert time.monotonic() < deadline, f"no bundle was refused in {seconds:g} s"
+    while not scrape(server).get("scorer_bundle_reload_failures_total"):
+        assert time.monotonic() < deadline, f"no failed reload within {seconds} s"
         time.sleep(0.05)

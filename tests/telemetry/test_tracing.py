@@ -1,4 +1,4 @@
-"""Where a collector is named, each request becomes a span of the trace that it came with."""
+"""If a collector is configured, each request is a span in the trace of its client."""
 
 import json
 import subprocess
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from review_scorer.settings import SettingsError
-from review_scorer.telemetry.tracing import wanted
+from review_scorer.telemetry.tracing import is_enabled
 from tests.support.collector import Collector, attributes, collecting
 from tests.support.running import ROOT, free_port, gunicorn, serving
 
@@ -23,8 +23,8 @@ ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 
 
 @dataclass(frozen=True)
-class Scene:
-    """What a collector was sent by a service that was asked, and stopped; and what that wrote."""
+class Traced:
+    """The collector and the log lines of a service that handled requests and was stopped."""
 
     collector: Collector
     lines: list[dict[str, Any]]
@@ -35,7 +35,7 @@ class Scene:
 
 
 @pytest.fixture(scope="module")
-def scene(tiny_bundle: Path) -> Iterator[Scene]:
+def traced(tiny_bundle: Path) -> Iterator[Traced]:
     with collecting() as collector, pytest.MonkeyPatch.context() as environ:
         environ.setenv(ENDPOINT, collector.url)
         environ.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=us")
@@ -43,24 +43,24 @@ def scene(tiny_bundle: Path) -> Iterator[Scene]:
         with serving(tiny_bundle) as server:
             for path in ("/healthz", "/metrics"):
                 server.client.get(path)
-            carried = {"traceparent": f"00-{TRACE}-{PARENT}-01", "X-Request-Id": "me"}
-            server.client.post(SCORES, json={"texts": [SECRET, "良い宿"]}, headers=carried)
+            sampled = {"traceparent": f"00-{TRACE}-{PARENT}-01", "X-Request-Id": "me"}
+            server.client.post(SCORES, json={"texts": [SECRET, "良い宿"]}, headers=sampled)
             server.client.post("/api/1/users", content=b"{")
             server.client.get(f"/{SECRET}", params={"texts": SECRET})
             unsampled = {"traceparent": f"00-{'a' * 32}-{PARENT}-00"}
             server.client.get("/version", headers=unsampled)
             server.process.terminate()
             output = server.process.communicate(timeout=20)[0]
-        yield Scene(collector, [json.loads(line) for line in output.splitlines()])
+        yield Traced(collector, [json.loads(line) for line in output.splitlines()])
 
 
-def test_a_request_is_a_span_in_the_trace_of_who_asked(scene: Scene) -> None:
-    span = scene.span(f"POST {SCORES}")
+def test_a_request_is_a_span_in_the_trace_of_its_client(traced: Traced) -> None:
+    span = traced.span(f"POST {SCORES}")
     assert (span.trace_id.hex(), span.parent_span_id.hex()) == (TRACE, PARENT)
     assert span.kind == span.SPAN_KIND_SERVER
-    said = attributes(span)
-    assert said.pop("scorer.tokens") > 2
-    assert said == {
+    sent = attributes(span)
+    assert sent.pop("scorer.tokens") > 2
+    assert sent == {
         "http.request.method": "POST",
         "http.route": SCORES,
         "http.response.status_code": 200,
@@ -73,37 +73,39 @@ def test_a_request_is_a_span_in_the_trace_of_who_asked(scene: Scene) -> None:
     assert abs(span.end_time_unix_nano / 1e9 - time.time()) < 300
 
 
-def test_without_a_trace_of_its_own_a_request_begins_one(scene: Scene) -> None:
-    span = scene.span("POST /api/1/users")
+def test_a_request_without_a_trace_starts_one(traced: Traced) -> None:
+    span = traced.span("POST /api/1/users")
     assert span.trace_id.hex() not in {TRACE, "0" * 32}
     assert span.parent_span_id == b""
     assert attributes(span)["http.response.status_code"] == 400
 
 
-def test_probes_and_what_the_caller_did_not_sample_are_not_sent(scene: Scene) -> None:
-    assert {span.name for span in scene.collector.spans} == {f"POST {SCORES}", "POST /api/1/users", "GET"}
+def test_probes_and_unsampled_requests_are_not_sent(traced: Traced) -> None:
+    assert {span.name for span in traced.collector.spans} == {f"POST {SCORES}", "POST /api/1/users", "GET"}
 
 
-def test_nothing_that_is_sent_holds_a_text_or_a_path_of_the_clients_making(scene: Scene) -> None:
-    sent = " ".join(map(str, (attributes(span) for span in scene.collector.spans)))
+def test_no_span_contains_a_text_or_an_unknown_path(traced: Traced) -> None:
+    sent = " ".join(map(str, (attributes(span) for span in traced.collector.spans)))
     assert "texts=" not in sent
     assert SECRET not in sent
 
 
-def test_the_log_line_names_the_trace(scene: Scene) -> None:
-    (line,) = [line for line in scene.lines if line.get("id") == "me"]
+def test_the_log_line_has_the_trace_id(traced: Traced) -> None:
+    (line,) = [line for line in traced.lines if line.get("id") == "me"]
     assert line["trace_id"] == TRACE
 
 
-def test_it_goes_where_the_standard_variables_say_and_says_of_whom_it_is(scene: Scene) -> None:
-    assert set(scene.collector.paths) == {"/v1/traces"}
-    assert {headers["x-tenant"] for headers in scene.collector.headers} == {"us"}
-    for resource in scene.collector.resources:
+def test_endpoint_headers_and_resource_follow_the_standard_variables(traced: Traced) -> None:
+    assert set(traced.collector.paths) == {"/v1/traces"}
+    assert {headers["x-tenant"] for headers in traced.collector.headers} == {"us"}
+    for resource in traced.collector.resources:
         assert resource["service.name"] == "review-scorer"
         assert resource["deployment.environment.name"] == "test"
 
 
-def test_a_collector_that_is_not_there_holds_nothing_up(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_collector_delays_neither_requests_nor_the_stop(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(ENDPOINT, f"http://127.0.0.1:{free_port()}")
     with serving(tiny_bundle) as server:
         for _ in range(50):
@@ -117,7 +119,7 @@ def test_a_collector_that_is_not_there_holds_nothing_up(tiny_bundle: Path, monke
 
 
 @pytest.mark.parametrize("environ", [{}, {ENDPOINT: "http://127.0.0.1:9", "OTEL_SDK_DISABLED": "true"}])
-def test_without_a_collector_nothing_of_it_is_imported(tiny_bundle: Path, environ: dict[str, str]) -> None:
+def test_without_a_collector_opentelemetry_is_not_imported(tiny_bundle: Path, environ: dict[str, str]) -> None:
     code = """import sys
 from review_scorer.app import get_app
 get_app()
@@ -133,7 +135,7 @@ print(sorted({name.partition(".")[0] for name in sys.modules} & {"opentelemetry"
     assert ran.stdout == "[]\n"
 
 
-def test_without_the_packages_the_start_says_so(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_packages_stop_the_start(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(ENDPOINT, "http://127.0.0.1:9")
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
     monkeypatch.delitem(sys.modules, "review_scorer.telemetry.otel_spans", raising=False)
@@ -153,21 +155,21 @@ def test_without_the_packages_the_start_says_so(tiny_bundle: Path, monkeypatch: 
         ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json"),
     ],
 )
-def test_what_cannot_be_sent_stops_the_start(variable: str, value: str) -> None:
-    with pytest.raises(SettingsError, match=f"^{variable}='{value}': wanted "):
-        wanted({ENDPOINT: "http://collector:4318", variable: value})
+def test_a_bad_endpoint_or_protocol_is_a_settings_error(variable: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{variable}='{value}': must be "):
+        is_enabled({ENDPOINT: "http://collector:4318", variable: value})
 
 
-def test_a_bad_endpoint_ends_the_start_with_one_line(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bad_endpoint_stops_the_start_with_one_line(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(ENDPOINT, "collector")
     process = gunicorn(tiny_bundle, PORT=str(free_port()))
     lines = [line for line in process.communicate(timeout=20)[0].splitlines() if not line.startswith("{")]
     assert process.returncode != 0
-    assert lines == [f"review-scorer: {ENDPOINT}='collector': wanted an address as http://collector:4318"]
+    assert lines == [f"review-scorer: {ENDPOINT}='collector': must be a URL such as http://collector:4318"]
 
 
 @pytest.mark.parametrize(
-    ("environ", "traced"),
+    ("environ", "enabled"),
     [
         ({}, False),
         ({ENDPOINT: ""}, False),
@@ -176,5 +178,5 @@ def test_a_bad_endpoint_ends_the_start_with_one_line(tiny_bundle: Path, monkeypa
         ({ENDPOINT: "http://c", "OTEL_TRACES_EXPORTER": "none"}, False),
     ],
 )
-def test_the_standard_variables_turn_it_on_and_off(environ: dict[str, str], *, traced: bool) -> None:
-    assert wanted(environ) is traced
+def test_the_standard_variables_enable_and_disable_tracing(environ: dict[str, str], *, enabled: bool) -> None:
+    assert is_enabled(environ) is enabled

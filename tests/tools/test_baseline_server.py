@@ -13,6 +13,7 @@ import MeCab
 import numpy as np
 import pytest
 
+from review_training.evaluation.original_recipe import PARAMETERS, ROUNDS
 from tests.support.running import ROOT, free_port
 from tests.support.stress_servers import stress
 from tools.bench import baseline_server
@@ -70,9 +71,9 @@ def test_the_recipe_is_the_one_of_the_original() -> None:
     wanted = {"ngram_range": (1, 2), "max_features": 10_000, "sublinear_tf": True, "norm": "l2", "smooth_idf": False}
     assert wanted.items() <= tfidf.items()
     assert tfidf["token_pattern"] == r"\w{1,}"  # noqa: S105
-    assert baseline_server.PARAMETERS["num_leaves"] == 270
-    assert baseline_server.PARAMETERS["learning_rate"] == 0.016
-    assert baseline_server.ROUNDS == 450
+    assert PARAMETERS["num_leaves"] == 270
+    assert PARAMETERS["learning_rate"] == 0.016
+    assert ROUNDS == 450
 
 
 def test_it_scores_single_reviews_and_runs_under_the_stress_tool(model: Path, tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
-"""The model card: its numbers are right, its plots are drawn from them, and it tells no review."""
+"""The model card: its numbers are right, its plots show them, and it discloses no review."""
 
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 from xml.etree import ElementTree as ET
 
@@ -11,34 +12,37 @@ import pytest
 
 from review_scorer.corpora.reviews import Review
 from review_scorer.scoring.bundle import Trained
-from review_training.card import render
-from review_training.card.numbers import LEAST_REVIEWS, MOST_TERMS, Reviews
+from review_scorer.scoring.intervals import Intervals
+from review_training.card.measure import LEAST_REVIEWS, MOST_TERMS, HeldOutReviews
+from review_training.card.render import render_card, unwrap
 from review_training.corpus.tokenize import load_shard
-from review_training.corpus.tokenized_corpus import Corpus
-from review_training.evaluation.cross_validation import HeldOut
-from review_training.evaluation.rating_metrics import measure, report
-from review_training.model.fit import Support, fit, support
+from review_training.corpus.tokenized_corpus import TokenizedCorpus
+from review_training.evaluation.cross_validation import HeldOutPredictions
+from review_training.evaluation.evaluation import Evaluation
+from review_training.evaluation.interval_calibration import CalibratedIntervals
+from review_training.evaluation.rating_metrics import Figures, measure
+from review_training.evaluation.training_facts import CorpusFacts, Distribution, TrainingFacts
+from review_training.model.fit import fit
 from review_training.model.recipe import Recipe
-from review_training.runs.train import reviews_at
+from review_training.model.term_support import TermSupport, count_term_support
+from review_training.runs.facts import held_out_reviews
 from tests.support.tokenised import corpus_of
-
-CERTAINTY = {"level": 0.8, "coverage": 0.8125, "median_width": 1.937, "scores": [1.0, 5.0]}
 
 
 class Inputs(NamedTuple):
-    facts: dict[str, Any]
+    facts: TrainingFacts
     texts: list[str]
-    own: Reviews
-    held_out: HeldOut
+    reviews: HeldOutReviews
+    predictions: HeldOutPredictions
     trained: Trained
-    support: Support
-    corpus: Corpus
+    support: TermSupport
+    corpus: TokenizedCorpus
 
     def render(self, **facts: Any) -> dict[str, bytes]:
-        return render.render(
-            facts=self.facts | facts,
-            own=self.own,
-            held_out=self.held_out,
+        return render_card(
+            facts=replace(self.facts, **facts),
+            reviews=self.reviews,
+            predictions=self.predictions,
             trained=self.trained,
             support=self.support,
         )
@@ -69,39 +73,47 @@ def number(mark: ET.Element, attribute: str) -> float:
 
 @pytest.fixture(scope="module")
 def make(reviews: list[dict[str, str]], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Inputs]:
-    """Return a function that trains on some of the embedded reviews; what is held out is made up, with a seed."""
+    """Return a function that trains on some embedded reviews; the held-out predictions are random, with a seed."""
 
     def make(*, step: int, group: Callable[[int, str], str] = lambda _, domain: domain) -> Inputs:
         chosen = [
             Review(row["texts"], float(row["points"]), group(at, row["domain"]))
             for at, row in enumerate(reviews[::step])
         ]
-        corpus_read = corpus_of(chosen, tmp_path_factory.mktemp("work"))
-        everything = np.arange(len(chosen))
-        own = reviews_at(corpus_read, everything)
+        corpus = corpus_of(chosen, tmp_path_factory.mktemp("work"))
+        positions = np.arange(len(chosen))
+        held_out = held_out_reviews(corpus, positions)
         random = np.random.default_rng(1)
-        count = len(own.stars)
-        held_out = HeldOut(
-            model=np.clip(own.stars * 0.8 + 0.5 + random.normal(0, 0.7, count), 1, 5),
-            linear=np.clip(own.stars * 0.6 + 1 + random.normal(0, 0.8, count), 1, 5),
-            constant=np.full(count, own.stars.mean()),
+        count = len(held_out.stars)
+        predictions = HeldOutPredictions(
+            model=np.clip(held_out.stars * 0.8 + 0.5 + random.normal(0, 0.7, count), 1, 5),
+            linear=np.clip(held_out.stars * 0.6 + 1 + random.normal(0, 0.8, count), 1, 5),
+            constant=np.full(count, held_out.stars.mean()),
             original=None,
-            known=random.uniform(0.5, 1, count),
+            vocabulary_coverage=random.uniform(0.5, 1, count),
             fold=np.arange(count) % 5,
         )
-        figures = {name: measure(own.stars, getattr(held_out, name)) for name in ("model", "linear", "constant")}
-        corpus = {"fingerprint": "0f" * 32, "rows": count, "mean_stars": float(own.stars.mean()), "prior_rows": 0}
-        facts = {
-            "version": "1.2.3",
-            "libraries": {"lightgbm": "4.7.0"},
-            "parameters": {},
-            "seed": 1,
-            "corpus": corpus,
-            "evaluation": {"method": "5 folds by domain", **report(count, figures)},
-        }
-        trained = fit(corpus_read, Recipe(), seed=1)
+        figures = {name: measure(held_out.stars, stars) for name, stars in predictions.by_predictor().items()}
+        facts = TrainingFacts(
+            version="1.2.3",
+            libraries={"lightgbm": "4.7.0"},
+            parameters=Recipe(),
+            seed=1,
+            corpus=CorpusFacts(
+                fingerprint="0f" * 32,
+                rows=count,
+                mean_stars=float(held_out.stars.mean()),
+                seed_corpus_rows=0,
+                embedded=False,
+            ),
+            evaluation=Evaluation(kind="folds", folds=5, group="domain", rows=count, figures=figures),
+            intervals=CalibratedIntervals(0.8, Intervals([1.0, 5.0], [-1.0, -1.0], [1.0, 1.0]), 0.8125, 1.937),
+            distribution=Distribution(score=[], vocabulary_coverage=[]),
+        )
+        trained = fit(corpus, Recipe(), seed=1)
         texts = [each.text for each in chosen]
-        return Inputs(facts, texts, own, held_out, trained, support(corpus_read, "", everything), corpus_read)
+        support = count_term_support(corpus, "", positions)
+        return Inputs(facts, texts, held_out, predictions, trained, support, corpus)
 
     return make
 
@@ -113,14 +125,14 @@ def inputs(make: Callable[..., Inputs]) -> Inputs:
 
 @pytest.fixture(scope="module")
 def files(inputs: Inputs) -> dict[str, bytes]:
-    return inputs.render(certainty=CERTAINTY)
+    return inputs.render()
 
 
 def test_the_figures_are_those_of_the_held_out_answers(inputs: Inputs, files: dict[str, bytes]) -> None:
     numbers = numbers_of(files)
     assert list(numbers["figures"]) == ["model", "linear", "constant"]
     for name, figures in numbers["figures"].items():
-        measured = measure(inputs.own.stars, getattr(inputs.held_out, name))
+        measured = measure(inputs.reviews.stars, getattr(inputs.predictions, name))
         assert figures == pytest.approx(measured._asdict(), abs=1e-6)
         cells = [f"{value:.3f}" for value in measured]
         assert page_of(files).count("".join(f"<td>{cell}</td>" for cell in cells)) == 2
@@ -128,15 +140,14 @@ def test_the_figures_are_those_of_the_held_out_answers(inputs: Inputs, files: di
 
 
 def test_the_original_recipe_is_shown_where_it_was_measured(inputs: Inputs) -> None:
-    evaluation = dict(inputs.facts["evaluation"])
-    evaluation |= {f"original_{name}": 0.4321 for name in ("rmse", "mae", "spearman", "qwk")}
-    text = inputs.render(evaluation=evaluation)["model-card.md"].decode()
-    assert "| 元の方式 | 0.432 |" in text
-    assert "| the original recipe | 0.432 |" in text
+    figures = {**inputs.facts.evaluation.figures, "original": Figures(0.4321, 0.4321, 0.4321, 0.4321)}
+    text = inputs.render(evaluation=replace(inputs.facts.evaluation, figures=figures))["model-card.md"].decode()
+    assert "| 2018 年の方式 | 0.432 |" in text
+    assert "| the recipe of 2018 | 0.432 |" in text
 
 
 def test_the_classes_add_up_to_all_reviews(inputs: Inputs, files: dict[str, bytes]) -> None:
-    numbers, stars, answers = numbers_of(files), inputs.own.stars, inputs.held_out.model
+    numbers, stars, answers = numbers_of(files), inputs.reviews.stars, inputs.predictions.model
     rows = len(stars)
     assert [star["rows"] for star in numbers["stars"]] == [int((stars == star).sum()) for star in range(1, 6)]
     assert sum(star["predicted_rows"] for star in numbers["stars"]) == rows
@@ -149,8 +160,8 @@ def test_the_classes_add_up_to_all_reviews(inputs: Inputs, files: dict[str, byte
 
 
 def test_a_group_and_a_length_have_their_own_error(inputs: Inputs, files: dict[str, bytes]) -> None:
-    numbers, error = numbers_of(files), inputs.held_out.model - inputs.own.stars
-    hotels = np.array([group == "hotels" for group in inputs.own.groups])
+    numbers, error = numbers_of(files), inputs.predictions.model - inputs.reviews.stars
+    hotels = np.array([group == "hotels" for group in inputs.reviews.groups])
     (found,) = [part for part in numbers["groups"]["slices"] if part["name"] == "hotels"]
     assert found["mae"] == pytest.approx(np.abs(error[hotels]).mean(), abs=1e-6)
     assert found["bias"] == pytest.approx(error[hotels].mean(), abs=1e-6)
@@ -163,7 +174,7 @@ def test_the_strongest_terms_are_those_of_the_base(inputs: Inputs, files: dict[s
     numbers, vectorizer = numbers_of(files), inputs.trained.vectorizer
     columns = {term: column for column, term in enumerate(vectorizer.terms)}
     for kind, is_phrase in (("words", False), ("phrases", True)):
-        for side, sign in (("for", 1), ("against", -1)):
+        for side, sign in (("positive", 1), ("negative", -1)):
             terms = numbers[kind][side]
             assert 0 < len(terms) <= MOST_TERMS
             strengths = [sign * term["weight"] for term in terms]
@@ -175,9 +186,9 @@ def test_the_strongest_terms_are_those_of_the_base(inputs: Inputs, files: dict[s
                 weight = inputs.trained.coefficients[column] * vectorizer.idf[column]
                 assert term["weight"] == pytest.approx(weight, abs=1e-6)
                 assert term["rows"] >= numbers["support"] >= LEAST_REVIEWS
-    (worst,) = [term for term in numbers["words"]["against"] if term["term"] == "最悪"]
+    (worst,) = [term for term in numbers["words"]["negative"] if term["term"] == "最悪"]
     assert worst["rows"] == sum(
-        "最悪" in tokens for tokens in load_shard(inputs.corpus.store, inputs.corpus.own[0]).tokens()
+        "最悪" in tokens for tokens in load_shard(inputs.corpus.store, inputs.corpus.shards[0]).tokens()
     )
 
 
@@ -232,8 +243,8 @@ def test_the_card_is_japanese_first_and_english_after(files: dict[str, bytes]) -
     assert text.index("## 日本語") < text.index("## English")
     for japanese, english in (
         ("星の分布", "Distribution of stars"),
-        ("限界", "Limits"),
-        ("効いている単語", "words"),
+        ("制約と注意", "Limits"),
+        ("影響の大きい単語", "words"),
     ):
         assert text.index(japanese) < text.index(english)
     english_page = page[page.index('<article id="en"') : page.index("</article>", page.index('<article id="en"'))]
@@ -241,29 +252,59 @@ def test_the_card_is_japanese_first_and_english_after(files: dict[str, bytes]) -
     assert not [said for said in sentences if re.search(r"[ぁ-んァ-ヶ一-龠]", said)]
 
 
-def test_certainty_is_told_where_it_was_measured(inputs: Inputs, files: dict[str, bytes]) -> None:
-    assert "| 80% | 81.2% | 1.94 |" in files["model-card.md"].decode()
-    assert "No intervals were measured." in inputs.render()["model-card.md"].decode()
+def test_the_card_has_the_coverage_of_the_intervals(files: dict[str, bytes]) -> None:
+    assert files["model-card.md"].decode().count("| 80% | 81.2% | 1.94 |") == 2
+
+
+def test_the_card_says_how_reviews_were_held_out(inputs: Inputs) -> None:
+    evaluation = inputs.facts.evaluation
+    folds = inputs.render()
+    part = inputs.render(evaluation=replace(evaluation, kind="part", folds=1))
+    for name in ("model-card.md", "model-card.html"):
+        by_folds, by_part = folds[name].decode(), part[name].decode()
+        for text in ("by 5-fold cross-validation", "5 分割交差検証で"):
+            assert text in by_folds
+            assert text not in by_part
+        rows = f"{evaluation.rows:,}"
+        for text in (f"{rows} reviews in one held-out part", f"取り分けた {rows} 件のレビュー"):
+            assert text in by_part
+            assert text not in by_folds
+        assert not re.search(r"one[- ]fold|1[- ]fold|一分割|1 分割", by_part)
+
+
+def test_the_most_common_stars_are_a_share_of_the_held_out_reviews(inputs: Inputs) -> None:
+    facts = inputs.facts
+    many_fitted = replace(facts.corpus, rows=4 * facts.corpus.rows)
+    text = inputs.render(evaluation=replace(facts.evaluation, kind="part", folds=1), corpus=many_fitted)
+    counts = np.bincount(inputs.reviews.stars.astype(int))
+    share = f"{counts.max() / counts.sum():.0%}"
+    assert f"Of the held-out reviews, {share} have the most common stars" in text["model-card.md"].decode()
+    assert f"★{counts.argmax()} で、{share} を占めます" in text["model-card.md"].decode()
+
+
+def test_lines_of_a_paragraph_are_joined_as_its_language_does() -> None:
+    assert unwrap("\nOne line\nand another.\n") == "One line and another."
+    assert unwrap("\n一行目。\n二行目と RMSE\nの三行目\n") == "一行目。二行目と RMSE の三行目"
 
 
 def test_a_model_of_the_embedded_reviews_says_who_wrote_them(inputs: Inputs, files: dict[str, bytes]) -> None:
-    embedded = inputs.render(certainty=CERTAINTY, corpus=inputs.facts["corpus"] | {"embedded": True})
+    embedded = inputs.render(corpus=replace(inputs.facts.corpus, embedded=True))
     for name, content in embedded.items():
         for said in (
-            "学習したレビューは、言語モデルがこのプロジェクトのために書いたもので、",
-            "A language model wrote the reviews that it learned from, for this project",
+            "学習に使ったレビューは、このプロジェクトのために言語モデルが書いたもので、",
+            "A language model wrote the reviews that the model was fitted on, for this project",
         ):
             assert content.decode().count(said) == 1
             assert said not in files[name].decode()
-    assert [numbers_of(each)["embedded"] for each in (embedded, files)] == [True, False]
+    assert [numbers_of(each)["corpus"]["embedded"] for each in (embedded, files)] == [True, False]
 
 
 def test_the_same_input_gives_the_same_bytes(inputs: Inputs, files: dict[str, bytes]) -> None:
-    assert inputs.render(certainty=CERTAINTY) == files
+    assert inputs.render() == files
     assert set(files) == {"model-card.md", "model-card.html"}
 
 
-def test_the_card_tells_no_review_and_no_path(inputs: Inputs, files: dict[str, bytes]) -> None:
+def test_the_card_discloses_no_review_and_no_path(inputs: Inputs, files: dict[str, bytes]) -> None:
     # What is shorter than this may be a word or a phrase that many reviews have.
     long = [text for text in inputs.texts if len(text) >= 12]
     assert len(long) > 500
@@ -283,27 +324,26 @@ def test_the_page_opens_without_a_network(files: dict[str, bytes]) -> None:
 
 def test_without_groups_and_with_few_reviews_the_card_says_so(make: Callable[..., Inputs]) -> None:
     few = make(step=220, group=lambda *_: "")
-    evaluation = few.facts["evaluation"] | {"method": "5 folds"}
-    files = few.render(evaluation=evaluation)
+    files = few.render(evaluation=replace(few.facts.evaluation, group=""))
     text = files["model-card.md"].decode()
     assert len(few.texts) < 50
-    assert "No column of groups was named." in text
-    assert "同じ商品のレビューが学習と検証に分かれている" in text
+    assert "No column of groups was given." in text
+    assert "同じ商品のレビューが学習用と検証用の両方に含まれている" in text
     assert len(plots_of(files)) == 6
     assert not re.search(r"\bnan\b|\bNone\b", text)
 
 
 def test_too_many_groups_are_counted_and_not_listed(make: Callable[..., Inputs]) -> None:
     text = make(step=60, group=lambda at, _: f"shop {at % 41}").render()["model-card.md"].decode()
-    assert "There are 41 groups: too many to list" in text
+    assert "There are 41 groups, which are too many to list" in text
     assert "shop 1" not in text
 
 
 def test_names_of_groups_cannot_break_the_card(make: Callable[..., Inputs]) -> None:
     hostile = '</script><b>|"&\ud800'
     some = make(step=60)
-    named = some.own._replace(groups=[hostile if at % 2 else "" for at in range(len(some.texts))])
-    files = some._replace(own=named).render()
+    named = some.reviews._replace(groups=[hostile if at % 2 else "" for at in range(len(some.texts))])
+    files = some._replace(reviews=named).render()
     assert "<b>" not in page_of(files)
     assert {part["name"] for part in numbers_of(files)["groups"]["slices"]} == {"", hostile.replace("\ud800", "?")}
     assert r"\</script\>\<b\>\|" in files["model-card.md"].decode()
@@ -312,9 +352,9 @@ def test_names_of_groups_cannot_break_the_card(make: Callable[..., Inputs]) -> N
 
 def test_reviews_of_one_star_only_are_drawn_too(make: Callable[..., Inputs]) -> None:
     some = make(step=60)
+    fives = np.full(len(some.texts), 5.0)
     five = some._replace(
-        own=some.own._replace(stars=np.full(len(some.texts), 5.0)),
-        held_out=some.held_out._replace(model=np.full(len(some.texts), 5.0), constant=np.full(len(some.texts), 5.0)),
+        reviews=some.reviews._replace(stars=fives), predictions=some.predictions._replace(model=fives, constant=fives)
     )
     numbers = numbers_of(five.render())
     assert [star["rows"] for star in numbers["stars"]] == [0, 0, 0, 0, len(some.texts)]

@@ -1,4 +1,4 @@
-"""The command line that says whether one bundle is worse than another, over bundles really trained."""
+"""The comparison of two bundles, with bundles that are really trained."""
 
 import csv
 import json
@@ -12,7 +12,7 @@ import pytest
 
 from review_scorer.scoring.bundle import load
 from review_training.evaluation import compare
-from review_training.evaluation.compare import Difference, clustered, differences, worse
+from review_training.evaluation.compare import Difference, cluster_positions, differences, worse_figures
 from review_training.evaluation.rating_metrics import measure
 
 FIGURES = {"rmse", "mae", "spearman", "qwk"}
@@ -20,7 +20,7 @@ FIGURES = {"rmse", "mae", "spearman", "qwk"}
 
 @pytest.fixture(scope="module")
 def unseen(reviews: list[dict[str, str]], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Reviews that the tiny bundle did not learn from; the default one did, so it is better here without doubt."""
+    """Reviews that the tiny bundle was not trained on; the default one was, so it is certainly better on them."""
     path = tmp_path_factory.mktemp("compared") / "unseen.csv"
     write(path, [(row["points"], row["texts"], row["domain"]) for row in reviews[5::12]])
     return path
@@ -41,7 +41,7 @@ def printed(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     return answer
 
 
-def test_a_worse_bundle_ends_with_1_and_is_told_by_what(
+def test_a_worse_bundle_exits_with_1_and_names_the_figures(
     default_bundle: Path, tiny_bundle: Path, unseen: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(default_bundle, tiny_bundle, unseen) == 1
@@ -51,7 +51,7 @@ def test_a_worse_bundle_ends_with_1_and_is_told_by_what(
     assert [line.partition(":")[0] for line in lines[-2:]] == ["B is worse by rmse", "B is worse by spearman"]
 
 
-def test_a_better_bundle_ends_with_0(
+def test_a_better_bundle_exits_with_0(
     default_bundle: Path, tiny_bundle: Path, unseen: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(tiny_bundle, default_bundle, unseen) == 0
@@ -104,8 +104,8 @@ def test_reviews_of_one_group_are_drawn_together(
 ) -> None:
     assert run(default_bundle, tiny_bundle, unseen, "--group-column", "domain") == 1
     assert "100 bootstrap samples by domain" in capsys.readouterr().out
-    assert [part.tolist() for part in clustered(["b", "a", "b", "", "a"])] == [[3], [1, 4], [0, 2]]
-    assert [part.tolist() for part in clustered(["", "", ""])] == [[0], [1], [2]]
+    assert [part.tolist() for part in cluster_positions(["b", "a", "b", "", "a"])] == [[3], [1, 4], [0, 2]]
+    assert [part.tolist() for part in cluster_positions(["", "", ""])] == [[0], [1], [2]]
 
 
 def test_groups_that_differ_among_each_other_widen_the_interval() -> None:
@@ -114,7 +114,7 @@ def test_groups_that_differ_among_each_other_widen_the_interval() -> None:
     true = generator.integers(1, 6, 400).astype(float)
     error = generator.normal(0, 1, 8)[np.arange(400) % 8]
     width = {}
-    for by, clusters in (("review", clustered([""] * 400)), ("group", clustered(groups))):
+    for by, clusters in (("review", cluster_positions([""] * 400)), ("group", cluster_positions(groups))):
         figure = differences(true, true, true + error, clusters, samples=200, seed=1)["rmse"]
         width[by] = figure.high - figure.low
     assert width["group"] > 2 * width["review"]
@@ -125,7 +125,7 @@ def test_an_interval_is_as_wide_as_the_errors_of_the_same_reviews_make_it() -> N
     true = generator.integers(1, 6, 500).astype(float)
     shared = generator.normal(0, 1, 500)
     a, b = true + shared, true + 1.1 * shared + generator.normal(0, 0.2, 500)
-    figure = differences(true, a, b, clustered([""] * 500), samples=400, seed=1)["rmse"]
+    figure = differences(true, a, b, cluster_positions([""] * 500), samples=400, seed=1)["rmse"]
     # The delta method: what each review adds to the difference of the roots.
     influence = ((b - true) ** 2 - figure.b**2) / (2 * figure.b) - ((a - true) ** 2 - figure.a**2) / (2 * figure.a)
     assert figure.high - figure.low == pytest.approx(2 * 1.96 * influence.std() / np.sqrt(500), rel=0.15)
@@ -142,13 +142,13 @@ def test_an_interval_is_as_wide_as_the_errors_of_the_same_reviews_make_it() -> N
         ((-0.03, -0.01), (0.01, 0.02), []),
     ],
 )
-def test_worse_is_what_lies_wholly_on_the_bad_side_of_zero(
+def test_worse_means_an_interval_on_the_bad_side_of_zero(
     rmse: tuple[float, float], spearman: tuple[float, float], found: list[str]
 ) -> None:
-    assert worse({"rmse": Difference(1, 1, 0, *rmse), "spearman": Difference(0.5, 0.5, 0, *spearman)}) == found
+    assert worse_figures({"rmse": Difference(1, 1, 0, *rmse), "spearman": Difference(0.5, 0.5, 0, *spearman)}) == found
 
 
-def test_what_was_skipped_is_listed_beside_the_second_bundle(
+def test_rejected_rows_are_listed_beside_the_second_bundle(
     tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bundle = shutil.copytree(tiny_bundle, tmp_path / "second")
@@ -168,7 +168,7 @@ def test_what_was_skipped_is_listed_beside_the_second_bundle(
         ("a,b\n1,2\n", [], "no column for the stars"),
     ],
 )
-def test_a_corpus_that_shows_nothing_ends_with_2_and_one_line(
+def test_a_corpus_too_small_to_compare_on_exits_with_2_and_one_line(
     content: str, more: list[str], message: str, tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "poor.csv").write_text(content, encoding="utf-8")
@@ -178,7 +178,7 @@ def test_a_corpus_that_shows_nothing_ends_with_2_and_one_line(
     assert captured.out == ""
 
 
-def test_what_is_no_bundle_ends_with_2_and_one_line(
+def test_a_directory_without_a_bundle_exits_with_2_and_one_line(
     tiny_bundle: Path, unseen: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(tiny_bundle, tmp_path / "nowhere", unseen) == 2
@@ -199,9 +199,7 @@ def test_what_is_no_bundle_ends_with_2_and_one_line(
         (["one", "two", "--corpus", "c.csv", "--seed", "-1"], "at least 0"),
     ],
 )
-def test_arguments_that_cannot_be_used_end_with_2(
-    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_invalid_arguments_exit_with_2(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         compare.main(arguments)
     assert ended.value.code == 2

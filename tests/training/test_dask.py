@@ -1,4 +1,4 @@
-"""Training on a cluster: two real worker processes on loopback, which are killed as well."""
+"""Training on a cluster of two real worker processes on loopback, some of which are killed."""
 
 import json
 import os
@@ -20,11 +20,11 @@ from review_training.runs import train
 
 pytestmark = pytest.mark.filterwarnings("default")  # Dask and its event loops have their own
 
-QUICK = ["--no-seed-corpus", "--no-original", "--validation", "part", "--shard", "100"]
+QUICK = ["--no-seed-corpus", "--validation", "part", "--shard-size", "100"]
 RMSE = 0.03
-"""How far the error on the part held out may be from one machine's: each worker draws its own reviews for a tree."""
+"""The tolerance for the RMSE against one machine's: each worker samples its own reviews for a tree."""
 SCORES = 0.1
-"""How far the scores may be, in the root of their mean square: there are 576 reviews to learn from."""
+"""The tolerance for scores, as a root mean square, after training on 576 reviews."""
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def alone(tiny_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def train_on(cluster: LocalCluster, corpus: str, path: Path, work: Path) -> int:
-    scheduler = ["--scheduler", cluster.scheduler_address, "--work", f"file://{work}"]
+    scheduler = ["--scheduler", cluster.scheduler_address, "--work-dir", f"file://{work}"]
     return train.main(["--corpus", corpus, "--bundle", str(path), *QUICK, *scheduler])
 
 
@@ -61,7 +61,7 @@ def assert_alike(one: Path, other: Path, texts: list[str]) -> None:
     assert errors[0] == pytest.approx(errors[1], abs=RMSE)
 
 
-def test_a_cluster_comes_out_with_one_machines_bundle(
+def test_a_cluster_trains_the_same_bundle_as_one_machine(
     cluster: LocalCluster, alone: Path, tiny_corpus: Path, tmp_path: Path, reviews: list[dict[str, str]]
 ) -> None:
     path = tmp_path / "bundle"
@@ -72,7 +72,7 @@ def test_a_cluster_comes_out_with_one_machines_bundle(
 
 
 @pytest.mark.parametrize("step", ["*-tokens.done", "whole/vocabulary.done"])
-def test_a_worker_killed_in_the_middle_is_done_without(
+def test_training_survives_a_killed_worker(
     step: str, cluster: LocalCluster, alone: Path, tiny_corpus: Path, tmp_path: Path, reviews: list[dict[str, str]]
 ) -> None:
     killer = kill_worker_once(cluster, lambda _: bool(list((tmp_path / "work").glob(f"*/{step}"))))
@@ -84,7 +84,7 @@ def test_a_worker_killed_in_the_middle_is_done_without(
     assert_alike(alone, path, [review["texts"] for review in reviews[:300]])
 
 
-def test_a_worker_lost_while_boosting_ends_in_one_line_and_leaves_the_bundle(
+def test_a_worker_lost_while_boosting_is_reported_in_one_line_and_writes_no_bundle(
     cluster: LocalCluster,
     tiny_corpus: Path,
     tmp_path: Path,
@@ -120,30 +120,30 @@ def is_boosting(client: Client) -> bool:
     return all(any("_train_part" in task for task in tasks) for tasks in client.processing().values())
 
 
-def test_nobody_at_the_scheduler_is_told_in_one_line(
+def test_an_unreachable_scheduler_is_reported_in_one_line(
     tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = ["--scheduler", "tcp://127.0.0.1:9", "--work", str(tmp_path / "work"), "--patience", "1"]
+    options = ["--scheduler", "tcp://127.0.0.1:9", "--work-dir", str(tmp_path / "work"), "--cluster-timeout", "1"]
     assert train.main(["--corpus", str(tiny_corpus), "--bundle", str(tmp_path / "b"), *options]) == 1
     assert "no cluster at tcp://127.0.0.1:9" in capsys.readouterr().err.splitlines()[-1]
 
 
-def test_workers_that_do_not_come_are_told_in_one_line(
+def test_missing_workers_are_reported_in_one_line(
     cluster: LocalCluster, tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = ["--scheduler", cluster.scheduler_address, "--work", str(tmp_path / "work")]
-    options += ["--workers", "9", "--patience", "1"]
+    options = ["--scheduler", cluster.scheduler_address, "--work-dir", str(tmp_path / "work")]
+    options += ["--workers", "9", "--cluster-timeout", "1"]
     assert train.main(["--corpus", str(tiny_corpus), "--bundle", str(tmp_path / "b"), *options]) == 1
     assert "/9 workers arrived" in capsys.readouterr().err.splitlines()[-1]
 
 
-def test_no_workers_at_all_cannot_be_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_zero_workers_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         train.main(["--corpus", "x.csv", "--bundle", str(tmp_path / "b"), "--scheduler", "local", "--workers", "0"])
     assert "--workers: '0' is not" in capsys.readouterr().err
 
 
-def test_a_cluster_wants_a_place_that_all_workers_reach(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_cluster_needs_a_work_directory(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         train.main(["--corpus", "x.csv", "--bundle", str(tmp_path / "b"), "--scheduler", "tcp://127.0.0.1:9"])
-    assert "--scheduler takes --work" in capsys.readouterr().err
+    assert "--scheduler needs --work-dir" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The exported graph scores as the bundle does, under a runtime that knows nothing of ours."""
+"""The exported graph has the scores of the bundle in onnxruntime."""
 
 import hashlib
 import json
@@ -44,7 +44,7 @@ def test_the_graph_scores_the_whole_embedded_corpus_as_the_bundle_does(
         assert scores == pytest.approx(scorer.score_many(texts), abs=CLOSE)
 
 
-def test_the_graph_says_what_stays_outside(graph: Path, tiny_bundle: Path) -> None:
+def test_the_metadata_describes_the_steps_before_the_graph(graph: Path, tiny_bundle: Path) -> None:
     told = {each.key: each.value for each in onnx.load(graph).metadata_props}
     manifest = (tiny_bundle / "manifest.json").read_bytes()
     assert told["bundle_sha256"] == hashlib.sha256(manifest).hexdigest()
@@ -64,9 +64,7 @@ def test_the_input_is_dense_rows_of_double_and_the_output_one_score_a_row(graph:
     assert (score.name, score.type, score.shape) == ("score", "tensor(double)", ["n"])
 
 
-def test_the_facts_are_printed_for_programs(
-    tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_report_is_printed_as_json(tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "new" / "reviews.onnx"
     assert onnx_export.main(["--bundle", str(tiny_bundle), "--onnx", str(path), "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
@@ -76,7 +74,7 @@ def test_the_facts_are_printed_for_programs(
 
 
 def model_of(features: NDArray[np.float64], stars: NDArray[np.float64], **parameters: Any) -> tuple[Model, str]:
-    """A model whose trees are trained on what is given, and the text of these trees."""
+    """A model with trees trained on the features, and the text of these trees."""
     options: dict[str, Any] = {
         "objective": "regression",
         "min_data_in_leaf": 1,
@@ -124,13 +122,13 @@ def test_trees_of_a_single_leaf_are_exported() -> None:
 @pytest.mark.parametrize(
     ("parameters", "said"),
     [
-        ({"zero_as_missing": True}, "zeros for missing values"),
-        ({"objective": "poisson"}, "the objective regression"),
+        ({"zero_as_missing": True}, "zeros as missing values"),
+        ({"objective": "poisson"}, "the objective of the trees is not regression"),
         ({"linear_tree": True}, "linear leaves"),
         ({"categorical_feature": [0]}, "splits by categories"),
     ],
 )
-def test_trees_that_the_graph_could_not_follow_are_refused(parameters: dict[str, object], said: str) -> None:
+def test_trees_that_the_operator_cannot_evaluate_are_refused(parameters: dict[str, object], said: str) -> None:
     features = np.column_stack([np.arange(200) % 4, FEATURES[:, 1:]]).astype(float)
     features[::3, 1] = 0
     model, text = model_of(features, np.abs(STARS) + (features[:, 0] == 2) * 5, **parameters)
@@ -138,7 +136,7 @@ def test_trees_that_the_graph_could_not_follow_are_refused(parameters: dict[str,
         onnx_graph.build(model, text)
 
 
-def test_what_cannot_be_exported_is_one_line_and_leaves_the_old_file(
+def test_a_failed_export_is_reported_in_one_line_and_leaves_the_old_file(
     tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     old = tmp_path / "old.onnx"
@@ -151,7 +149,7 @@ def test_what_cannot_be_exported_is_one_line_and_leaves_the_old_file(
     assert old.read_text() == "old"
 
 
-def test_a_bundle_that_is_replaced_meanwhile_is_not_exported(tiny_bundle: Path, tmp_path: Path) -> None:
+def test_a_bundle_that_was_replaced_during_the_export_is_not_exported(tiny_bundle: Path, tmp_path: Path) -> None:
     copy = tmp_path / "bundle"
     shutil.copytree(tiny_bundle, copy)
     bundle = load(copy)
@@ -161,7 +159,7 @@ def test_a_bundle_that_is_replaced_meanwhile_is_not_exported(tiny_bundle: Path, 
     assert not (tmp_path / "x.onnx").exists()
 
 
-def test_a_graph_that_scores_otherwise_is_not_written(
+def test_a_graph_with_other_scores_is_not_written(
     tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bundle = load(tiny_bundle)

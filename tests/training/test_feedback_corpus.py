@@ -1,4 +1,4 @@
-"""Record and feedback become a corpus, and figures of how far they were apart."""
+"""The prediction log and the feedback become a corpus, and the errors of predictions are reported."""
 
 import csv
 import json
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from review_scorer.prediction_log.entries import feedback_entry, gap_entry, keep_full, keep_hashed, prediction_entry
+from review_scorer.prediction_log.entries import feedback_entry, full_text, gap_entry, hash_text, prediction_entry
 from review_scorer.prediction_log.prediction_ids import LoggedPrediction, time_of
 from review_training.evaluation import evaluate
 from review_training.feedback_loop import feedback
@@ -24,7 +24,7 @@ FIRST_WEEK, SECOND_WEEK = 1_767_600_000_000, 1_768_300_000_000
 
 
 def name(number: int, milliseconds: int = FIRST_WEEK) -> str:
-    """An id that was given then."""
+    """An id with this time."""
     time = f"{milliseconds + number:012x}"
     return f"{time[:8]}-{time[8:]}-7000-8000-{number:012x}"
 
@@ -50,15 +50,15 @@ def predicted(
     week: int = FIRST_WEEK,
     bundle: str = OLD,
 ) -> str:
-    """Record a prediction; return its id."""
+    """Log a prediction; return its id."""
     prediction = LoggedPrediction(name(number, week), f"良い宿{number}", score, shadow)
-    keep = keep_full if kept else keep_hashed(b"key")
+    keep = full_text if kept else hash_text(b"key")
     store.client.xadd("predictions", dict(prediction_entry(prediction, keep, bundle=bundle, shadow_bundle=NEW)))
     return prediction.id
 
 
 def said(store: RedisServer, identity: str, stars: float, text: str | None = None) -> None:
-    store.client.xadd("predictions:feedback", dict(feedback_entry(identity, stars, text, keep_full)))
+    store.client.xadd("predictions:feedback", dict(feedback_entry(identity, stars, text, full_text)))
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -66,7 +66,7 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_feedback_with_a_text_becomes_a_corpus_and_the_last_word_counts(
+def test_feedback_with_a_text_becomes_a_corpus_and_the_last_entry_counts(
     store: RedisServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     one, two, three, four = (predicted(store, number, 4.0, kept=number != 3) for number in range(1, 5))
@@ -86,14 +86,12 @@ def test_feedback_with_a_text_becomes_a_corpus_and_the_last_word_counts(
         ("1.0", "記録にない予測", ""),
     ]
     told = capsys.readouterr().err
-    assert "4 predictions, 77 that were not recorded; feedback on 5, 1 of which the record has not" in told
-    assert "1 left out" in told
+    assert "4 predictions, 77 dropped ones that are not in the log; feedback on 5, 1 of them not in the log" in told
+    assert "1 left out without a text" in told
     assert [path.name for path in path.parent.iterdir()] == ["feedback.csv"]
 
 
-def test_what_is_there_twice_counts_once(
-    store: RedisServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_duplicate_entry_counts_once(store: RedisServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for _ in range(2):
         said(store, predicted(store, 1, 4.0), 5)
     assert feedback.main(["--redis", store.url, "--out", str(tmp_path / "f.csv"), "--report"]) == 0
@@ -137,7 +135,7 @@ def test_the_largest_disagreements_come_first(store: RedisServer, capsys: pytest
     assert "(hash " in lines[0]
 
 
-def test_many_entries_are_read_in_slices_with_little_memory(store: RedisServer, tmp_path: Path) -> None:
+def test_many_entries_are_read_in_batches_with_little_memory(store: RedisServer, tmp_path: Path) -> None:
     script = """
 for n = 1, tonumber(ARGV[1]) do
   local id = string.format('%08x-%04x-7000-8000-%012x', n, n % 65536, n)
@@ -153,7 +151,7 @@ end"""
     sys.exit(status)"""
 
     def peak(more: int) -> int:
-        """Kilobytes that reading takes, with so many entries more."""
+        """The peak memory of reading, in kilobytes, after adding so many entries."""
         store.client.eval(script, 0, more)
         out = ["--redis", store.url, "--out", str(tmp_path / "f.csv"), "--report"]
         done = subprocess.run([sys.executable, "-c", code, *out], capture_output=True, text=True, check=True)
@@ -161,7 +159,7 @@ end"""
 
     few = peak(5_000)
     store.client.flushall()
-    # Texts of 20 MB in UTF-8; what is held of them is a slice, and the database's cache.
+    # The texts take 20 MB in UTF-8; in memory are a batch of them, and the cache of the database.
     many = peak(60_000)
     assert len(rows(tmp_path / "f.csv")) == 60_000
     assert many - few < 45_000
@@ -181,7 +179,7 @@ def test_without_a_text_nothing_is_written(
     assert "there is no feedback with a text" in capsys.readouterr().err
 
 
-def test_a_redis_that_is_not_there_is_told_in_one_line_without_its_password(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unreachable_redis_is_reported_in_one_line_without_its_password(capsys: pytest.CaptureFixture[str]) -> None:
     for url in (f"redis://:hunter2@127.0.0.1:{free_port()}/0", "http://:hunter2@127.0.0.1", "redis://:hun/ter2@127"):
         assert feedback.main(["--redis", url, "--report"]) == 1
         told = capsys.readouterr().err
@@ -190,12 +188,14 @@ def test_a_redis_that_is_not_there_is_told_in_one_line_without_its_password(caps
         assert "hun" not in told
 
 
-def test_a_stream_that_is_not_there_is_named(store: RedisServer, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_stream_is_named(store: RedisServer, capsys: pytest.CaptureFixture[str]) -> None:
     assert feedback.main(["--redis", store.url, "--stream", "others", "--report"]) == 1
     assert "'others'" in capsys.readouterr().err
 
 
-def test_served_rated_collected_and_read_by_training(store: RedisServer, tiny_bundle: Path, tmp_path: Path) -> None:
+def test_feedback_on_served_scores_is_a_corpus_for_training(
+    store: RedisServer, tiny_bundle: Path, tmp_path: Path
+) -> None:
     texts = [f"部屋は狭いけれど朝食が美味しかった、{number}回目。" for number in range(20)]
     with serving(tiny_bundle, REDIS_URL=store.url, PREDICTION_LOG_TEXT="masked") as server:
         results = server.client.post("/api/1/scores", json={"texts": texts, "detail": True}).json()["results"]

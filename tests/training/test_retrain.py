@@ -1,4 +1,4 @@
-"""Retraining with feedback: the bundle is replaced by one that is no worse, and by no other; it is whole throughout."""
+"""Retraining with feedback: the bundle is replaced only by one that is no worse, and is whole at every moment."""
 
 import csv
 import errno
@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from review_scorer.prediction_log.entries import feedback_entry, gap_entry, keep_full
+from review_scorer.prediction_log.entries import feedback_entry, full_text, gap_entry
 from review_scorer.scoring.bundle import load
 from review_training.feedback_loop import retrain
 from tests.support.redis_server import RedisServer, redis_server
 from tests.support.running import ROOT, free_port
 
 Row = dict[str, str]
-QUICK = ["--", "--no-seed-corpus", "--no-original", "--validation", "part"]
+QUICK = ["--", "--no-seed-corpus", "--validation", "part"]
 
 
 @pytest.fixture(scope="module")
@@ -40,17 +40,17 @@ def served(tiny_bundle: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def unseen(reviews: list[Row]) -> list[Row]:
-    """Reviews that the tiny bundle did not learn from."""
+    """Reviews that the tiny bundle was not trained on."""
     return [row for number, row in enumerate(reviews) if number % 12 and number % 3 == 1]
 
 
 def said(store: RedisServer, rows: Iterable[Row], stars: Callable[[Row], float]) -> None:
-    """Record feedback on each review."""
+    """Log feedback on each review."""
     pipe = store.client.pipeline()
     pipe.xadd("predictions", dict(gap_entry("00000000-0000-7000-8000-000000000000", 1)))
     for number, row in enumerate(rows):
         identity = f"{number:08x}-0000-7000-8000-000000000001"
-        pipe.xadd("predictions:feedback", dict(feedback_entry(identity, stars(row), row["texts"], keep_full)))
+        pipe.xadd("predictions:feedback", dict(feedback_entry(identity, stars(row), row["texts"], full_text)))
     pipe.execute()
 
 
@@ -59,7 +59,7 @@ def truly(row: Row) -> float:
 
 
 def the_wrong_way_round_where_it_is_learnt_from(row: Row) -> float:
-    return truly(row) if retrain.is_apart(row["texts"]) else 6 - truly(row)
+    return truly(row) if retrain.is_held_out(row["texts"]) else 6 - truly(row)
 
 
 def corpus_of(rows: Iterable[Row], path: Path, stars: Callable[[Row], float]) -> Path:
@@ -73,10 +73,10 @@ def options(store: RedisServer, corpus: Path, served: Path, *more: str) -> list[
 
 
 def beside(served: Path) -> set[str]:
-    return {path.name for path in served.parent.iterdir()} - {served.name, "corpus.csv"}
+    return {path.name for path in served.parent.iterdir()} - {served.name, ".bundle.lock", "corpus.csv"}
 
 
-def test_a_better_bundle_takes_the_place_and_nothing_is_left_beside_it(
+def test_a_better_bundle_replaces_the_old_one_and_leaves_no_files(
     store: RedisServer, served: Path, tiny_corpus: Path, unseen: list[Row], capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = load(served)
@@ -84,14 +84,15 @@ def test_a_better_bundle_takes_the_place_and_nothing_is_left_beside_it(
     assert retrain.main(options(store, tiny_corpus, served)) == 0
     after, printed = load(served), capsys.readouterr().out
     assert after.digest != before.digest
-    apart = sum(retrain.is_apart(row["texts"]) for row in unseen)
-    assert printed.splitlines()[-1].startswith(f"{served} was replaced: the new one is no worse on {apart} reviews")
+    held_out = sum(retrain.is_held_out(row["texts"]) for row in unseen)
+    line = f"{served} was replaced: the new bundle is no worse on {held_out} held-out reviews"
+    assert printed.splitlines()[-1] == line
     learnt = after.manifest["corpus"]["rows"] / (1 - 1 / 5)  # a fifth is held out to measure
-    assert learnt == pytest.approx(before.manifest["corpus"]["rows"] + len(unseen) - apart, rel=0.05)
+    assert learnt == pytest.approx(before.manifest["corpus"]["rows"] + len(unseen) - held_out, rel=0.05)
     assert beside(served) == set()
 
 
-def test_a_worse_bundle_is_not_taken_and_the_status_says_so(
+def test_a_worse_bundle_is_not_used_and_exits_with_1(
     store: RedisServer, served: Path, unseen: list[Row], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = load(served).digest
@@ -101,11 +102,11 @@ def test_a_worse_bundle_is_not_taken_and_the_status_says_so(
     assert load(served).digest == before
     captured = capsys.readouterr()
     assert "B is worse by rmse" in captured.out
-    assert captured.err.splitlines()[-1] == f"retrain.py: the new bundle is worse; {served} stays as it is"
+    assert captured.err.splitlines()[-1] == f"retrain.py: the new bundle is worse; {served} was not replaced"
     assert beside(served) == set()
 
 
-def test_killed_in_between_it_leaves_the_old_bundle_and_the_next_one_goes_through(
+def test_a_kill_leaves_the_old_bundle_and_the_next_run_succeeds(
     store: RedisServer, served: Path, tiny_corpus: Path, unseen: list[Row]
 ) -> None:
     before = load(served).digest
@@ -117,15 +118,15 @@ def test_killed_in_between_it_leaves_the_old_bundle_and_the_next_one_goes_throug
             assert time.monotonic() < deadline
             assert process.poll() is None
             time.sleep(0.002)
-        process.send_signal(signal.SIGKILL)  # the new one is whole, and nobody compared it yet
+        process.send_signal(signal.SIGKILL)  # the new bundle is whole, and not compared yet
     assert load(served).digest == before
-    assert beside(served) == {".bundle.retrain", ".bundle.lock"}
+    assert beside(served) == {".bundle.retrain"}
     assert subprocess.run(command, cwd=ROOT, check=False).returncode == 0
     assert load(served).digest != before
     assert beside(served) == set()
 
 
-def test_a_bundle_that_cannot_be_put_in_its_place_is_kept_where_the_line_says(
+def test_a_bundle_that_cannot_be_swapped_in_is_kept_where_the_message_says(
     store: RedisServer,
     served: Path,
     tiny_corpus: Path,
@@ -142,37 +143,36 @@ def test_a_bundle_that_cannot_be_put_in_its_place_is_kept_where_the_line_says(
     assert load(served).digest == before != load(new).digest
 
 
-def test_too_little_feedback_is_no_failure_and_changes_nothing(
+def test_too_little_feedback_exits_with_0_and_changes_nothing(
     store: RedisServer, served: Path, tiny_corpus: Path, unseen: list[Row], capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = load(served).digest
     said(store, unseen[:20], truly)
     assert retrain.main(options(store, tiny_corpus, served)) == 0
-    told = capsys.readouterr().err.splitlines()
-    assert "reviews to compare on are too few, --least asks for 100" in told[-1]
+    assert "held-out reviews, fewer than --min-reviews 100" in capsys.readouterr().err.splitlines()[-1]
     assert load(served).digest == before
     assert beside(served) == set()
 
 
-def test_what_is_kept_apart_is_a_fifth_and_always_the_same(reviews: list[Row]) -> None:
-    apart = [row["texts"] for row in reviews if retrain.is_apart(row["texts"])]
+def test_the_held_out_texts_are_a_fifth_and_always_the_same(reviews: list[Row]) -> None:
+    apart = [row["texts"] for row in reviews if retrain.is_held_out(row["texts"])]
     assert len(apart) == pytest.approx(len(reviews) / 5, rel=0.1)
-    assert all(retrain.is_apart(f" {text}。 ") for text in apart)
+    assert all(retrain.is_held_out(f" {text}。 ") for text in apart)
 
 
-def test_training_that_fails_leaves_the_bundle(
+def test_a_failed_training_leaves_the_bundle(
     store: RedisServer, served: Path, unseen: list[Row], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = load(served).digest
     said(store, unseen, truly)
     assert retrain.main(options(store, tmp_path / "nowhere.csv", served)) == 2
-    told = capsys.readouterr().err.splitlines()
-    assert told[-2].startswith("train.py: cannot read")
-    assert told[-1] == f"retrain.py: training ended without a new bundle; {served} stays as it is"
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith("retrain.py: training failed: cannot read")
+    assert line.endswith(f"; {served} was not replaced")
     assert load(served).digest == before
 
 
-def test_what_cannot_be_done_is_told_before_the_work_in_one_line(
+def test_an_unusable_bundle_or_redis_is_reported_in_one_line_before_the_work(
     store: RedisServer, served: Path, tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert retrain.main(options(store, tiny_corpus, tmp_path / "none")) == 2
@@ -180,12 +180,12 @@ def test_what_cannot_be_done_is_told_before_the_work_in_one_line(
     away = ["--redis", f"redis://:hunter2@127.0.0.1:{free_port()}/0", "--corpus", str(tiny_corpus)]
     assert retrain.main([*away, "--bundle", str(served)]) == 2
     told = capsys.readouterr().err
-    assert told.startswith("retrain.py: Redis cannot be read")
+    assert told.startswith("retrain.py: cannot read from Redis")
     assert "hunter2" not in told
     assert beside(served) == set()
 
 
-def test_a_mistake_of_our_own_is_not_taken_for_a_worse_bundle(
+def test_an_unexpected_error_does_not_exit_like_a_worse_bundle(
     store: RedisServer, served: Path, tiny_corpus: Path, unseen: list[Row], capsys: pytest.CaptureFixture[str]
 ) -> None:
     said(store, unseen, truly)

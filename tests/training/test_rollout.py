@@ -1,4 +1,4 @@
-"""A new bundle is a rollout, the same one is none; against an API over TLS that answers as a cluster's does."""
+"""Rollouts, against an HTTPS server that answers like the Kubernetes API."""
 
 import copy
 import json
@@ -20,7 +20,7 @@ PATH = "/apis/apps/v1/namespaces/shop/deployments/review-scorer"
 
 
 class Api(HTTPServer):
-    """One Deployment, whose generation counts the changes to it, as a cluster's does."""
+    """An API with one Deployment, whose generation counts its changes."""
 
     def __init__(self, certificate: Path) -> None:
         self.deployment: dict[str, Any] = {"generation": 1, "annotations": {"kept": "yes"}}
@@ -57,7 +57,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def account(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a pod is given of its service account, and the key of the API beside it."""
+    """The files of a pod's service account, and the key of the API beside them."""
     path = tmp_path_factory.mktemp("account")
     command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=api -addext subjectAltName=IP:127.0.0.1"
     files = ["-keyout", str(path / "key.pem"), "-out", str(path / "ca.crt")]
@@ -82,7 +82,7 @@ def run(bundle: Path, account: Path) -> int:
     return rollout.main(["--bundle", str(bundle), "--deployment", "review-scorer", "--account", str(account)])
 
 
-def test_a_new_bundle_is_a_rollout_and_the_same_one_is_none(
+def test_a_new_bundle_starts_a_rollout_and_the_same_one_does_not(
     api: Api, account: Path, tiny_bundle: Path, default_bundle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for bundle, generation in ((tiny_bundle, 2), (tiny_bundle, 2), (default_bundle, 3)):
@@ -92,7 +92,7 @@ def test_a_new_bundle_is_a_rollout_and_the_same_one_is_none(
             "generation": generation,
             "annotations": {"kept": "yes", "review-scorer/bundle": digest},
         }
-        assert capsys.readouterr().out == f"review-scorer is to serve the bundle {digest[:12]}\n"
+        assert capsys.readouterr().out == f"review-scorer serves the bundle {digest[:12]} from its next pods on\n"
 
 
 def test_a_broken_bundle_is_not_rolled_out(
@@ -105,15 +105,15 @@ def test_a_broken_bundle_is_not_rolled_out(
     assert api.deployment["generation"] == 1
 
 
-def test_a_refusal_is_told_in_one_line(
+def test_a_refusal_is_reported_in_one_line(
     api: Api, account: Path, tiny_bundle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     api.allowed = False
     assert run(tiny_bundle, account) == 2
-    assert capsys.readouterr().err == "rollout.py: the cluster refused: 403: deployments is forbidden\n"
+    assert capsys.readouterr().err == "rollout.py: the Kubernetes API refused: 403: deployments is forbidden\n"
 
 
-def test_an_api_with_another_certificate_gets_no_token(
+def test_the_token_is_not_sent_to_an_api_with_another_certificate(
     api: Api, account: Path, tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = Path(shutil.copytree(account, tmp_path / "other"))
@@ -124,9 +124,9 @@ def test_an_api_with_another_certificate_gets_no_token(
     assert api.deployment["generation"] == 1
 
 
-def test_outside_a_cluster_it_says_so(
+def test_running_outside_a_cluster_is_reported(
     account: Path, tiny_bundle: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     assert run(tiny_bundle, account) == 2
-    assert capsys.readouterr().err.startswith("rollout.py: this is no pod of a cluster")
+    assert capsys.readouterr().err.startswith("rollout.py: not in a pod of a cluster")

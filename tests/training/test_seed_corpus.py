@@ -1,4 +1,4 @@
-"""The reviews that the project ships: balanced, diverse, and written one by one."""
+"""The reviews that the project ships are balanced and diverse."""
 
 import re
 import unicodedata
@@ -8,7 +8,7 @@ import pytest
 
 Rows = list[dict[str, str]]
 
-# What tests and examples score may not be learnt from.
+# Texts that tests and examples score must not be in the training data.
 SCORED = {
     "すごい!最高に興奮した!楽しい",
     "この映画は全くだめ、楽しくない。駄作",
@@ -31,7 +31,7 @@ def sentences(text: str) -> list[str]:
     return [sentence.strip() for sentence in re.split(r"(?<=[。!?\n])", text) if sentence.strip()]
 
 
-def test_there_are_enough_and_each_star_has_its_share(reviews: Rows) -> None:
+def test_there_are_enough_reviews_and_as_many_of_each_star(reviews: Rows) -> None:
     stars = Counter(review["points"] for review in reviews)
     assert set(stars) == set("12345")
     assert len(set(stars.values())) == 1
@@ -48,7 +48,7 @@ def test_every_domain_has_every_star(reviews: Rows) -> None:
         assert min(counts[star] for star in "12345") >= 30, domain
 
 
-def test_lengths_go_from_a_shout_to_a_page_and_say_nothing_about_stars(reviews: Rows) -> None:
+def test_lengths_vary_widely_and_do_not_depend_on_stars(reviews: Rows) -> None:
     lengths: dict[str, list[int]] = defaultdict(list)
     for review in reviews:
         lengths[review["points"]].append(len(review["texts"]))
@@ -78,7 +78,7 @@ def test_no_two_reviews_are_nearly_the_same(texts: list[str]) -> None:
     assert alike == []
 
 
-def test_no_sentence_run_or_opening_comes_again_and_again(texts: list[str]) -> None:
+def test_no_sentence_run_or_opening_is_repeated_often(texts: list[str]) -> None:
     repeated: dict[str, Counter[str]] = {"sentence": Counter(), "run": Counter(), "opening": Counter()}
     for text in texts:
         repeated["sentence"].update({sentence for sentence in sentences(text) if len(sentence) >= 12})
@@ -94,7 +94,7 @@ def test_no_sentence_that_a_test_or_an_example_scores_is_among_them(texts: list[
         assert not {part.rstrip("。!?.") for part in parts} & SCORED
 
 
-def test_people_write_in_many_ways(texts: list[str], reviews: Rows) -> None:
+def test_the_reviews_use_many_ways_of_writing(texts: list[str], reviews: Rows) -> None:
     everything = "\n".join(texts)
     raw = "\n".join(review["texts"] for review in reviews)
     for turn in ("悪くない", "期待していただけに", "ければ星5", "損はない", "かと思いきや", "www", "(笑)"):

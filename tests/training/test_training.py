@@ -1,4 +1,4 @@
-"""The two command lines of ``train-corpus/``, and the figures they print."""
+"""Training and evaluation by their command lines, and the figures that they print."""
 
 import csv
 import json
@@ -10,16 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from review_scorer.corpora.reviews import CorpusError
+from review_scorer.corpora.errors import CorpusError
 from review_training.evaluation import evaluate
 from review_training.evaluation.rating_metrics import Figures, measure
-from review_training.model.fit import folds
+from review_training.model.folds import split_folds
 from review_training.runs import train
 from tests.support import overlap
 from tests.support.running import ROOT
 
 
-def test_figures_are_what_their_names_say() -> None:
+def test_figures_follow_their_definitions() -> None:
     true, predicted = np.array([1.0, 2, 3, 4, 5]), np.array([1.0, 2, 3, 5, 4])
     figures = measure(true, predicted)
     assert figures.rmse == pytest.approx(np.sqrt(2 / 5))
@@ -33,9 +33,9 @@ def test_a_constant_ranks_nothing() -> None:
     assert (figures.spearman, figures.qwk) == (0, 0)
 
 
-def test_no_group_stands_on_both_sides_of_a_split() -> None:
+def test_no_group_is_on_both_sides_of_a_split() -> None:
     groups = [f"product {index % 23}" for index in range(200)]
-    for fitted, held_out in folds(np.arange(200.0), groups, 5, seed=1):
+    for fitted, held_out in split_folds(np.arange(200.0), groups, 5, seed=1):
         assert not {groups[i] for i in fitted} & {groups[i] for i in held_out}
         assert len(fitted) + len(held_out) == 200
 
@@ -52,17 +52,17 @@ def test_evaluation_prints_one_json_object(
     assert figures["rmse"] < figures["constant_rmse"]
 
 
-def test_the_embedded_reviews_help_a_corpus_but_never_return_it_to_itself(
+def test_the_seed_corpus_is_added_without_the_reviews_of_the_corpus(
     tiny_corpus: Path, tmp_path: Path, reviews: list[dict[str, str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert train.main(["--corpus", str(tiny_corpus), "--bundle", str(tmp_path / "helped"), "--no-original"]) == 0
+    assert train.main(["--corpus", str(tiny_corpus), "--bundle", str(tmp_path / "helped")]) == 0
     manifest = json.loads((tmp_path / "helped" / "manifest.json").read_text())
-    assert manifest["corpus"]["rows"] + manifest["corpus"]["prior_rows"] == len(reviews)
+    assert manifest["corpus"]["rows"] + manifest["corpus"]["seed_corpus_rows"] == len(reviews)
     assert manifest["evaluation"]["rmse"] < manifest["evaluation"]["linear_rmse"]
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[2:5]] == ["model", "linear", "constant"]
 
 
-def test_the_bundle_holds_its_model_card_in_both_forms(default_bundle: Path) -> None:
+def test_the_bundle_contains_its_model_card_in_both_formats(default_bundle: Path) -> None:
     manifest = json.loads((default_bundle / "manifest.json").read_text())
     assert {"model-card.md", "model-card.html"} <= set(manifest["files"])
     assert f"{manifest['evaluation']['rmse']:.3f}" in (default_bundle / "model-card.md").read_text(encoding="utf-8")
@@ -72,7 +72,14 @@ def test_the_bundle_holds_its_model_card_in_both_forms(default_bundle: Path) -> 
 def test_training_compares_with_the_original_recipe(
     tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["--corpus", str(tiny_corpus), "--bundle", str(tmp_path / "compared"), "--no-seed-corpus"]
+    arguments = [
+        "--corpus",
+        str(tiny_corpus),
+        "--bundle",
+        str(tmp_path / "compared"),
+        "--no-seed-corpus",
+        "--compare-original",
+    ]
     assert train.main(arguments) == 0
     assert "\noriginal " in capsys.readouterr().out
 
@@ -80,14 +87,14 @@ def test_training_compares_with_the_original_recipe(
 def test_a_bundle_worse_than_its_linear_base_is_refused() -> None:
     good, bad = Figures(0.8, 0.6, 0.5, 0.6), Figures(0.85, 0.7, 0.5, 0.5)
     with pytest.raises(CorpusError, match="worse on held-out reviews"):
-        train.refuse_worse(bad, good, allow=False)
+        train.refuse_harmful_trees(bad, good, allow=False)
     with pytest.raises(CorpusError, match="--allow-worse"):
-        train.refuse_worse(Figures(0.81, 0.5, 0.5, 0.7), good, allow=False)
-    train.refuse_worse(bad, good, allow=True)
-    train.refuse_worse(good, bad, allow=False)
+        train.refuse_harmful_trees(Figures(0.81, 0.5, 0.5, 0.7), good, allow=False)
+    train.refuse_harmful_trees(bad, good, allow=True)
+    train.refuse_harmful_trees(good, bad, allow=False)
 
 
-def test_measuring_leaves_the_list_of_what_training_skipped_alone(
+def test_evaluation_does_not_overwrite_the_rejects_of_training(
     tiny_bundle: Path, tiny_corpus: Path, tmp_path: Path
 ) -> None:
     bundle = Path(shutil.copytree(tiny_bundle, tmp_path / "bundle"))
@@ -98,12 +105,14 @@ def test_measuring_leaves_the_list_of_what_training_skipped_alone(
 
 def test_the_default_bundle_ranks_reviews_of_domains_it_was_not_fitted_on(default_bundle: Path) -> None:
     evaluation = json.loads((default_bundle / "manifest.json").read_text())["evaluation"]
-    assert evaluation["method"] == "5 folds by domain"
+    assert (evaluation["kind"], evaluation["folds"], evaluation["group"]) == ("folds", 5, "domain")
     assert evaluation["rmse"] < 1.0
     assert evaluation["spearman"] > 0.7
 
 
-def test_scripts_are_quiet_in_a_pipe_and_list_what_they_skipped(tmp_path: Path, reviews: list[dict[str, str]]) -> None:
+def test_training_prints_no_progress_in_a_pipe_and_lists_rejected_rows(
+    tmp_path: Path, reviews: list[dict[str, str]]
+) -> None:
     corpus = tmp_path / "corpus.csv"
     with corpus.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
@@ -119,7 +128,6 @@ def test_scripts_are_quiet_in_a_pipe_and_list_what_they_skipped(tmp_path: Path, 
         "--bundle",
         str(bundle),
         "--no-seed-corpus",
-        "--no-original",
     ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stderr.splitlines() == [
@@ -139,7 +147,7 @@ def test_scripts_are_quiet_in_a_pipe_and_list_what_they_skipped(tmp_path: Path, 
         ("points,texts\n" + "".join(f"3,良い{chr(0x4E00 + i)}\n" for i in range(99)), "all reviews have 3 stars"),
     ],
 )
-def test_a_corpus_too_poor_to_train_on_is_told_in_one_line(
+def test_a_corpus_that_is_too_poor_is_reported_in_one_line(
     content: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "poor.csv").write_text(content, encoding="utf-8")
@@ -151,7 +159,6 @@ def test_a_corpus_too_poor_to_train_on_is_told_in_one_line(
                 "--bundle",
                 str(tmp_path / "bundle"),
                 "--no-seed-corpus",
-                "--no-original",
             ]
         )
         == 1
@@ -161,7 +168,7 @@ def test_a_corpus_too_poor_to_train_on_is_told_in_one_line(
 
 
 @pytest.mark.parametrize("scale", ["10", "10-0", "a-b"])
-def test_a_scale_that_is_none_is_refused(scale: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_scale_is_refused(scale: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         train.main(["--corpus", "x.csv", "--bundle", "b", "--scale", scale])
     assert ended.value.code == 2

@@ -10,6 +10,7 @@ import argparse
 import csv
 import json
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -19,35 +20,14 @@ import ipadic
 import lightgbm
 import MeCab
 import numpy as np
-from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import FeatureUnion
 
-PARAMETERS = {
-    "objective": "regression",
-    "metric": "rmse",
-    "num_leaves": 270,
-    "feature_fraction": 0.5,
-    "bagging_fraction": 0.75,
-    "bagging_freq": 2,
-    "learning_rate": 0.016,
-    "verbose": -1,
-}
-ROUNDS = 450
+from review_training.evaluation.original_recipe import ROUNDS, boost, new_vectorizer
 
 
-def union(**more: Any) -> FeatureUnion:
-    """Return the vectoriser of the recipe; ``more`` are further options of it, such as a vocabulary."""
-    tfidf = TfidfVectorizer(
-        ngram_range=(1, 2),
-        max_features=10_000,
-        token_pattern=r"\w{1,}",  # noqa: S106
-        sublinear_tf=True,
-        dtype=np.float32,
-        norm="l2",
-        smooth_idf=False,
-        **more,
-    )
-    return FeatureUnion([("texts", tfidf)])
+def union(vocabulary: Sequence[str] | None = None) -> FeatureUnion:
+    """Return the vectoriser of the recipe, in the union that it was part of."""
+    return FeatureUnion([("texts", new_vectorizer(vocabulary))])
 
 
 def train(corpus: Path, model: Path, tagger: Any, rounds: int) -> None:
@@ -58,7 +38,7 @@ def train(corpus: Path, model: Path, tagger: Any, rounds: int) -> None:
     vectorizer = union()
     matrix = vectorizer.fit_transform([tagger.parse(row["texts"]).strip() for row in rows])
     stars = np.array([float(row["points"]) for row in rows])
-    booster = lightgbm.train(PARAMETERS, lightgbm.Dataset(matrix, stars), num_boost_round=rounds)
+    booster = boost(matrix, stars, rounds=rounds)
     tfidf = vectorizer.transformer_list[0][1]
     model.mkdir(parents=True, exist_ok=True)
     np.savez(model / "vectorizer.npz", words=tfidf.get_feature_names_out().astype(str), idf=tfidf.idf_)
@@ -68,7 +48,7 @@ def train(corpus: Path, model: Path, tagger: Any, rounds: int) -> None:
 def load(model: Path) -> tuple[FeatureUnion, lightgbm.Booster]:
     """Return the vectoriser and the booster that ``train`` wrote."""
     with np.load(model / "vectorizer.npz") as arrays:
-        vectorizer = union(vocabulary=arrays["words"].tolist())
+        vectorizer = union(arrays["words"].tolist())
         vectorizer.transformer_list[0][1].idf_ = arrays["idf"]
     return vectorizer, lightgbm.Booster(model_file=model / "lightgbm.txt")
 

@@ -10,7 +10,6 @@ Every round measures each side in turn, so that other load on the machine affect
 
 import argparse
 import json
-import os
 import sys
 import tempfile
 import time
@@ -22,7 +21,8 @@ from typing import Any, NamedTuple
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from review_scorer.corpora.reviews import CorpusError
+from review_scorer.corpora.errors import CorpusError
+from review_scorer.scoring.atomic_write import atomic_write_text
 from review_scorer.scoring.errors import BundleError
 from tests.support.running import ROOT
 from tools.bench.child import ChildError
@@ -184,11 +184,9 @@ def measure(experiment: Experiment, plan: Plan, figures: Figures, repeat: int, p
 
 
 def write(path: Path, report: Mapping[str, Any]) -> None:
-    """Write the report atomically."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    partial.replace(path)
+    """Write the report in one step: readers find the old one or the new one."""
+    with atomic_write_text(path) as file:
+        file.write(json.dumps(report, ensure_ascii=False, indent=1) + "\n")
 
 
 if __name__ == "__main__":

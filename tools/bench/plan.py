@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from review_scorer.corpora.reviews import CorpusError, Layout, read
+from review_scorer.corpora.errors import CorpusError
+from review_scorer.corpora.reviews import Layout, read
 from review_scorer.scoring import text as text_rules
 from review_scorer.scoring.errors import TextError
 

@@ -18,11 +18,11 @@ _REQUESTS = 20_000
 def counting_cost() -> float:
     """Return the additional CPU µs of a request with metrics."""
     plain, counted = RequestEvents(), RequestEvents()
-    queue = WorkQueue(patience=1)
+    admission = Admission(max_wait=1, max_texts=1)
     app = falcon.asgi.App()
     app.add_route(PATH, object())
-    metrics.install(app, counted, Admission(queue, max_texts=1), SharedCounters(), facts={}, trained=None)
-    return (_seconds(counted, queue) - _seconds(plain, WorkQueue(patience=1))) * 1e6
+    metrics.install(app, counted, admission, SharedCounters(), facts={}, trained=None)
+    return (_seconds(counted, admission.queue) - _seconds(plain, WorkQueue())) * 1e6
 
 
 def _seconds(events: RequestEvents, queue: WorkQueue) -> float:
@@ -34,7 +34,7 @@ def _seconds(events: RequestEvents, queue: WorkQueue) -> float:
         context = middleware.begin({"path": PATH, "headers": ()})
         if queue.observe:
             queue.observe(0.001)
-        events.note(texts, predictions, context)
+        events.record(texts, predictions, context)
         context.status = 200
         middleware.end(context)
     return (time.process_time() - started) / _REQUESTS

@@ -127,7 +127,7 @@ def once(kind: str, way: str, files: Sequence[str], rows: int, bundle: Path) -> 
                 "--bundle",
                 f"{directory}/bundle",
             ]
-            command += ["--validation", "part", "--no-original", "--shard", shard]
+            command += ["--validation", "part", "--shard-size", shard]
         else:
             command = [
                 "-m",

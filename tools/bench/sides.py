@@ -116,10 +116,11 @@ def train_baseline(corpus: Path, model: Path) -> None:
     import ipadic  # noqa: PLC0415
     import MeCab  # noqa: PLC0415
 
+    from review_training.evaluation.original_recipe import ROUNDS  # noqa: PLC0415
     from tools.bench import baseline_server  # noqa: PLC0415
 
     tagger = MeCab.Tagger(f"-Owakati {ipadic.MECAB_ARGS}")
-    baseline_server.train(corpus, model, tagger, baseline_server.ROUNDS)
+    baseline_server.train(corpus, model, tagger, ROUNDS)
 
 
 def side(name: str, *, bundle: Path, model: Path) -> Side:

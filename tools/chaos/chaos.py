@@ -102,7 +102,7 @@ def second_bundle(folder: Path) -> Path:
             corpus.open("w", encoding="utf-8", newline="") as write,
         ):
             csv.writer(write).writerows(row for number, row in enumerate(csv.reader(read)) if number % 12 == 0)
-        train = [sys.executable, str(ROOT / "train-corpus" / "train.py"), "--no-seed-corpus", "--no-original"]
+        train = [sys.executable, str(ROOT / "train-corpus" / "train.py"), "--no-seed-corpus"]
         subprocess.run(
             [*train, "--corpus", str(corpus), "--bundle", str(bundle)], check=True, stdout=subprocess.DEVNULL
         )

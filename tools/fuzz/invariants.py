@@ -24,8 +24,8 @@ import msgspec
 from hypothesis import HealthCheck, Phase
 from hypothesis import strategies as st
 
-from review_scorer.api.parsing import ExplainRequest, ScoreRequest, decode, parse_query
-from review_scorer.errors import STATUS, RequestError
+from review_scorer.api.parsing import ExplainRequest, ScoreRequest, parse_body, parse_query
+from review_scorer.errors import STATUS, RequestError, error_response
 from tests.support.running import ROOT, Server
 from tools.fuzz.inputs import BODIES, QUERIES, WIRE
 
@@ -67,12 +67,13 @@ def decoder(_server: Server, *, seconds: float, seed: int) -> int:
 
     def check(inputs: tuple[bytes, bytes]) -> None:
         body, query = inputs
-        for read in (*(lambda each=each: decode(body, each) for each in decoders), lambda: parse_query(query)):
+        for read in (*(lambda each=each: parse_body(body, each) for each in decoders), lambda: parse_query(query)):
             try:
                 texts = read().texts  # type: ignore[no-untyped-call]
             except RequestError as error:
-                if not 400 <= error.status < 500 or msgspec.json.decode(error.body).keys() != {"error"}:
-                    raise InvariantError(f"{error.status} {error.body!r} for {inputs!r}") from error
+                _, _, answer = error_response(error, "")
+                if not 400 <= error.status < 500 or msgspec.json.decode(answer).keys() != {"error"}:
+                    raise InvariantError(f"{error.status} {answer!r} for {inputs!r}") from error
             else:
                 assert all(isinstance(text, str) for text in ([texts] if isinstance(texts, str) else texts))
 

@@ -1,1 +1,1 @@
-"""Decides who may call the service, and how often: API keys and rate limits."""
+"""Access control: API keys and rate limits."""

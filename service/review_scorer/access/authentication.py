@@ -1,36 +1,35 @@
-"""Nobody gets in without a key, except where everybody may."""
+"""Checks API keys on all paths except the public ones."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from review_scorer.access.api_keys import ApiKeyStore
-from review_scorer.telemetry.middleware import current
+from review_scorer.telemetry.middleware import RequestContext, current_request
 
 
 class ApiKeyAuth:
-    """Lets those in who bring one of ``keys``; everybody where there are none.
+    """Requires one of ``keys``, or nothing if there are no keys.
 
-    ``public_paths`` need none; one that ends in ``*`` stands for all that start like it.
+    ``public_paths`` are open; one that ends in ``*`` stands for all paths with that prefix.
     """
 
     def __init__(self, keys: ApiKeyStore | None, *, public_paths: Sequence[str]) -> None:
         self._keys = keys
-        self._open = frozenset(path for path in public_paths if not path.endswith("*"))
-        self._open_starts = tuple(path[:-1] for path in public_paths if path.endswith("*"))
+        self._public = frozenset(path for path in public_paths if not path.endswith("*"))
+        self._public_prefixes = tuple(path[:-1] for path in public_paths if path.endswith("*"))
 
     async def process_startup(self, _scope: Mapping[str, Any], _event: Mapping[str, Any]) -> None:
         """Read the keys anew; called by Falcon when the worker starts, after the fork."""
         if self._keys:
             self._keys.restart()
 
-    def check(self, path: str, headers: Mapping[bytes, bytes]) -> None:
-        """Raise a ``RequestError`` for a request that may not ask for ``path``; else note whose key it brought."""
-        name = self.admit(path, headers)
-        if exchange := current.get():
-            exchange.key = name
+    def authenticate(self, path: str, headers: Mapping[bytes, bytes], context: RequestContext | None = None) -> None:
+        """Raise a ``RequestError`` unless a request with these headers may use ``path``.
 
-    def admit(self, path: str, headers: Mapping[bytes, bytes]) -> str | None:
-        """Return the name of the key that a request for ``path`` brought, if it takes one; raise as ``check`` does."""
-        if self._keys is None or path in self._open or path.startswith(self._open_starts):
-            return None
-        return self._keys.admit(headers.get(b"authorization"))
+        Store the name of its key in ``context``, which is the current request by default.
+        """
+        if self._keys is None or path in self._public or path.startswith(self._public_prefixes):
+            return
+        name = self._keys.authenticate(headers.get(b"authorization"))
+        if context := context or current_request.get():
+            context.key = name

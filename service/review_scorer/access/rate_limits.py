@@ -1,8 +1,8 @@
-"""How often each key may ask, counted by all workers together.
+"""Rate limits of API keys, counted over all workers.
 
-The generic cell rate algorithm (ITU-T I.371), which is a token bucket kept as one number: the time at which the bucket
-will be full again. That number is in memory that the workers share, so that a limit holds for the service as a whole
-however its connections are dealt out. Two workers that add to it at the same instant may let one request too many pass.
+The generic cell rate algorithm (ITU-T I.371), which is a token bucket stored as one number: the time at which the
+bucket will be full again. The numbers are in shared memory, so that a limit holds for the service as a whole, however
+its connections are distributed. Two workers that write at the same instant may let one request too many pass.
 """
 
 import mmap
@@ -10,43 +10,50 @@ import time
 from collections.abc import Callable
 from functools import cache
 
-# Twice as many as keys that anyone has; each takes 16 bytes.
-_PLACES = 8_192
+# Far more than the keys of any service; each takes 16 bytes.
+_SLOTS = 8_192
 
 
 class RateLimiter:
-    """Token buckets in shared memory, to be made before the fork. Times are of ``clock``, one for all processes."""
+    """Token buckets in shared memory, which must be created before the fork.
+
+    ``clock`` returns seconds and must be the same for all processes.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._memory = memoryview(mmap.mmap(-1, 16 * _PLACES)).cast("d")
+        # Two numbers for each slot: the tag of its digest, and the time at which its bucket will be full.
+        self._memory = memoryview(mmap.mmap(-1, 16 * _SLOTS)).cast("d")
 
-    def place(self, digest: bytes) -> int:
-        """Return where the bucket of ``digest`` is: the same in all processes, and through all changes of the keys."""
-        # 52 bits, as a float holds them exactly; 0 is an empty place.
+    def slot(self, digest: bytes) -> int:
+        """Return the slot of the bucket of ``digest``; it is the same in all processes, and never changes.
+
+        Raises ``ValueError`` if all slots are taken.
+        """
+        # 52 bits, which a float holds exactly; 0 marks an empty slot.
         tag = float((int.from_bytes(digest[:8]) >> 12) or 1)
-        for step in range(_PLACES):
-            place = 2 * ((int(tag) + step) % _PLACES)
-            if self._memory[place] in {0.0, tag}:
-                self._memory[place] = tag
-                return place + 1
-        raise ValueError(f"more than {_PLACES:,} keys with a rate since the start; restart the service")
+        for step in range(_SLOTS):
+            index = 2 * ((int(tag) + step) % _SLOTS)
+            if self._memory[index] in {0.0, tag}:
+                self._memory[index] = tag
+                return index + 1
+        raise ValueError(f"more than {_SLOTS:,} rate-limited keys since the start; restart the service")
 
-    def wait(self, place: int, rate: float) -> float:
-        """Take from a bucket that gets ``rate`` tokens a second and holds as many, one at least.
+    def acquire(self, slot: int, rate: float) -> float:
+        """Take a token from a bucket that is refilled with ``rate`` tokens per second and holds as many, at least one.
 
-        Return 0, or when there is nothing in it the seconds until there will be.
+        Return 0.0, or if the bucket is empty the seconds until it will have a token.
         """
         now = self._clock()
-        full = max(self._memory[place], now)
-        wait = full - now - (max(rate, 1.0) - 1) / rate
+        full_at = max(self._memory[slot], now)
+        wait = full_at - now - (max(rate, 1.0) - 1) / rate
         if wait > 1e-9:
             return wait
-        self._memory[place] = full + 1 / rate
+        self._memory[slot] = full_at + 1 / rate
         return 0.0
 
 
 @cache
 def shared_rate_limiter() -> RateLimiter:
-    """Return this process' limits; the first call must come before the fork."""
+    """Return the limiter of this process and its children; the first call must precede the fork."""
     return RateLimiter()

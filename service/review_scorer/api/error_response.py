@@ -1,11 +1,11 @@
-"""Turns every exception that a resource raises into the one shape of error answers."""
+"""Falcon's error handlers: every exception that a resource raises becomes an error response in the usual form."""
 
 import logging
 
 import falcon
 import falcon.asgi
 
-from review_scorer.errors import RequestError, internal, is_inference
+from review_scorer.errors import RequestError, error_response, internal, is_inference
 from review_scorer.scoring.errors import TextError
 from review_scorer.tables.errors import FileError
 
@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 def install(app: falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]) -> None:
-    """Let ``app`` answer everything that can be raised in it in the one shape."""
+    """Add the error handlers to ``app``."""
     app.add_error_handler(Exception, _bug)
     app.add_error_handler(falcon.HTTPError, _http)
     app.add_error_handler(TextError, _text)
@@ -24,10 +24,8 @@ def install(app: falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]) -> 
 async def _answer(
     request: falcon.asgi.Request, response: falcon.asgi.Response, error: RequestError, _params: object
 ) -> None:
-    response.status = error.status
-    response.data = error.body_for(request.path)
-    response.content_type = falcon.MEDIA_JSON
-    response.set_headers(dict(error.headers))
+    response.status, headers, response.data = error_response(error, request.path)
+    response.set_headers(headers)
 
 
 async def _text(
@@ -46,13 +44,13 @@ async def _file(
 async def _http(
     request: falcon.asgi.Request, response: falcon.asgi.Response, error: falcon.HTTPError, _params: object
 ) -> None:
-    """Answer what Falcon itself refuses: a path or a method it does not have."""
+    """Answer the errors that Falcon raises itself: an unknown path or method."""
     if isinstance(error, falcon.HTTPNotFound):
         scores = "/v2/models/reviews/infer" if is_inference(request.path) else "/api/1/scores"
-        known = RequestError("not_found", f"there is nothing at {request.path}; scores are at {scores}")
+        known = RequestError("not_found", f"no resource at {request.path}; scores are at {scores}")
     elif isinstance(error, falcon.HTTPMethodNotAllowed):
         allowed = (error.headers or {})["Allow"]  # type: ignore[index]
-        reason = f"{request.path} does not answer {request.method}; it answers {allowed}"
+        reason = f"method {request.method} is not allowed for {request.path}; use {allowed}"
         known = RequestError("method_not_allowed", reason, headers={"Allow": allowed})
     else:
         await _bug(request, response, error, _params)

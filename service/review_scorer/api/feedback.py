@@ -1,4 +1,4 @@
-"""What people say of a prediction: the stars that were right, and the text if it may be kept."""
+"""Feedback on predictions: ``/api/1/feedback``."""
 
 from typing import Annotated
 
@@ -6,24 +6,27 @@ import falcon
 import falcon.asgi
 import msgspec
 
-from review_scorer.api.parsing import decode
+from review_scorer.api.parsing import parse_body
+from review_scorer.api.schemas import EXAMPLE_ID
 from review_scorer.errors import RequestError
-from review_scorer.prediction_log.entries import Keep, feedback_entry
+from review_scorer.prediction_log.entries import Redaction, feedback_entry
 from review_scorer.prediction_log.prediction_ids import ID
-from review_scorer.prediction_log.recorder import Store, StoreError
+from review_scorer.prediction_log.recorder import StoreError, StreamStore
 from review_scorer.scoring.scorer import Scorer
 
 
 class FeedbackRequest(msgspec.Struct):
-    """The stars that are right for a prediction, by its id; with the text, where that may be kept to learn from."""
+    """True stars of a prediction."""
 
-    id: Annotated[str, msgspec.Meta(pattern=ID, examples=["019aa6b5-4c1f-7d3a-9b5e-2f6d8c1a4e70"])]
-    stars: Annotated[float, msgspec.Meta(ge=1, le=5, description="stars, 1–5", examples=[4])]
-    texts: str | None = None
+    id: Annotated[str, msgspec.Meta(pattern=ID, description="Prediction id", examples=[EXAMPLE_ID])]
+    stars: Annotated[float, msgspec.Meta(ge=1, le=5, description="True stars, 1 to 5", examples=[4])]
+    texts: Annotated[str | None, msgspec.Meta(description="Text of the review, if it may be stored for training")] = (
+        None
+    )
 
 
-class FeedbackAnswer(msgspec.Struct):
-    """What was stored."""
+class FeedbackResponse(msgspec.Struct):
+    """Feedback as stored."""
 
     id: str
     stars: float
@@ -31,46 +34,48 @@ class FeedbackAnswer(msgspec.Struct):
 
 _decoder = msgspec.json.Decoder(FeedbackRequest)
 _encode = msgspec.json.Encoder().encode
-_SEND = 'send {"id": "…", "stars": 4}'
-_WANTED = {
-    "id": ("id_invalid", f"the id of a prediction is wanted, from its details or X-Prediction-Id; {_SEND}"),
-    "stars": ("stars_invalid", f"a number of stars from 1 to 5 is wanted; {_SEND}"),
-    "texts": ("texts_type", "one text is wanted, or none"),
+_EXAMPLE = 'send {"id": "…", "stars": 4}'
+# By member: the code and the reason of the error for a missing or invalid value.
+_SCHEMA_ERRORS = {
+    "id": ("id_invalid", f'must be the id of a prediction, from its "id" or X-Prediction-Id; {_EXAMPLE}'),
+    "stars": ("stars_invalid", f"must be a number from 1 to 5; {_EXAMPLE}"),
+    "texts": ("texts_type", "must be one string, or left out"),
 }
 
 
 class Feedback:
-    """Keeps what people say, in ``stream`` of ``store``; without a store there is nothing to say it to."""
+    """Stores feedback in ``stream`` of ``store``. Without a store, each request gets an error."""
 
-    def __init__(self, scorer: Scorer, store: Store | None, *, stream: str, keep: Keep) -> None:
+    def __init__(self, scorer: Scorer, store: StreamStore | None, *, stream: str, keep: Redaction) -> None:
         self._scorer = scorer
         self._store = store
         self._stream = stream
         self._keep = keep
 
     async def on_post(self, request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
-        """``{"id": "…", "stars": 4}``, also with ``"texts": "…"``; answered with id and stars once it is stored.
+        """``{"id": "…", "stars": 4}``, optionally with ``"texts": "…"`` → ``{"id", "stars"}``, once stored.
 
-        Feedback on the same prediction may be given again; the last counts.
+        The last feedback on a prediction replaces earlier ones.
         """
-        said = decode(await request.stream.read(), _decoder, _wrong_shape)
-        if said.texts is not None:
-            self._scorer.check(said.texts)
+        feedback = parse_body(await request.stream.read(), _decoder, _schema_error)
+        if feedback.texts is not None:
+            self._scorer.check(feedback.texts)
         if self._store is None:
             raise RequestError(
-                "prediction_log_disabled", "this service keeps no record; it would with SCORER_REDIS_URL"
+                "prediction_log_disabled", "the prediction log is disabled; it needs SCORER_REDIS_URL to be set"
             )
         try:
-            await self._store.add(self._stream, [feedback_entry(said.id, said.stars, said.texts, self._keep)])
+            entry = feedback_entry(feedback.id, feedback.stars, feedback.texts, self._keep)
+            await self._store.add(self._stream, [entry])
         except StoreError:
-            reason = "the record cannot be written now; send it again in some seconds"
+            reason = "the prediction log is unavailable; retry in 5 seconds"
             raise RequestError("prediction_log_unavailable", reason, headers={"Retry-After": "5"}) from None
-        response.data = _encode(FeedbackAnswer(said.id, said.stars))
+        response.data = _encode(FeedbackResponse(feedback.id, feedback.stars))
         response.content_type = falcon.MEDIA_JSON
 
 
-def _wrong_shape(message: str) -> RequestError:
-    """Return the error for a body of the wrong shape; msgspec names the member with ``$.id`` or, missing, `id`."""
-    field = next((name for name in _WANTED if f"`$.{name}`" in message or f"`{name}`" in message), "")
-    code, reason = _WANTED[field or "id"]
+def _schema_error(message: str) -> RequestError:
+    """Return the error for msgspec's ``message``, which has the member as `$.id` or, where it is missing, `id`."""
+    field = next((name for name in _SCHEMA_ERRORS if f"`$.{name}`" in message or f"`{name}`" in message), "")
+    code, reason = _SCHEMA_ERRORS[field or "id"]
     return RequestError(code, reason, field=field or None)

@@ -1,4 +1,4 @@
-"""Files of reviews: the same rows come back with their scores, while the file is still on its way."""
+"""Scores of files: ``/api/1/files`` answers the rows of a CSV, TSV or JSON Lines file while it is still uploaded."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
@@ -13,14 +13,14 @@ from review_scorer.prediction_log.prediction_ids import HEADER, new_id
 from review_scorer.tables.columns import Columns
 from review_scorer.tables.decode import codec_of
 from review_scorer.tables.errors import FileError
-from review_scorer.tables.reader import Reader, batches, writer
-from review_scorer.tables.row_results import Outcome, fault, merged, outcome
+from review_scorer.tables.reader import TableReader, batches, table_writer
+from review_scorer.tables.row_results import RowResult, merge_results, row_error
 from review_scorer.tables.rows import Row
 
 CONTENT_TYPES = {"csv": "text/csv", "tsv": "text/tab-separated-values", "jsonl": "application/jsonl"}
-"""What each kind of file is called; the first line shows what a file is that is called by none of these."""
+"""Media type of each file format."""
 
-_KINDS = {name: kind for kind, name in CONTENT_TYPES.items()} | {
+_FORMATS = {media_type: kind for kind, media_type in CONTENT_TYPES.items()} | {
     "application/csv": "csv",
     "application/json-lines": "jsonl",
     "application/jsonlines": "jsonl",
@@ -28,8 +28,8 @@ _KINDS = {name: kind for kind, name in CONTENT_TYPES.items()} | {
     "application/x-jsonlines": "jsonl",
     "application/x-ndjson": "jsonl",
 }
-# What curl and browsers say of files that they do not know, and what says nothing of what is inside.
-_ANY = {
+# Media types that curl and browsers send for unknown files. They do not tell the format; the first line does.
+_GENERIC_TYPES = {
     "",
     "application/gzip",
     "application/octet-stream",
@@ -40,183 +40,182 @@ _ANY = {
 }
 _CHARSETS = {"utf-8": "utf-8", "cp932": "shift_jis", "euc_jp": "euc-jp"}
 
-# A worker scores so many files at a time, in turns; each counts as so many texts among what the worker has accepted.
-_AT_ONCE = 4
-_TEXTS = 64
-# Rows that are read, scored and written between two looks at the queue, fewer of long ones: single reviews wait for no
-# more. Twice as many are scored 4% faster, and let single reviews wait twice as long.
-_ROWS = 8
-_CHARS = 2_000
-# What is written at once: a client has SCORER_WRITE_TIMEOUT for each.
-_WRITTEN = 65_536
+# Files that one worker scores concurrently, and the texts that each counts as in the worker's pending work.
+_MAX_FILES = 4
+_PENDING_TEXTS = 64
+# Rows read, scored and written between two rounds of the queue, fewer of long ones: this bounds how long a single
+# review waits. Twice as many are scored 4% faster, but double that wait.
+_BATCH_ROWS = 8
+_BATCH_CHARS = 2_000
+# Bytes of one write; SCORER_WRITE_TIMEOUT applies to each.
+_CHUNK_BYTES = 65_536
 
-_Pieces = AsyncIterator[bytes]
+_Chunks = AsyncIterator[bytes]
 
 
 class Files:
-    """Files of reviews, asked for by ``POST`` with a file as the body, or as the first file of a form."""
+    """Scores a file sent by ``POST``, as the body or as the first file of a ``multipart/form-data`` form."""
 
     def __init__(self, predictor: Predictor, *, max_bytes: int) -> None:
         self._scorer = predictor.scorer
         self._admission = predictor.admission
         self._predict = predictor.predict
         self._max_bytes = max_bytes
-        self._open = 0
+        self._in_progress = 0
 
     async def on_post(self, request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
         """Answer the rows of the file, each with ``score``, ``interval_low``, ``interval_high`` and ``error``.
 
-        What is wrong before the first row is an error like others. Later it is the answer's last line, as the answer
-        is on its way by then.
+        An error before the first row has the status and body of other errors. A later one is the last line of the
+        answer, since the status has been sent by then.
         """
-        file = await _file(request)
+        upload = await _open_upload(request)
         columns = Columns(text=request.get_param("text") or "", prefix=request.get_param("prefix") or "")
-        codec = codec_of(request.get_param("charset") or file.charset)
-        answer = _Answer(Reader(columns, kind=file.kind, codec=codec, most=self._max_bytes), columns, codec)
-        lines = self._score(file.pieces, answer)
-        first = await anext(lines)
-        response.content_type = answer.content_type
-        response.set_header(HEADER, answer.name)
-        response.stream = _chain(first, lines)
+        codec = codec_of(request.get_param("charset") or upload.charset)
+        scored = _ScoredFile(
+            TableReader(columns, kind=upload.kind, codec=codec, max_bytes=self._max_bytes), columns, codec
+        )
+        chunks = self._score(upload.chunks, scored)
+        first = await anext(chunks)
+        response.content_type = scored.content_type
+        response.set_header(HEADER, scored.id)
+        response.stream = _chain(first, chunks)
 
-    async def _score(self, pieces: _Pieces, answer: "_Answer") -> AsyncIterator[bytes]:
-        if self._open >= _AT_ONCE:
-            raise self._admission.refusal()
-        self._open += 1
+    async def _score(self, upload: _Chunks, scored: "_ScoredFile") -> AsyncIterator[bytes]:
+        if refusal := self._admission.decide(at_limit=self._in_progress >= _MAX_FILES):
+            raise refusal
+        self._in_progress += 1
         try:
-            with self._admission.accept(_TEXTS, 0):
-                async for batch in _batches(pieces, answer.reader):
-                    for piece in answer.lines(await self._judge(batch, answer)):
-                        yield piece
-                yield answer.head()  # of a file without rows
+            with self._admission.accept(_PENDING_TEXTS, 0):
+                async for batch in _batches(upload, scored.reader):
+                    for chunk in scored.rows(await self._score_rows(batch, scored)):
+                        yield chunk
+                yield scored.header()  # of a file without rows
         except (FileError, RequestError) as error:
-            if not answer.begun:
+            if not scored.started:
                 raise
-            yield answer.last(error)
+            yield scored.error(error)
         finally:
-            self._open -= 1
+            self._in_progress -= 1
 
-    async def _judge(self, rows: Sequence[Row], answer: "_Answer") -> list[tuple[Row, Outcome]]:
-        faults = [fault(self._scorer, row) for row in rows]
-        good = [
-            (row.text, identity)
-            for row, identity, wrong in zip(rows, answer.ids(rows), faults, strict=True)
-            if not wrong
-        ]
-        texts, ids = [text for text, _ in good], [identity for _, identity in good]
-        # Those who came while the last rows were scored go first: in the first look at the sockets they are read, in
-        # the second they queue up. So a single review waits for the rest of one slice, and not for the next as well.
+    async def _score_rows(self, rows: Sequence[Row], scored: "_ScoredFile") -> list[tuple[Row, RowResult]]:
+        faults = [row_error(self._scorer, row) for row in rows]
+        ids_and_faults = zip(rows, scored.next_ids(len(rows)), faults, strict=True)
+        valid = [(row.text, prediction_id) for row, prediction_id, error in ids_and_faults if not error]
+        texts, ids = [text for text, _ in valid], [prediction_id for _, prediction_id in valid]
+        # Single reviews that arrived while the last batch was scored go first: the event loop reads them in its next
+        # round and queues them in the one after. So they wait for the rest of one batch, not for the next one as well.
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        details = await self._predict(texts, ids, begun=answer.begun)
-        return merged(rows, faults, [outcome(detail.score, detail.interval) for detail in details])
+        predictions = await self._predict(texts, ids, resumed=scored.started)
+        return merge_results(rows, faults, [RowResult(each.score, *each.interval) for each in predictions])
 
 
-class _Answer:
-    """The answer as bytes, in the form and the encoding of the file."""
+class _ScoredFile:
+    """Bytes of the answer, in the format and encoding of the uploaded file."""
 
-    def __init__(self, reader: Reader, columns: Columns, codec: str) -> None:
+    def __init__(self, reader: TableReader, columns: Columns, codec: str) -> None:
         self.reader = reader
-        self.begun = False
-        self.name = new_id()
+        self.started = False
+        self.id = new_id()
         self._rows = 0
         self._added = columns.added
         self._codec = codec
 
     @property
     def content_type(self) -> str:
-        """The media type, to be asked for when something was answered."""
+        """Media type of the answer; known once its first bytes were made."""
         kind = self.reader.kind
         return CONTENT_TYPES[kind] + ("" if kind == "jsonl" else f"; charset={_CHARSETS[self._codec]}")
 
-    def ids(self, rows: Sequence[Row]) -> list[str]:
-        """Return what the predictions for the next rows are called: the answer's name and the row's number, from 0."""
-        self._rows += len(rows)
-        return [f"{self.name}.{number}" for number in range(self._rows - len(rows), self._rows)]
+    def next_ids(self, count: int) -> list[str]:
+        """Return the prediction ids of the next ``count`` rows: the id of the answer and the row's index, from 0."""
+        self._rows += count
+        return [f"{self.id}.{index}" for index in range(self._rows - count, self._rows)]
 
-    def head(self) -> bytes:
-        """Return the header if it was not returned before, else nothing."""
-        if self.begun:
+    def header(self) -> bytes:
+        """Return the header at the first call, then nothing."""
+        if self.started:
             return b""
-        self.begun = True
-        self._writer = writer(self.reader.kind, self._added)
-        return self._encoded(self._writer.head(self.reader.names, mark=self.reader.mark))
+        self.started = True
+        self._writer = table_writer(self.reader.kind, self._added)
+        return self._encode(self._writer.header(self.reader.names, bom=self.reader.bom))
 
-    def lines(self, scored: Iterable[tuple[Row, Outcome]]) -> Iterator[bytes]:
+    def rows(self, scored: Iterable[tuple[Row, RowResult]]) -> Iterator[bytes]:
         """Yield the rows, after the header."""
-        data = self.head() + self._encoded(self._writer.lines(scored))
-        for start in range(0, len(data), _WRITTEN):
-            yield data[start : start + _WRITTEN]
+        data = self.header() + self._encode(self._writer.rows(scored))
+        for start in range(0, len(data), _CHUNK_BYTES):
+            yield data[start : start + _CHUNK_BYTES]
 
-    def last(self, error: FileError | RequestError) -> bytes:
-        """Return the line that says why there are no more."""
-        return self._encoded(self._writer.last(f"{error.code}: {error}"))
+    def error(self, error: FileError | RequestError) -> bytes:
+        """Return the last line of an answer that ends early, with the error."""
+        return self._encode(self._writer.error(f"{error.code}: {error}"))
 
-    def _encoded(self, text: str) -> bytes:
+    def _encode(self, text: str) -> bytes:
         return text.encode("utf-8" if self.reader.kind == "jsonl" else self._codec, errors="replace")
 
 
-class _File(NamedTuple):
+class _Upload(NamedTuple):
     kind: str
     charset: str
-    pieces: _Pieces
+    chunks: _Chunks
 
 
-async def _file(request: falcon.asgi.Request) -> _File:
-    """Return the file that is sent, as the body or in a form."""
-    media, parameters = falcon.parse_header(request.content_type or "")
-    if media != falcon.MEDIA_MULTIPART:
-        return _File(_kind(media), parameters.get("charset", "utf-8"), aiter(request.stream))
+async def _open_upload(request: falcon.asgi.Request) -> _Upload:
+    """Return the file in the body, or the first file of the form."""
+    media_type, parameters = falcon.parse_header(request.content_type or "")
+    if media_type != falcon.MEDIA_MULTIPART:
+        return _Upload(_kind(media_type), parameters.get("charset", "utf-8"), aiter(request.stream))
     try:
         parts = aiter(await request.get_media())
         async for part in parts:
             if part.filename or part.name == "file":
-                media, parameters = falcon.parse_header(part.content_type)
-                kind = _suffix(part.filename or "") or _kind(media)
-                return _File(kind, parameters.get("charset", "utf-8"), _pieces(part.stream, parts))
+                media_type, parameters = falcon.parse_header(part.content_type)
+                kind = _kind_of_name(part.filename or "") or _kind(media_type)
+                return _Upload(kind, parameters.get("charset", "utf-8"), _part_chunks(part.stream, parts))
     except falcon.HTTPError as error:
-        raise _not_a_form(error) from None
+        raise _form_error(error) from None
     except UnicodeDecodeError:
-        raise FileError("form_invalid", "the form has a part whose name or type is not UTF-8") from None
-    raise FileError("form_invalid", "the form has no file; send one in a part with a file name")
+        raise FileError("form_invalid", "invalid form: the name or type of a part is not UTF-8") from None
+    raise FileError("form_invalid", "the form has no file; send one in a part with a filename")
 
 
-async def _pieces(file: _Pieces, parts: AsyncIterator[object]) -> _Pieces:
+async def _part_chunks(file: _Chunks, parts: AsyncIterator[object]) -> _Chunks:
     try:
-        async for piece in file:
-            yield piece
-        # To the end of the form: only that shows that it was whole.
+        async for chunk in file:
+            yield chunk
+        # Read the form to its end: only the closing boundary shows that it is complete.
         async for _ in parts:
             pass
     except falcon.HTTPError as error:
-        raise _not_a_form(error) from None
+        raise _form_error(error) from None
 
 
-def _not_a_form(error: falcon.HTTPError) -> FileError:
-    return FileError("form_invalid", f"the form is damaged, or cut off: {error.description or error.title}")
+def _form_error(error: falcon.HTTPError) -> FileError:
+    return FileError("form_invalid", f"the form is invalid or incomplete: {error.description or error.title}")
 
 
-def _kind(media: str) -> str:
-    media = media.lower()
-    if media in _KINDS or media in _ANY:
-        return _KINDS.get(media, "")
-    raise FileError("file_type", f"files of {media} are not read; send {', '.join(CONTENT_TYPES.values())}")
+def _kind(media_type: str) -> str:
+    media_type = media_type.lower()
+    if media_type in _FORMATS or media_type in _GENERIC_TYPES:
+        return _FORMATS.get(media_type, "")
+    raise FileError("file_type", f"media type {media_type} is not supported; send {', '.join(CONTENT_TYPES.values())}")
 
 
-def _suffix(name: str) -> str:
-    suffix = name.lower().removesuffix(".gz").rpartition(".")[2]
+def _kind_of_name(filename: str) -> str:
+    suffix = filename.lower().removesuffix(".gz").rpartition(".")[2]
     return {"ndjson": "jsonl"}.get(suffix, suffix if suffix in CONTENT_TYPES else "")
 
 
-async def _batches(pieces: _Pieces, reader: Reader) -> AsyncIterator[list[Row]]:
-    async for piece in pieces:
-        for batch in batches(reader.feed(piece), most=_ROWS, chars=_CHARS):
+async def _batches(chunks: _Chunks, reader: TableReader) -> AsyncIterator[list[Row]]:
+    async for chunk in chunks:
+        for batch in batches(reader.feed(chunk), max_rows=_BATCH_ROWS, max_chars=_BATCH_CHARS):
             yield batch
-    for batch in batches(reader.end(), most=_ROWS, chars=_CHARS):
+    for batch in batches(reader.end(), max_rows=_BATCH_ROWS, max_chars=_BATCH_CHARS):
         yield batch
 
 
-async def _chain(first: bytes, rest: _Pieces) -> _Pieces:
+async def _chain(first: bytes, rest: _Chunks) -> _Chunks:
     yield first
-    async for piece in rest:
-        yield piece
+    async for chunk in rest:
+        yield chunk

@@ -1,30 +1,22 @@
-"""What the service says of itself: alive, ready, and which code, bundle and libraries answer."""
+"""Liveness, readiness and version of the service."""
 
 from collections.abc import Mapping
 from typing import Any
 
-import falcon
 import falcon.asgi
-import msgspec
 
+from review_scorer.api.fixed_json import FixedJSON
+from review_scorer.api.schemas import StatusResponse
 from review_scorer.errors import RequestError
 from review_scorer.scoring.scorer import Scorer
 from review_scorer.server.lifecycle import Drain
 
-_encode = msgspec.json.Encoder().encode
-
-
-class Health:
-    """Whether this process is alive: it answers, so it is."""
-
-    async def on_get(self, _request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
-        """Answer 200."""
-        response.data = b'{"status":"alive"}'
-        response.content_type = falcon.MEDIA_JSON
-
 
 class Readiness:
-    """Whether requests should be sent here: from this very worker's first score until the service is told to stop."""
+    """State of one worker: ready from its first score until the service starts to drain.
+
+    ``probe`` is the review that is scored at startup.
+    """
 
     def __init__(self, scorer: Scorer, probe: str, drain: Drain) -> None:
         self._scorer = scorer
@@ -37,28 +29,18 @@ class Readiness:
         self._scorer.score(self._probe)
         self._ready = True
 
-    async def on_get(self, _request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
-        """Answer 200 when ready, else 503."""
-        self.check()
-        response.data = b'{"status":"ready"}'
-        response.content_type = falcon.MEDIA_JSON
-
     def check(self) -> None:
-        """Raise a ``RequestError`` unless ready."""
+        """Raise ``RequestError`` unless the worker is ready."""
         if not self._ready:
-            reason = "the worker is starting; ask again in a second"
-            raise RequestError("not_ready", reason, headers={"Retry-After": "1"})
+            raise RequestError("not_ready", "the worker is starting; retry in 1 second", headers={"Retry-After": "1"})
         if self._drain.started:
-            raise RequestError("draining", "this instance is about to stop; send new requests to another one")
+            raise RequestError("draining", "this instance is shutting down; send new requests to another one")
 
 
-class Version:
-    """Which code, bundle and libraries answer here."""
-
-    def __init__(self, facts: Mapping[str, Any]) -> None:
-        self._body = _encode(facts)
-
-    async def on_get(self, _request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
-        """Answer the facts as JSON."""
-        response.data = self._body
-        response.content_type = falcon.MEDIA_JSON
+def install(
+    app: falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response], readiness: Readiness, facts: Mapping[str, Any]
+) -> None:
+    """Add ``/healthz``, ``/readyz`` and ``/version``, which answers ``facts``, to ``app``."""
+    app.add_route("/healthz", FixedJSON(StatusResponse("alive")))
+    app.add_route("/readyz", FixedJSON(StatusResponse("ready"), readiness.check))
+    app.add_route("/version", FixedJSON(facts))

@@ -1,4 +1,9 @@
-"""The page for people, out of files of this package that are read once."""
+"""Web page, Swagger UI and OpenAPI document.
+
+The files are read once at startup and served from memory. Falcon's ``add_static_route`` is not used: it opens the file
+at each request, derives the ETag from the modification time, which differs between images with the same files, and
+sets neither ``Cache-Control`` nor ``Content-Security-Policy``.
+"""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -7,89 +12,100 @@ from typing import NamedTuple
 
 import falcon
 import falcon.asgi
+from swagger_ui_bundle import swagger_ui_path
 
-GREETING = 'Posts in a Japanese review, gets back its stars: POST {"texts": "…"} to /api/1/scores\n'
+from review_scorer.api.fixed_json import FixedJSON
+from review_scorer.api.openapi.document import openapi_document
 
-_FOLDER = Path(__file__).with_name("page")
-_TYPES = {
+GREETING = 'Scores Japanese reviews, 1 to 5 stars: POST {"texts": "…"} to /api/1/scores\n'
+
+_PAGE = Path(__file__).with_name("page")
+_SWAGGER = Path(__file__).with_name("swagger")
+_SWAGGER_BUNDLE = ("swagger-ui.css", "swagger-ui-bundle.js")
+_CONTENT_TYPES = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-# The page asks this service and nobody else, and nobody may put it into a frame.
-_POLICY = (
+# The page loads from and sends to this service only, and cannot be framed.
+_CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _HEADERS = {
-    # Asked for anew each time, mostly answered 304: after a rollout no old script meets a new page.
+    # Browsers revalidate each time and mostly get 304, so a new page never runs an old script after a rollout.
     "Cache-Control": "no-cache",
-    "Content-Security-Policy": _POLICY,
+    "Content-Security-Policy": _CONTENT_SECURITY_POLICY,
 }
 
 
-class PageFile(NamedTuple):
-    """One file as it is sent; ``etag`` is the digest of its bytes."""
+class StaticFile(NamedTuple):
+    """File in memory; ``etag`` is a digest of ``body``."""
 
     body: bytes
     content_type: str
     etag: str
 
 
-def read_files(paths: Iterable[Path]) -> dict[str, PageFile]:
-    """Return by name those of the files that a page can be made of."""
-    files = {}
-    for path in paths:
-        if content_type := _TYPES.get(path.suffix):
-            body = path.read_bytes()
-            files[path.name] = PageFile(body, content_type, hashlib.sha256(body).hexdigest()[:32])
-    return files
+class Page:
+    """One HTML page. With ``plain_text``, clients that do not prefer HTML get that text instead."""
 
-
-class Home:
-    """The page for those who read HTML, a line of plain text for all others."""
-
-    def __init__(self, page: PageFile) -> None:
-        self._page = page
+    def __init__(self, file: StaticFile, plain_text: str | None = None) -> None:
+        self._file = file
+        self._plain_text = plain_text
 
     async def on_get(self, request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
-        """Answer the page where the client asks for HTML by name, else the greeting."""
-        response.set_header("Vary", "Accept")
-        # Of two that the client likes equally, as curl does, the first is taken.
-        if request.client_prefers((falcon.MEDIA_TEXT, falcon.MEDIA_HTML)) == falcon.MEDIA_HTML:
-            send(self._page, request, response)
-        else:
-            response.text = GREETING
-            response.content_type = falcon.MEDIA_TEXT
+        """Answer the page, 304 if the client has it, or the plain text."""
+        if self._plain_text is not None:
+            response.set_header("Vary", "Accept")
+            # On a tie, as with curl's */*, client_prefers returns the first type.
+            if request.client_prefers((falcon.MEDIA_TEXT, falcon.MEDIA_HTML)) != falcon.MEDIA_HTML:
+                response.text = self._plain_text
+                response.content_type = falcon.MEDIA_TEXT
+                return
+        _send(self._file, request, response)
 
     on_head = on_get
 
 
-class PageFiles:
-    """The page's scripts, styles and icon, by name."""
+class StaticFiles:
+    """Scripts, styles and icons of a page, by file name."""
 
-    def __init__(self, files: Mapping[str, PageFile]) -> None:
+    def __init__(self, files: Mapping[str, StaticFile]) -> None:
         self._files = files
 
     async def on_get(self, request: falcon.asgi.Request, response: falcon.asgi.Response, name: str) -> None:
-        """Answer the file ``name``, 304 where the client has it already, or 404."""
+        """Answer the file ``name``, 304 if the client has it, or 404."""
         if name not in self._files:
             raise falcon.HTTPNotFound
-        send(self._files[name], request, response)
+        _send(self._files[name], request, response)
 
     on_head = on_get
 
 
 def install(app: falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]) -> None:
-    """Let ``app`` answer ``/`` and the files that the page there asks for."""
-    files = read_files(_FOLDER.iterdir())
-    app.add_route("/", Home(files.pop("index.html")))
-    app.add_route("/page/{name}", PageFiles(files))
+    """Add the page at ``/``, Swagger UI at ``/docs``, their files and ``/openapi.json`` to ``app``."""
+    page = _read(_PAGE.iterdir())
+    app.add_route("/", Page(page.pop("index.html"), plain_text=GREETING))
+    app.add_route("/page/{name}", StaticFiles(page))
+    swagger = _read([*_SWAGGER.iterdir(), *(Path(swagger_ui_path) / name for name in _SWAGGER_BUNDLE)])
+    app.add_route("/docs", Page(swagger.pop("index.html")))
+    app.add_route("/docs/{name}", StaticFiles(swagger))
+    app.add_route("/openapi.json", FixedJSON(openapi_document()))
 
 
-def send(file: PageFile, request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
-    """Answer ``file``, or 304 where the client has it already."""
+def _read(paths: Iterable[Path]) -> dict[str, StaticFile]:
+    """Return the files of the known content types, by name."""
+    files = {}
+    for path in paths:
+        if content_type := _CONTENT_TYPES.get(path.suffix):
+            body = path.read_bytes()
+            files[path.name] = StaticFile(body, content_type, hashlib.sha256(body).hexdigest()[:32])
+    return files
+
+
+def _send(file: StaticFile, request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
     response.set_headers(_HEADERS)
     response.etag = file.etag
     if file.etag in (request.if_none_match or ()):

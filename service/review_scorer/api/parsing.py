@@ -1,99 +1,112 @@
-"""What is asked for, out of bodies and queries; and what is wrong with those that ask for nothing."""
+"""Parses JSON request bodies and query strings, and names the field that is invalid."""
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
 
 from review_scorer.errors import RequestError
 
+Texts = Annotated[str | list[str], msgspec.Meta(description="One review, or a list of reviews")]
+
 
 class ExplainRequest(msgspec.Struct):
-    """What is asked for: what made the score of one text, or of each of a list of them."""
+    """Reviews whose scores are explained."""
 
-    texts: str | list[str]
+    texts: Texts
 
 
 class ScoreRequest(msgspec.Struct):
-    """What is asked for: the stars of one text, or of a list of them, alone or with details."""
+    """Reviews to score."""
 
-    texts: str | list[str]
-    detail: bool = False
+    texts: Texts
+    detail: Annotated[
+        bool, msgspec.Meta(description="Whether to add the interval, the vocabulary coverage and the prediction id")
+    ] = False
 
 
-_Asked = TypeVar("_Asked")
+_Request = TypeVar("_Request")
 
 
-def decode(
+def parse_body(
     body: bytes,
-    decoder: msgspec.json.Decoder[_Asked],
-    wrong_shape: Callable[[str], RequestError] | None = None,
-) -> _Asked:
-    """Return what a JSON body asks for, or raise a ``RequestError`` that says what is wrong with it.
+    decoder: msgspec.json.Decoder[_Request],
+    schema_error: Callable[[str], RequestError] | None = None,
+) -> _Request:
+    """Return the request in a JSON body.
 
-    ``wrong_shape`` makes the error out of what msgspec says of members; without it, they are those of reviews.
+    ``schema_error`` turns msgspec's message about a missing or mistyped member into the error to raise; the default is
+    the one for ``texts`` and ``detail``. Raises ``RequestError`` for a body that is not UTF-8, not JSON or of another
+    schema.
     """
     try:
-        # msgspec does not look into the members that it skips.
+        # msgspec does not validate the UTF-8 of members that it skips.
         body.decode()
         return decoder.decode(body)
     except UnicodeDecodeError as error:
-        raise RequestError("utf8_invalid", f"the body is not UTF-8 at byte {error.start}: {error.reason}") from None
+        reason = f"request body is not valid UTF-8 at byte {error.start}: {error.reason}"
+        raise RequestError("utf8_invalid", reason) from None
     except msgspec.ValidationError as error:
-        raise (wrong_shape or _wrong_shape)(str(error)) from None
+        raise (schema_error or _schema_error)(str(error)) from None
     except RecursionError:
-        raise RequestError("json_invalid", "the body is nested too deeply; send an object of texts") from None
+        reason = 'request body is nested too deeply; send {"texts": "…"}'
+        raise RequestError("json_invalid", reason) from None
     except msgspec.DecodeError as error:
-        raise _surrogate(body) or RequestError("json_invalid", f"the body is not JSON: {error}") from None
+        raise _surrogate_error(body) or RequestError(
+            "json_invalid", f"request body is not valid JSON: {error}"
+        ) from None
 
 
 def parse_query(query: bytes) -> ScoreRequest:
-    """Return what a query string asks for; its texts are a list where the name is repeated."""
+    """Return the request in a query string: one text, or a list where ``texts`` is repeated.
+
+    Raises ``RequestError`` for a query that is not percent-encoded UTF-8, without ``texts``, or with an invalid
+    ``detail``.
+    """
     try:
         pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict")
     except UnicodeDecodeError as error:
-        raise RequestError("utf8_invalid", f"the query is not percent-encoded UTF-8: {error.reason}") from None
+        raise RequestError("utf8_invalid", f"query string is not percent-encoded UTF-8: {error.reason}") from None
     except ValueError as error:
-        raise RequestError("query_invalid", f"the query cannot be read: {error}") from None
+        raise RequestError("query_invalid", f"query string cannot be parsed: {error}") from None
     texts = [value for name, value in pairs if name == "texts"]
     if not texts:
-        raise RequestError("texts_missing", 'the query has no "texts"; ask for ?texts=…', field="texts")
+        raise RequestError("texts_missing", 'query string has no "texts"; send ?texts=…', field="texts")
     detail = dict(pairs).get("detail", "false")
     if detail not in {"true", "false"}:
-        raise RequestError("detail_type", "true or false is wanted", field="detail")
+        raise _detail_error()
     return ScoreRequest(texts[0] if len(texts) == 1 else texts, detail=detail == "true")
 
 
-def check_count(texts: Sequence[str], *, most: int, done: str = "scored") -> None:
-    """Raise a ``RequestError`` for a list that is empty or has more than ``most`` texts."""
-    check_number(len(texts), most=most, done=done)
-
-
-def check_number(count: int, *, most: int, done: str = "scored") -> None:
-    """Raise a ``RequestError`` where ``count`` texts are none, or more than ``most``."""
+def check_count(count: int, *, max_texts: int) -> None:
+    """Raise ``RequestError`` if a list of ``count`` texts is empty or longer than ``max_texts``."""
     if not count:
         raise RequestError("texts_empty", "the list is empty; send at least one text", field="texts")
-    if count > most:
-        reason = f"the list has {count:,} texts; at most {most:,} are {done} at a time"
+    if count > max_texts:
+        reason = f"the list has {count:,} texts; send at most {max_texts:,} per request"
         raise RequestError("texts_too_many", reason, field="texts")
 
 
-def _wrong_shape(message: str) -> RequestError:
+def _schema_error(message: str) -> RequestError:
     if "missing required field" in message:
-        return RequestError("texts_missing", 'the body has no "texts"; send {"texts": "…"}', field="texts")
+        return RequestError("texts_missing", 'request body has no "texts"; send {"texts": "…"}', field="texts")
     _, _, path = message.rstrip("`").partition("`$.")
     if not path:
-        return RequestError("texts_missing", 'the body is not a JSON object; send {"texts": "…"}')
+        return RequestError("texts_missing", 'request body is not a JSON object; send {"texts": "…"}')
     if path == "detail":
-        return RequestError("detail_type", "true or false is wanted", field=path)
-    reason = f"a text or a list of texts is wanted: {message.partition(' - at')[0]}"
+        return _detail_error()
+    reason = f"must be a string or a list of strings: {message.partition(' - at')[0]}"
     return RequestError("texts_type", reason, field=path)
 
 
-def _surrogate(body: bytes) -> RequestError | None:
-    """Return the error for a body that would be JSON, were it not for half a surrogate pair; else None."""
+def _detail_error() -> RequestError:
+    return RequestError("detail_type", "must be true or false", field="detail")
+
+
+def _surrogate_error(body: bytes) -> RequestError | None:
+    """Return the error for a body whose only fault is an unpaired surrogate in a text, else None."""
     try:
         texts = json.loads(body)["texts"]
     except (ValueError, TypeError, KeyError, RecursionError):
@@ -104,7 +117,7 @@ def _surrogate(body: bytes) -> RequestError | None:
             continue
         position = next((i for i, c in enumerate(text) if "\ud800" <= c <= "\udfff"), None)
         if position is not None:
-            reason = f"the text has half of a surrogate pair at position {position}; send the whole character"
+            reason = f"the text has an unpaired surrogate at position {position}; send the whole character"
             field = f"texts[{index}]" if texts is listed else "texts"
             return RequestError("text_surrogate", reason, field=field)
     return None

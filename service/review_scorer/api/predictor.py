@@ -1,43 +1,42 @@
-"""Texts in, stars out, and everybody told: who counts, who logs, who records."""
+"""Scores texts through the queue, and reports every prediction to telemetry and the prediction log."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from review_scorer.capacity.admission import Admission
-from review_scorer.prediction_log.prediction_ids import LoggedPrediction
+from review_scorer.prediction_log.prediction_ids import LoggedPrediction, PredictionSink
 from review_scorer.scoring.scorer import Prediction, Scorer
 from review_scorer.telemetry.middleware import RequestContext, RequestEvents
 
-Keep = Callable[[Sequence[LoggedPrediction]], None]
-
 
 class Predictor:
-    """Scores texts in their turn. ``watch`` takes note of every prediction, and so does ``keep``, if any."""
+    """Scores texts; ``events`` and ``sink``, if any, are notified of every prediction."""
 
-    def __init__(self, scorer: Scorer, admission: Admission, watch: RequestEvents, keep: Keep | None = None) -> None:
+    def __init__(
+        self, scorer: Scorer, admission: Admission, events: RequestEvents, sink: PredictionSink | None = None
+    ) -> None:
         self.scorer = scorer
         self.admission = admission
-        self._watch = watch
-        self._keep = keep
+        self._events = events
+        self._sink = sink
 
-    async def predict(self, texts: Sequence[str], ids: Sequence[str], *, begun: bool = False) -> list[Prediction]:
-        """Return the scores of ``texts``, which were checked, with the details that are counted in any case.
+    async def predict(self, texts: Sequence[str], ids: Sequence[str], *, resumed: bool = False) -> list[Prediction]:
+        """Return the predictions for ``texts``, which the scorer must have checked; ``ids`` are their ids.
 
-        ``ids`` are what the predictions are called. Raises a ``RequestError`` where there is too much to do, unless
-        the texts go on with what was ``begun`` before.
+        Raises a ``RequestError`` if the wait in the queue is too long, unless the texts continue a ``resumed`` request.
         """
-        details = await self.admission.turns.take(self.scorer.predict_many, texts, begun=begun)
-        self.tell(texts, ids, details)
-        return details
+        predictions = await self.admission.queue.run(self.scorer.predict_many, texts, resumed=resumed)
+        self.notify(texts, ids, predictions)
+        return predictions
 
-    def tell(
+    def notify(
         self,
         texts: Sequence[str],
         ids: Sequence[str],
-        details: Sequence[Prediction],
-        exchange: RequestContext | None = None,
+        predictions: Sequence[Prediction],
+        context: RequestContext | None = None,
     ) -> None:
-        """Tell everybody of predictions, made in ``exchange``, by default the current one."""
-        self._watch.note(texts, details, exchange)
-        if self._keep:
-            scores = [detail.score for detail in details]
-            self._keep([LoggedPrediction(*each) for each in zip(ids, texts, scores, strict=True)])
+        """Report predictions, which were made in ``context``, the current request by default."""
+        self._events.record(texts, predictions, context)
+        if self._sink:
+            scores = [prediction.score for prediction in predictions]
+            self._sink([LoggedPrediction(*each) for each in zip(ids, texts, scores, strict=True)])

@@ -1,4 +1,4 @@
-"""What is answered, as types: the encoder writes them, and the description of the service is made from them."""
+"""Types of the JSON answers. The encoder writes them, and the OpenAPI document is generated from them."""
 
 from typing import Annotated
 
@@ -6,60 +6,70 @@ import msgspec
 
 from review_scorer.scoring.explanation import Explanation
 
-Stars = Annotated[float, msgspec.Meta(ge=1, le=5, description="stars, 1–5", examples=[4.980513010252209])]
+EXAMPLE_ID = "019aa6b5-4c1f-7d3a-9b5e-2f6d8c1a4e70"
+
+Stars = Annotated[float, msgspec.Meta(ge=1, le=5, description="Stars, 1 to 5", examples=[4.980513010252209])]
 
 
-class ScoreAnswer(msgspec.Struct):
-    """The stars of one text."""
+class ScoreResponse(msgspec.Struct):
+    """Predicted stars of one text."""
 
     score: Stars
 
 
-class ScoresAnswer(msgspec.Struct):
-    """The stars of a list of texts, in their order."""
+class ScoreListResponse(msgspec.Struct):
+    """Predicted stars of each text of a list, in the order of the request."""
 
     scores: list[Stars]
 
 
-class ScoreDetail(msgspec.Struct):
-    """A score with its 80% interval, the share of the text's words that the model knows, and a name of its own.
-
-    ``id`` is what feedback is given on: a UUID; for a text of a list with its place after it, as in ``….0``.
-    """
+class DetailedScore(msgspec.Struct):
+    """Predicted stars of one text, with interval, vocabulary coverage and prediction id."""
 
     score: Stars
-    interval: tuple[Stars, Stars]
-    vocabulary_coverage: Annotated[float, msgspec.Meta(ge=0, le=1)]
-    id: Annotated[str, msgspec.Meta(examples=["019aa6b5-4c1f-7d3a-9b5e-2f6d8c1a4e70"])]
+    interval: Annotated[
+        tuple[Stars, Stars], msgspec.Meta(description="Lower and upper end of the 80% prediction interval, in stars")
+    ]
+    vocabulary_coverage: Annotated[
+        float,
+        msgspec.Meta(ge=0, le=1, description="Share of the text's tokens that are in the model's vocabulary, 0 to 1"),
+    ]
+    id: Annotated[
+        str,
+        msgspec.Meta(
+            description="Prediction id, for feedback: a UUID; for a text of a list, followed by `.` and its index",
+            examples=[EXAMPLE_ID],
+        ),
+    ]
 
 
-class DetailsAnswer(msgspec.Struct):
-    """The detailed scores of a list of texts, in their order."""
+class DetailedScoreListResponse(msgspec.Struct):
+    """Detailed scores of each text of a list, in the order of the request."""
 
-    results: list[ScoreDetail]
+    results: list[DetailedScore]
 
 
-class ExplanationsAnswer(msgspec.Struct):
-    """What made the scores of a list of texts, in their order."""
+class ExplanationListResponse(msgspec.Struct):
+    """Explanations of each text of a list, in the order of the request."""
 
     explanations: list[Explanation]
 
 
-class StatusAnswer(msgspec.Struct):
-    """How the service is."""
+class StatusResponse(msgspec.Struct):
+    """State of the process."""
 
     status: Annotated[str, msgspec.Meta(examples=["ready"])]
 
 
 class ErrorDetail(msgspec.Struct):
-    """What is wrong: ``code`` for programs, ``field`` where one is at fault, ``reason`` for people."""
+    """Error: ``code`` for programs, ``reason`` for people, ``field`` of the request at fault or null."""
 
     code: Annotated[str, msgspec.Meta(examples=["text_empty"])]
     field: Annotated[str | None, msgspec.Meta(examples=["texts[3]"])]
     reason: Annotated[str, msgspec.Meta(examples=["the text is empty or blank; send at least one visible character"])]
 
 
-class ErrorAnswer(msgspec.Struct):
-    """The one shape of every error."""
+class ErrorResponse(msgspec.Struct):
+    """Body of every error."""
 
     error: ErrorDetail

@@ -1,12 +1,12 @@
-"""What the service answers to: scores, and questions about itself."""
+"""Scores of one text or a list of texts: ``/api/1/scores`` and its alias ``/api/1/users``."""
 
 import falcon
 import falcon.asgi
 import msgspec
 
-from review_scorer.api.parsing import ScoreRequest, check_count, decode, parse_query
+from review_scorer.api.parsing import ScoreRequest, check_count, parse_body, parse_query
 from review_scorer.api.predictor import Predictor
-from review_scorer.api.schemas import DetailsAnswer, ScoreAnswer, ScoreDetail, ScoresAnswer
+from review_scorer.api.schemas import DetailedScore, DetailedScoreListResponse, ScoreListResponse, ScoreResponse
 from review_scorer.prediction_log.prediction_ids import HEADER, ids_of_list, new_id
 from review_scorer.scoring.scorer import Prediction
 
@@ -15,10 +15,10 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Scores:
-    """Stars for one text or many, asked for by ``POST`` with JSON or by ``GET`` with a query.
+    """Scores texts sent by ``POST`` as JSON or by ``GET`` as a query string.
 
-    Each answer has a name, in its details or the header ``X-Prediction-Id``; of a list, the texts are called by the
-    answer's name and their places, ``NAME.0`` and so on.
+    The header ``X-Prediction-Id`` holds the id of the answer; the texts of a list have the ids ``ID.0``, ``ID.1`` and
+    so on.
     """
 
     def __init__(self, predictor: Predictor, *, max_texts: int) -> None:
@@ -34,33 +34,44 @@ class Scores:
         ``{"results": […]}``.
         """
         body = await request.stream.read()
-        await self._answer(decode(body, _decoder), len(body), response)
+        await self._answer(parse_request(body), len(body), response)
 
     async def on_get(self, request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
         """``?texts=…`` → ``{"score": …}``; ``?texts=…&texts=…`` → ``{"scores": […]}``; also with ``&detail=true``."""
         query = request.scope["query_string"]
         await self._answer(parse_query(query), len(query), response)
 
-    async def _answer(self, asked: ScoreRequest, size: int, response: falcon.asgi.Response) -> None:
-        identity = new_id()
-        if isinstance(asked.texts, str):
-            self._scorer.check(asked.texts)
+    async def _answer(self, score_request: ScoreRequest, size: int, response: falcon.asgi.Response) -> None:
+        texts, detail, prediction_id = score_request.texts, score_request.detail, new_id()
+        if isinstance(texts, str):
+            self._scorer.check(texts)
             with self._admission.accept(1, size):
-                (score,) = await self._predict([asked.texts], [identity])
-            response.data = _encode(_detail(score, identity) if asked.detail else ScoreAnswer(score.score))
+                (prediction,) = await self._predict([texts], [prediction_id])
+            response.data = _encode(_detailed(prediction, prediction_id)) if detail else encode_score(prediction)
         else:
-            check_count(asked.texts, most=self._max_texts)
-            self._scorer.check_all(asked.texts)
-            with self._admission.accept(len(asked.texts), size):
-                ids = ids_of_list(identity, len(asked.texts))
-                scores = await self._predict(asked.texts, ids)
-            if asked.detail:
-                response.data = _encode(DetailsAnswer([_detail(*each) for each in zip(scores, ids, strict=True)]))
+            check_count(len(texts), max_texts=self._max_texts)
+            self._scorer.check_all(texts)
+            with self._admission.accept(len(texts), size):
+                ids = ids_of_list(prediction_id, len(texts))
+                predictions = await self._predict(texts, ids)
+            if detail:
+                results = [_detailed(*each) for each in zip(predictions, ids, strict=True)]
+                response.data = _encode(DetailedScoreListResponse(results))
             else:
-                response.data = _encode(ScoresAnswer([each.score for each in scores]))
+                response.data = _encode(ScoreListResponse([prediction.score for prediction in predictions]))
         response.content_type = falcon.MEDIA_JSON
-        response.set_header(HEADER, identity)
+        response.set_header(HEADER, prediction_id)
 
 
-def _detail(detail: Prediction, identity: str) -> ScoreDetail:
-    return ScoreDetail(detail.score, detail.interval, detail.vocabulary_coverage, identity)
+def parse_request(body: bytes) -> ScoreRequest:
+    """Return the request in a JSON body; raise a ``RequestError`` if it is invalid."""
+    return parse_body(body, _decoder)
+
+
+def encode_score(prediction: Prediction) -> bytes:
+    """Return the body of the response to one text without details."""
+    return _encode(ScoreResponse(prediction.score))
+
+
+def _detailed(prediction: Prediction, prediction_id: str) -> DetailedScore:
+    return DetailedScore(prediction.score, prediction.interval, prediction.vocabulary_coverage, prediction_id)

@@ -1,81 +1,71 @@
-"""What was finished before: beside the outputs stands of what each was made, so that it is not made again.
+"""Checkpoints: a record beside each output says what it was made from, so a rerun can skip it.
 
-Under ``_parts/`` is a record for each output. What reads whole folders passes over names that begin like this.
+The records are in the folder ``_checkpoints``. Readers of whole folders skip names that begin with an underscore.
 """
 
 import json
 from collections.abc import Collection, Mapping
-from pathlib import Path
 from typing import Any
 
-from review_scorer.batch.jobs import Job, Tally
-from review_scorer.batch.sinks import replaced
-from review_scorer.corpora.places import files_at, name_of, size_of, within
+from review_scorer.batch.jobs import FileJob, FileSummary
+from review_scorer.batch.sinks import atomic_output
+from review_scorer.corpora.locations import Location
 
-_FOLDER = "_parts"
+_FOLDER = "_checkpoints"
 
 
-class Finished:
-    """The records of a folder of outputs. It may be sent to other processes."""
+class Checkpoints:
+    """The checkpoints of a folder of outputs. It can be pickled."""
 
-    def __init__(self, folder: Path | str) -> None:
+    def __init__(self, folder: Location) -> None:
         self._outputs = folder
-        self._records = within(folder, _FOLDER)
+        self._records = folder / _FOLDER
 
-    def look_up(self, job: Job, made_of: Mapping[str, Any]) -> Tally | None:
-        """Return what was counted when the job's outputs were made of just this; None where they are to be made."""
-        record = self._read(_name(job))
-        if record is None or record["made_of"] != made_of or record["outputs"] != _outputs(job):
+    def load(self, job: FileJob, inputs: Mapping[str, Any]) -> FileSummary | None:
+        """Return the summary of the job if its outputs exist and were made from ``inputs``, else None."""
+        record = self._read(_record_name(job))
+        if record is None or record["inputs"] != inputs or record["outputs"] != _output_sizes(job):
             return None
-        return Tally(**record["tally"])
+        return FileSummary(**record["summary"])
 
-    def keep(self, job: Job, made_of: Mapping[str, Any], tally: Tally) -> None:
-        """Record of what the job's outputs were made."""
-        record = {"made_of": made_of, "tally": tally._asdict(), "outputs": _outputs(job)}
-        with replaced(within(self._records, _name(job))) as file:
+    def save(self, job: FileJob, inputs: Mapping[str, Any], summary: FileSummary) -> None:
+        """Record that the outputs of the job were made from ``inputs``."""
+        record = {"inputs": inputs, "summary": summary._asdict(), "outputs": _output_sizes(job)}
+        with atomic_output(self._records / _record_name(job)) as file:
             file.write(json.dumps(record).encode())
 
-    def tidy(self, jobs: Collection[Job]) -> None:
-        """Remove what earlier runs made of these jobs' sources in other parts, and what killed workers left half."""
-        sources = {str(job.source.path) for job in jobs}
-        names = {_name(job) for job in jobs}
-        for name in _names_in(self._records) - names:
-            record = self._read(name)
-            if record and record["made_of"]["source"] in sources:
-                for place in (
-                    *(within(self._outputs, each) for each in record["outputs"]),
-                    within(self._records, name),
-                ):
-                    _remove(place)
-        whole = {output for job in jobs for output in _outputs(job)} | names
+    def remove_stale(self, jobs: Collection[FileJob]) -> None:
+        """Delete the outputs of earlier runs with other partitions, and the temporary files of killed workers."""
+        sources = {str(job.source.location) for job in jobs}
+        names = {_record_name(job) for job in jobs}
+        for name in _file_names(self._records) - names:
+            # The temporary file of a killed worker may hold a complete record of current outputs.
+            record = None if name.startswith(".") else self._read(name)
+            if record and record["inputs"]["source"] in sources:
+                for stale in (*(self._outputs / output for output in record["outputs"]), self._records / name):
+                    stale.unlink(missing_ok=True)
+        current = {output for job in jobs for output in _output_sizes(job)} | names
         for folder in (self._outputs, self._records):
-            for name in _names_in(folder):
-                if name.startswith(".") and name[1:].rpartition(".")[0] in whole:
-                    _remove(within(folder, name))
+            for name in _file_names(folder):
+                if name.startswith(".") and name[1:].rpartition(".")[0] in current:
+                    (folder / name).unlink(missing_ok=True)
 
     def _read(self, name: str) -> Any:
-        files, path = files_at(within(self._records, name))
         try:
-            return json.loads(files.cat_file(path))
+            return json.loads((self._records / name).read_bytes())
         except (FileNotFoundError, ValueError):
             return None
 
 
-def _name(job: Job) -> str:
-    return f"{name_of(job.output or '')}.json"
+def _record_name(job: FileJob) -> str:
+    return f"{job.output.name if job.output else ''}.json"
 
 
-def _outputs(job: Job) -> dict[str, int | None]:
-    """Return the sizes of the job's outputs."""
-    return {name_of(place): size_of(place) for place in (job.output, job.rejects) if place}
+def _output_sizes(job: FileJob) -> dict[str, int | None]:
+    """Return the size of each output in bytes; None if it does not exist."""
+    outputs = [output for output in (job.output, job.rejects) if output]
+    return {output.name: output.stat().st_size if output.exists() else None for output in outputs}
 
 
-def _names_in(folder: Path | str) -> set[str]:
-    files, path = files_at(folder)
-    return {name_of(place) for place in files.ls(path, detail=False)} if files.exists(path) else set()
-
-
-def _remove(place: Path | str) -> None:
-    files, path = files_at(place)
-    if files.exists(path):
-        files.rm_file(path)
+def _file_names(folder: Location) -> set[str]:
+    return {place.name for place in folder.iterdir()} if folder.exists() else set()

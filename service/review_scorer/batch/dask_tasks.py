@@ -1,45 +1,50 @@
-"""What a cluster's worker is given at a time, and what it answers."""
+"""The tasks of a cluster's workers and their results."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from review_scorer import __version__
-from review_scorer.batch.jobs import Form, Job, Tally, job
-from review_scorer.batch.partitions import Part
+from review_scorer.batch.jobs import FileJob, FileSummary, OutputFormat, plan_job
+from review_scorer.batch.partitions import Partition
+from review_scorer.corpora.locations import Location
 
 
-class Task(NamedTuple):
-    """A file or a part of it to be scored, into ``folder``; ``digest`` is that of the file's content."""
+class ScoreTask(NamedTuple):
+    """A file or a partition of it to be scored to ``folder``; ``digest`` is the SHA-256 of the file."""
 
-    path: Path | str
-    part: Part | None
+    location: Location
+    partition: Partition | None
     digest: str
-    form: Form
-    folder: Path | str
+    output_format: OutputFormat
+    folder: Location
 
     def __str__(self) -> str:
-        if not self.part:
-            return str(self.path)
-        number, of, before, rows = self.part[:4]
-        return f"{self.path}, part {number} of {of} (rows {before + 1:,} to {before + rows:,})"
+        if not self.partition:
+            return str(self.location)
+        number, total, before, rows = self.partition[:4]
+        return f"{self.location}, part {number} of {total} (rows {before + 1:,} to {before + rows:,})"
 
     @property
-    def job(self) -> Job:
-        """What is to be done."""
-        return job(self.path, self.form, self.folder, part=self.part)
+    def job(self) -> FileJob:
+        """The job of the task."""
+        return plan_job(self.location, self.output_format, self.folder, partition=self.partition)
 
-    def made_of(self, scoring: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return all that the outputs depend on; ``scoring`` are the facts of what scores."""
-        part = list(self.part) if self.part else None
-        facts = {"source": str(self.path), "digest": self.digest, "part": part, "form": asdict(self.form)}
-        return {**facts, **scoring, "version": __version__}
+    def inputs(self, scorer_facts: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return everything that the outputs depend on; ``scorer_facts`` identify the scorer."""
+        return {
+            "source": str(self.location),
+            "digest": self.digest,
+            "partition": list(self.partition) if self.partition else None,
+            "format": asdict(self.output_format),
+            **scorer_facts,
+            "version": __version__,
+        }
 
 
-class Answer(NamedTuple):
-    """What came of a task; ``before`` says that it had been done, ``error`` why it cannot be."""
+class TaskResult(NamedTuple):
+    """The result of a task; ``skipped`` if an earlier run completed it, ``error`` if it failed."""
 
-    tally: Tally = Tally(0, 0)
-    before: bool = False
+    summary: FileSummary = FileSummary(0, 0)
+    skipped: bool = False
     error: str = ""

@@ -1,4 +1,4 @@
-"""One file of reviews, or a part of one, into the same rows with their scores."""
+"""Scores one file, or one partition of a file, to an output with the same rows."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from review_scorer.batch.partitions import Part
-from review_scorer.batch.pool import Submit, scored
-from review_scorer.batch.sinks import ParquetTarget, Rejects, Target, TextTarget, gzipped, replaced
-from review_scorer.batch.sources import STANDARD, Source
-from review_scorer.corpora.places import name_of, parent, within
+from review_scorer.batch.partitions import Partition
+from review_scorer.batch.pool import Submit, score_batches
+from review_scorer.batch.sinks import ParquetSink, RejectsFile, RowSink, TextSink, atomic_output, gzip_if
+from review_scorer.batch.sources import STDIN, RowSource
+from review_scorer.corpora.locations import Location, is_directory
 from review_scorer.scoring.scorer import Scorer
 from review_scorer.tables.columns import Columns
 from review_scorer.tables.decode import codec_of
@@ -19,16 +19,18 @@ from review_scorer.tables.errors import FileError
 from review_scorer.tables.reader import DELIMITERS, batches
 from review_scorer.tables.rows import Row
 
-# What a process is given at a time; less of long rows.
-_BATCH = 256
+# The batch that a process scores at a time; fewer rows if they are long.
+_BATCH_ROWS = 256
 _BATCH_CHARS = 131_072
 
 
 @dataclass(frozen=True, kw_only=True)
-class Form:
-    """How files are read and written: the text's column, what stands before the added ones, what is written, encoding.
+class OutputFormat:
+    """The columns, format and encoding of the files.
 
-    ``kind`` is empty where each file is written as it was read.
+    ``text`` is the name of the text column, empty for the default names. ``prefix`` is put before the names of the
+    added columns. ``kind`` is the format of the outputs, empty for the format of each input. ``encoding`` applies to
+    inputs and outputs.
     """
 
     text: str = ""
@@ -38,101 +40,111 @@ class Form:
 
     @property
     def columns(self) -> Columns:
-        """What finds the text and names what is added."""
+        """The text column and the added columns."""
         return Columns(text=self.text, prefix=self.prefix)
 
     @property
     def codec(self) -> str:
-        """Python's name of the encoding; raises ``FileError`` for one that is not read."""
+        """Python's codec for the encoding. Raises ``FileError`` if it is not supported."""
         return codec_of(self.encoding)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
-    """One source with where its rows go: a file, or standard output where there is none.
+class FileJob:
+    """A source and the locations of its outputs; None is standard output, and standard error for the rejects.
 
-    ``kind`` is what is written; empty, what was read.
+    ``kind`` is the format of the output, empty for the format of the source.
     """
 
-    source: Source
-    form: Form
+    source: RowSource
+    output_format: OutputFormat
     kind: str
-    output: Path | str | None
-    rejects: Path | str | None
+    output: Location | None
+    rejects: Location | None
 
 
-class Tally(NamedTuple):
-    """How many rows there were, and how many of them got no score."""
+class FileSummary(NamedTuple):
+    """The number of rows, and of rows without a score."""
 
     rows: int
     rejected: int
 
 
-def job(path: Path | str, form: Form, folder: Path | str | None, *, part: Part | None = None) -> Job:
-    """Return what is to be done with a file, or with a part of it; outputs go to ``folder``, or beside the input.
+def plan_job(
+    location: Location, output_format: OutputFormat, folder: Location | None, *, partition: Partition | None = None
+) -> FileJob:
+    """Return the job for a file or a partition of it; the outputs go to ``folder``, by default that of the file.
 
-    Raises ``FileError`` for what cannot be read or written.
+    Raises ``FileError`` if the file cannot be read, or the output not be written.
     """
-    source = Source(path, form.columns, codec=form.codec, part=part)
-    if path == STANDARD:
-        if form.kind == "parquet":
-            raise FileError("file_type", "Parquet is not written to pipes; name a file, or another --format")
-        return Job(source=source, form=form, kind=form.kind, output=None, rejects=None)
-    kind = form.kind or source.kind
-    name = name_of(path)
-    stem = name if isinstance(path, Path) and path.is_dir() else Path(name.removesuffix(".gz")).stem
-    number = f".{part.number:05}-of-{part.of:05}" if part else ""
-    folder = folder or parent(path)
-    ending = f".{kind}" + (".gz" if source.gzipped and kind != "parquet" else "")
-    output, rejects = within(folder, f"{stem}{number}.scored{ending}"), within(folder, f"{name}{number}.rejects.csv")
-    return Job(source=source, form=form, kind=kind, output=output, rejects=rejects)
+    source = RowSource(location, output_format.columns, codec=output_format.codec, partition=partition)
+    if location == STDIN:
+        if output_format.kind == "parquet":
+            raise FileError("file_type", "Parquet cannot be written to a pipe; name a file, or another --format")
+        return FileJob(source=source, output_format=output_format, kind=output_format.kind, output=None, rejects=None)
+    kind = output_format.kind or source.kind
+    name = location.name
+    stem = name if is_directory(location) else Path(name.removesuffix(".gz")).stem
+    number = f".{partition.number:05}-of-{partition.total:05}" if partition else ""
+    folder = folder or location.parent
+    suffix = f".{kind}" + (".gz" if source.gzipped and kind != "parquet" else "")
+    return FileJob(
+        source=source,
+        output_format=output_format,
+        kind=kind,
+        output=folder / f"{stem}{number}.scored{suffix}",
+        rejects=folder / f"{name}{number}.rejects.csv",
+    )
 
 
-def run(job: Job, scorer: Scorer, submit: Submit, *, count: int, advance: Callable[[int], object]) -> Tally:
-    """Score the rows with ``submit``, which ``count`` processes stand behind; ``advance`` is told of bytes read.
+def run_job(
+    job: FileJob, scorer: Scorer, submit: Submit, *, count: int, advance: Callable[[int], object]
+) -> FileSummary:
+    """Score the rows with ``submit``, which has ``count`` processes; ``advance`` is called with the bytes read.
 
-    Outputs are there whole or not at all. Raises ``FileError`` for a file that cannot be read or written to its end.
+    The outputs appear only when they are complete. Raises ``FileError`` if the file cannot be read or written to its
+    end.
     """
     source = job.source
     rows = 0
     with ExitStack() as stack:
-        rejects = Rejects(stack.enter_context(replaced(job.rejects)) if job.rejects else sys.stderr.buffer)
-        target: Target | None = None
-        read = batches(_fitting(source, job.kind, advance), most=_BATCH, chars=_BATCH_CHARS)
-        for batch in scored(read, scorer, submit, count=count):
-            if target is None:
-                target = stack.enter_context(_target(job))
-                target.begin(source.names or next((row.names for row, _ in batch if row.names), ()), source.mark)
-            target.write(batch)
-            rejects.add(source.path, batch)
+        rejects = RejectsFile(stack.enter_context(atomic_output(job.rejects)) if job.rejects else sys.stderr.buffer)
+        sink: RowSink | None = None
+        read = batches(_checked_rows(source, job.kind, advance), max_rows=_BATCH_ROWS, max_chars=_BATCH_CHARS)
+        for batch in score_batches(read, scorer, submit, count=count):
+            if sink is None:
+                sink = stack.enter_context(_open_sink(job))
+                sink.begin(source.names or next((row.names for row, _ in batch if row.names), ()), source.bom)
+            sink.write(batch)
+            rejects.add(source.location, batch)
             rows += len(batch)
             if not job.output:
                 sys.stdout.buffer.flush()
-        if target is None:
-            target = stack.enter_context(_target(job))
-            target.begin(source.names, source.mark)
-        target.end()
-    return Tally(rows, rejects.count)
+        if sink is None:
+            sink = stack.enter_context(_open_sink(job))
+            sink.begin(source.names, source.bom)
+        sink.end()
+    return FileSummary(rows, rejects.count)
 
 
 @contextmanager
-def _target(job: Job) -> Iterator[Target]:
-    added = job.form.columns.added
-    codec = job.form.codec if job.source.kind in DELIMITERS else "utf-8"
+def _open_sink(job: FileJob) -> Iterator[RowSink]:
+    added = job.output_format.columns.added
+    codec = job.output_format.codec if job.source.kind in DELIMITERS else "utf-8"
     if not job.output:
-        yield TextTarget(sys.stdout.buffer, job.kind or job.source.kind, added, codec=codec)
+        yield TextSink(sys.stdout.buffer, job.kind or job.source.kind, added, codec=codec)
         return
-    with replaced(job.output) as file:
+    with atomic_output(job.output) as file:
         if job.kind == "parquet":
-            like = job.source.path if job.source.kind == "parquet" and not job.source.gzipped else None
-            yield ParquetTarget(file, added, like=like)
+            like = job.source.location if job.source.kind == "parquet" and not job.source.gzipped else None
+            yield ParquetSink(file, added, like=like)
         else:
-            with gzipped(file, wanted=name_of(job.output).endswith(".gz")) as zipped:
-                yield TextTarget(zipped, job.kind, added, codec=codec)
+            with gzip_if(job.output.name.endswith(".gz"), file) as zipped:
+                yield TextSink(zipped, job.kind, added, codec=codec)
 
 
-def _fitting(source: Source, kind: str, advance: Callable[[int], object]) -> Iterator[Row]:
-    """Yield the rows; into a table whose columns were fixed by the first row, others do not fit."""
+def _checked_rows(source: RowSource, kind: str, advance: Callable[[int], object]) -> Iterator[Row]:
+    """Yield the rows; in a format with fixed columns, a row with columns that the first row lacks gets an error."""
     header: set[str] = set()
     for row in source.rows(advance):
         header = header or set(row.names)

@@ -1,128 +1,133 @@
-"""Where the rows of the shell go to: files that are there whole or not at all, and standard output."""
+"""Writes scored rows to files and URLs, which appear only when they are complete, and to standard output."""
 
 import csv
 import gzip
 import io
-import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, Protocol, cast
+from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 
-from review_scorer.corpora.places import files_at
-from review_scorer.corpora.reviews import opened
-from review_scorer.tables.columns import check_unlike, printable
+from review_scorer.corpora.files import open_binary
+from review_scorer.corpora.locations import Location
+from review_scorer.scoring.atomic_write import atomic_write
+from review_scorer.tables.columns import check_unique, printable
 from review_scorer.tables.errors import FileError
 from review_scorer.tables.jsonl import as_json
-from review_scorer.tables.reader import DELIMITERS, writer
-from review_scorer.tables.row_results import Outcome
+from review_scorer.tables.reader import DELIMITERS, table_writer
+from review_scorer.tables.row_results import RowResult
 from review_scorer.tables.rows import Row
 
-# Rows are put into Parquet so many at a time: the types of the first ones are those of the file.
+if TYPE_CHECKING:
+    from upath import UPath
+
+# The number of rows of a Parquet row group; the first group determines the column types of the file.
 _PARQUET_ROWS = 16_384
 
-Scored = tuple[Row, Outcome]
+ScoredRow = tuple[Row, RowResult]
 
 
-class Target(Protocol):
-    """What rows are written to."""
+class RowSink(Protocol):
+    """Writes rows in one format."""
 
-    def begin(self, names: Sequence[str], mark: str) -> None:
-        """Take the columns of the first row, and the byte-order mark to start with, if any."""
+    def begin(self, names: Sequence[str], bom: str) -> None:
+        """Write the header: the columns of the first row, after the byte-order mark ``bom``."""
 
-    def write(self, scored: Sequence[Scored]) -> None:
+    def write(self, scored: Sequence[ScoredRow]) -> None:
         """Write rows."""
 
     def end(self) -> None:
-        """Write what is left."""
+        """Write buffered rows and the footer."""
 
 
-class TextTarget:
-    """CSV, TSV or JSON Lines."""
+class TextSink:
+    """Writes CSV, TSV or JSON Lines."""
 
     def __init__(self, file: IO[bytes], kind: str, added: Sequence[str], *, codec: str) -> None:
         self._file = file
         self._codec = "utf-8" if kind == "jsonl" else codec
-        self._fit = _flat if kind in DELIMITERS else _same
-        self._lines = writer(kind, added)
+        self._delimited = kind in DELIMITERS
+        self._writer = table_writer(kind, added)
 
-    def begin(self, names: Sequence[str], mark: str) -> None:
+    def begin(self, names: Sequence[str], bom: str) -> None:
         """Write the header."""
-        self._write(self._lines.head(names, mark=mark))
+        self._write(self._writer.header(names, bom=bom))
 
-    def write(self, scored: Sequence[Scored]) -> None:
+    def write(self, scored: Sequence[ScoredRow]) -> None:
         """Write rows."""
-        self._write(self._lines.lines((self._fit(row), outcome) for row, outcome in scored))
+        if self._delimited:
+            scored = [(_flat(row), result) for row, result in scored]
+        self._write(self._writer.rows(scored))
 
     def end(self) -> None:
-        """Write nothing more."""
+        """Do nothing: there is no footer."""
 
     def _write(self, text: str) -> None:
         try:
-            # Half of a surrogate pair, as JSON may have it, is written as it came, escaped.
+            # JSON input may have half of a surrogate pair, which UTF-8 cannot encode: it is written escaped.
             errors = "backslashreplace" if self._codec == "utf-8" else "strict"
             self._file.write(text.encode(self._codec, errors))
         except UnicodeEncodeError as error:
             character = error.object[error.start]
-            raise FileError("file_encoding", f"{character!r} cannot be written in {self._codec}") from None
+            raise FileError("file_encoding", f"{character!r} cannot be encoded as {self._codec}") from None
 
 
-class ParquetTarget:
-    """Parquet; the columns are those of the first rows, and of their types."""
+class ParquetSink:
+    """Writes Parquet. The columns and types are those of the file ``like``, or else of the first rows."""
 
-    def __init__(self, file: IO[bytes], added: Sequence[str], *, like: Path | str | None) -> None:
+    def __init__(self, file: IO[bytes], added: Sequence[str], *, like: Location | None) -> None:
         try:
             import pyarrow as arrow  # noqa: ICN001, PLC0415
             from pyarrow import parquet  # noqa: PLC0415
         except ImportError:
-            reason = "writing Parquet takes the package pyarrow; install requirements/training.txt"
+            reason = "writing Parquet needs the package pyarrow; install requirements/training.txt"
             raise FileError("file_type", reason) from None
         self._arrow, self._parquet = arrow, parquet
         self._file = file
         self._added = added
-        self._held: list[Scored] = []
+        self._buffered: list[ScoredRow] = []
         self._schema: Any = None
         self._writer: Any = None
         if like:
-            with opened(like) as read:
+            with open_binary(like) as read:
                 self._schema = self._with_added(parquet.read_schema(read))
 
-    def begin(self, names: Sequence[str], mark: str) -> None:  # noqa: ARG002
-        """Refuse columns of the same name."""
-        check_unlike(names, "Parquet")
+    def begin(self, names: Sequence[str], bom: str) -> None:  # noqa: ARG002
+        """Raise ``FileError`` if two columns have the same name."""
+        check_unique(names, "Parquet")
 
-    def write(self, scored: Sequence[Scored]) -> None:
-        """Write rows."""
-        self._held += scored
-        if len(self._held) >= _PARQUET_ROWS:
+    def write(self, scored: Sequence[ScoredRow]) -> None:
+        """Write rows, in groups."""
+        self._buffered += scored
+        if len(self._buffered) >= _PARQUET_ROWS:
             self._flush()
 
     def end(self) -> None:
-        """Write what is still held back, and the index."""
+        """Write the last group and the footer."""
         self._flush()
         if self._writer:
             self._writer.close()
 
     def _flush(self) -> None:
-        held, self._held = self._held, []
-        wrong = (self._arrow.ArrowInvalid, self._arrow.ArrowTypeError, UnicodeEncodeError)
+        scored, self._buffered = self._buffered, []
+        errors = (self._arrow.ArrowInvalid, self._arrow.ArrowTypeError, UnicodeEncodeError)
         try:
-            table = self._table(held)
-        except wrong:
-            # That may be just what is wrong with a row: then it keeps its place, without its values.
-            bare = [(row._replace(names=(), values=()) if found.error else row, found) for row, found in held]
+            table = self._table(scored)
+        except errors:
+            # Values of rows with an error may be the cause: those rows are written without their values.
+            bare = [(row._replace(names=(), values=()) if result.error else row, result) for row, result in scored]
             try:
                 table = self._table(bare)
-            except wrong as error:
+            except errors as error:
                 raise FileError("file_types", f"a column has values that do not fit its type: {error}") from None
         self._writer = self._writer or self._parquet.ParquetWriter(self._file, table.schema, compression="zstd")
         self._writer.write_table(table)
 
-    def _table(self, scored: Sequence[Scored]) -> Any:
+    def _table(self, scored: Sequence[ScoredRow]) -> Any:
         records = [
-            dict(zip(row.names, row.values, strict=True)) | dict(zip(self._added, found, strict=True))
-            for row, found in scored
+            dict(zip(row.names, row.values, strict=True)) | dict(zip(self._added, result, strict=True))
+            for row, result in scored
         ]
         table = self._arrow.Table.from_pylist
         self._schema = self._schema or self._with_added(table(records).schema)
@@ -131,7 +136,7 @@ class ParquetTarget:
     def _with_added(self, schema: Any) -> Any:
         arrow = self._arrow
         kept = [
-            # What was empty so far may still become a text.
+            # A column that is empty so far may have text later.
             arrow.field(field.name, arrow.string()) if arrow.types.is_null(field.type) else field
             for field in schema
             if field.name not in self._added
@@ -140,21 +145,21 @@ class ParquetTarget:
         return arrow.schema([*kept, *map(arrow.field, self._added, types)])
 
 
-class Rejects:
-    """The list of rows that got no score, as CSV: source, row, reason, excerpt. Without any, nothing is written."""
+class RejectsFile:
+    """Lists rows without a score as CSV: source, row, reason, excerpt. Without such rows it writes nothing."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self.count = 0
         self._file = file
 
-    def add(self, source: Path | str, scored: Iterable[Scored]) -> None:
-        """List those of the rows that have an error."""
-        for row, outcome in scored:
-            if outcome.error:
+    def add(self, source: Location, scored: Iterable[ScoredRow]) -> None:
+        """List the rows that have an error."""
+        for row, result in scored:
+            if result.error:
                 if not self.count:
                     self._write("source", "row", "reason", "excerpt")
                 self.count += 1
-                self._write(source, row.number, outcome.error, printable(row.text))
+                self._write(source, row.number, result.error, printable(row.text))
 
     def _write(self, *cells: object) -> None:
         line = io.StringIO(newline="")
@@ -162,51 +167,42 @@ class Rejects:
         self._file.write(line.getvalue().encode(errors="backslashreplace"))
 
 
-@contextmanager
-def replaced(place: Path | str) -> Iterator[IO[bytes]]:
-    """Give a file to be written that becomes ``place`` at the end of the block, unless that raises.
+class _NothingWrittenError(Exception):
+    """An output is empty."""
 
-    Where nothing was written there is no ``place``, an earlier one included.
+
+@contextmanager
+def atomic_output(location: Location) -> Iterator[IO[bytes]]:
+    """Yield a temporary file that becomes ``location`` at the end of the block, unless the block raises.
+
+    If nothing is written, ``location`` is deleted.
     """
-    with _uploaded(place) if isinstance(place, str) else _renamed(place) as file:
-        yield file
+    try:
+        with atomic_write(location) if isinstance(location, Path) else _upload(location) as file:
+            yield file
+            _check_not_empty(file)
+    except _NothingWrittenError:
+        location.unlink(missing_ok=True)
+
+
+def _check_not_empty(file: IO[bytes]) -> None:
+    if not file.tell():
+        raise _NothingWrittenError
 
 
 @contextmanager
-def _uploaded(url: str) -> Iterator[IO[bytes]]:
-    """Object stores show what is put there once it is whole."""
-    files, path = files_at(url)
+def _upload(url: "UPath") -> Iterator[IO[bytes]]:
+    """Yield a temporary file that is uploaded at the end of the block; object stores show only complete objects."""
     with tempfile.NamedTemporaryFile() as file:
         yield file
         file.flush()
-        if os.fstat(file.fileno()).st_size:
-            files.makedirs(files._parent(path), exist_ok=True)  # noqa: SLF001 - there is no public name for it
-            files.put_file(file.name, path)
-        elif files.exists(path):
-            files.rm_file(path)
+        url.fs.makedirs(url.parent.path, exist_ok=True)
+        url.fs.put_file(file.name, url.path)
 
 
 @contextmanager
-def _renamed(path: Path) -> Iterator[IO[bytes]]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        written = Path(file.name)
-        try:
-            yield file
-        except BaseException:
-            written.unlink(missing_ok=True)
-            raise
-    if not written.stat().st_size:
-        written.unlink()
-        path.unlink(missing_ok=True)
-        return
-    written.chmod(0o644)
-    written.replace(path)
-
-
-@contextmanager
-def gzipped(file: IO[bytes], *, wanted: bool) -> Iterator[IO[bytes]]:
-    """Give a file whose bytes get into ``file``, gzipped if ``wanted``."""
+def gzip_if(wanted: bool, file: IO[bytes]) -> Iterator[IO[bytes]]:  # noqa: FBT001 - it reads as a sentence
+    """Yield a file that compresses to ``file``, or ``file`` itself."""
     if not wanted:
         yield file
         return
@@ -214,13 +210,9 @@ def gzipped(file: IO[bytes], *, wanted: bool) -> Iterator[IO[bytes]]:
         yield cast("IO[bytes]", zipped)
 
 
-def _same(row: Row) -> Row:
-    return row
-
-
 def _flat(row: Row) -> Row:
-    """Return the row with values that are themselves rows or lists as JSON."""
+    """Return the row with nested values as JSON."""
     if not any(isinstance(value, (dict, list)) for value in row.values):
         return row
-    values = [as_json(each) if isinstance(each, (dict, list)) else each for each in row.values]
+    values = [as_json(value) if isinstance(value, (dict, list)) else value for value in row.values]
     return row._replace(values=values)

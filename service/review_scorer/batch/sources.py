@@ -1,124 +1,129 @@
-"""Where the rows of the shell come from: files of every kind that a corpus may be, at URLs too, and standard input."""
+"""Reads the rows of files in all formats of corpora, at paths and URLs, and of standard input."""
 
-import gzip
 import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
-from review_scorer.batch.partitions import Part
-from review_scorer.corpora.reviews import CorpusError, Layout, directory_records, opened, parquet_records
+from review_scorer.batch.partitions import Partition
+from review_scorer.corpora.errors import CorpusError
+from review_scorer.corpora.files import SUFFIXES, gunzip, is_gzipped, kind_of, open_binary
+from review_scorer.corpora.locations import Location, is_directory
+from review_scorer.corpora.records import directory_records, parquet_records
 from review_scorer.tables.columns import Columns
 from review_scorer.tables.errors import FileError
-from review_scorer.tables.jsonl import Objects
-from review_scorer.tables.reader import Reader
+from review_scorer.tables.jsonl import ObjectRowBuilder
+from review_scorer.tables.reader import TableReader
 from review_scorer.tables.rows import Row
 
-STANDARD = Path("-")
-KINDS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".parquet": "parquet"}
-"""The kinds of files by their suffixes, each of which may be followed by .gz."""
+STDIN = Path("-")
 
-_READ = 262_144
-# A file on a disk is as long as it is; this only stops what would inflate for ever.
-_MOST = 1 << 44
+_READ_SIZE = 262_144
+# Files on a disk have no size limit; this one only stops endless gzip data.
+_MAX_BYTES = 1 << 44
 
 
-class Source:
-    """The rows of one file, or of a part of it, of a directory or standard input, and what is known of it.
+class RowSource:
+    """The rows of a file, of a ``partition`` of it, of a directory or of standard input.
 
-    ``gzipped`` goes by the name. ``size`` is in bytes, 0 if unknown.
+    ``gzipped`` depends on the name. Raises ``FileError`` if the format is unknown.
     """
 
-    def __init__(self, path: Path | str, columns: Columns, *, codec: str = "utf-8", part: Part | None = None) -> None:
-        self.path = path
-        self.gzipped = Path(path).suffix.lower() == ".gz"
-        self.size = path.stat().st_size if isinstance(path, Path) and path.is_file() else 0
-        self._part = part
+    def __init__(
+        self, location: Location, columns: Columns, *, codec: str = "utf-8", partition: Partition | None = None
+    ) -> None:
+        self.location = location
+        self.gzipped = is_gzipped(location.name)
+        self._partition = partition
         self._columns = columns
-        self._reader = Reader(columns, kind=_kind(path), codec=codec, most=_MOST)
+        self._reader = TableReader(columns, kind=_kind(location), codec=codec, max_bytes=_MAX_BYTES)
 
     @property
     def kind(self) -> str:
-        """What it is: csv, tsv, jsonl or parquet. Of standard input, that is empty until the first line was read."""
+        """The format: csv, tsv, jsonl or parquet. Of standard input it is empty until the first line is read."""
         return self._reader.kind
 
     @property
+    def size(self) -> int:
+        """The size in bytes; 0 if it is unknown."""
+        return self.location.stat().st_size if self.location.is_file() else 0
+
+    @property
     def names(self) -> Sequence[str]:
-        """The header, empty where there is none or it was not read yet."""
+        """The header; empty if there is none or it is not read yet."""
         return self._reader.names
 
     @property
-    def mark(self) -> str:
-        """The byte-order mark that stood at the file's head, or nothing."""
-        return self._reader.mark
+    def bom(self) -> str:
+        """The byte-order mark at the beginning of the file, or an empty string."""
+        return self._reader.bom
 
     def rows(self, advance: Callable[[int], object]) -> Iterator[Row]:
-        """Yield the rows; ``advance`` is told how many bytes were read. Raises ``FileError``."""
+        """Yield the rows; ``advance`` is called with the number of bytes after each read. Raises ``FileError``."""
         try:
-            if isinstance(self.path, Path) and self.path.is_dir():
-                yield from self._objects(directory_records(self.path, Layout()))
-            elif self.path == STANDARD:
+            if is_directory(self.location):
+                yield from self._object_rows(directory_records(self.location, "utf-8"))
+            elif self.location == STDIN:
                 yield from self._read(sys.stdin.buffer, advance)
             else:
-                with opened(self.path) as file:
-                    yield from self._opened(file, advance)
+                with open_binary(self.location) as file:
+                    yield from self._opened_rows(file, advance)
         except (OSError, EOFError, zlib.error) as error:
             raise FileError("file_unreadable", str(getattr(error, "strerror", None) or error)) from error
         except CorpusError as error:
             raise FileError("file_unreadable", str(error)) from error
 
-    def _opened(self, file: IO[bytes], advance: Callable[[int], object]) -> Iterator[Row]:
+    def _opened_rows(self, file: IO[bytes], advance: Callable[[int], object]) -> Iterator[Row]:
         if self.kind == "parquet":
-            yield from self._parquet(file)
-        elif self._part:
-            yield from self._read_part(file, self._part)
+            yield from self._parquet_rows(file)
+        elif self._partition:
+            yield from self._read_partition(file, self._partition)
         else:
             yield from self._read(file, advance)
 
-    def _read_part(self, file: IO[bytes], part: Part) -> Iterator[Row]:
-        if part.head:
-            yield from self._reader.feed(file.read(part.head))
-        self._reader.skip(size=part.start - part.head, rows=part.before)
-        file.seek(part.start)
-        left = part.end - part.start
-        while data := file.read(min(_READ, left)):
-            left -= len(data)
+    def _read_partition(self, file: IO[bytes], partition: Partition) -> Iterator[Row]:
+        if partition.header_size:
+            yield from self._reader.feed(file.read(partition.header_size))
+        self._reader.skip(size=partition.start - partition.header_size, rows=partition.rows_before)
+        file.seek(partition.start)
+        remaining = partition.end - partition.start
+        while data := file.read(min(_READ_SIZE, remaining)):
+            remaining -= len(data)
             yield from self._reader.feed(data)
-        if left:
-            raise FileError("file_unreadable", "the file became shorter while it was read")
+        if remaining:
+            raise FileError("file_unreadable", "the file was truncated while it was read")
         yield from self._reader.end()
 
     def _read(self, file: IO[bytes], advance: Callable[[int], object]) -> Iterator[Row]:
-        # Of a pipe, what there is: whoever fills it slowly shall see the scores of what he wrote.
+        # read1 returns what a pipe has: the rows of a slow writer are scored without delay.
         read = getattr(file, "read1", file.read)
-        while data := read(_READ):
+        while data := read(_READ_SIZE):
             yield from self._reader.feed(data)
             advance(len(data))
         yield from self._reader.end()
 
-    def _parquet(self, file: IO[bytes]) -> Iterator[Row]:
-        source = cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if self.gzipped else file
-        part = self._part
-        yield from self._objects(
-            parquet_records(source, after=part.before, rows=part.rows) if part else parquet_records(source)
+    def _parquet_rows(self, file: IO[bytes]) -> Iterator[Row]:
+        source, part = gunzip(file) if self.gzipped else file, self._partition
+        yield from self._object_rows(
+            parquet_records(source, after=part.rows_before, rows=part.rows) if part else parquet_records(source)
         )
 
-    def _objects(self, records: Iterator[tuple[int, Any]]) -> Iterator[Row]:
-        objects = Objects(self._columns)
-        objects.skip(self._part.before if self._part else 0)
+    def _object_rows(self, records: Iterator[tuple[int, Any]]) -> Iterator[Row]:
+        builder = ObjectRowBuilder(self._columns)
+        builder.skip(self._partition.rows_before if self._partition else 0)
         for number, record in records:
             values = () if isinstance(record, str) else record.values()
             size = sum(len(value) for value in values if isinstance(value, str))
-            yield objects.row(number, record, size=size)
+            yield builder.row(number, record, size=size)
 
 
-def _kind(path: Path | str) -> str:
-    if path == STANDARD:
+def _kind(location: Location) -> str:
+    if location == STDIN:
         return ""
-    if isinstance(path, Path) and path.is_dir():
+    if is_directory(location):
         return "jsonl"
-    suffix = Path(Path(path).name.lower().removesuffix(".gz")).suffix
-    if suffix not in KINDS:
-        raise FileError("file_type", f"it is of no known kind; known are {', '.join(KINDS)}, each also with .gz")
-    return KINDS[suffix]
+    kind = kind_of(location.name)
+    if not kind:
+        raise FileError("file_type", f"unknown format; supported are {', '.join(SUFFIXES)}, also with .gz")
+    return kind

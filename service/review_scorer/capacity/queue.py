@@ -1,8 +1,9 @@
-"""One computation at a time, in order of arrival, with a look at the sockets between any two.
+"""Queue of the computations of one worker: first in, first out, one at a time.
 
-A worker has one thread. Were requests scored as they come, a burst would keep it from its sockets until the last of
-them is done, nobody could be refused in time, and a list would hold up every single review behind it. So each
-computation takes a turn, and a list takes many: a slice of its texts at a time, at the end of the queue each time.
+A worker has one thread. If it computed each request on arrival, a burst would keep it away from its sockets until the
+last result, no request could be refused in time, and a list would block every single review behind it. So each
+computation waits in this queue, the event loop polls the sockets between two computations, and a list is cut into
+slices that are queued one after another.
 """
 
 import asyncio
@@ -12,206 +13,203 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from review_scorer.errors import overloaded
+from review_scorer.errors import RequestError
 
 Result = TypeVar("Result")
 
-# How long one slice keeps a neighbour waiting: 16 reviews of usual length take about 2 ms. Larger slices would be 5%
-# cheaper at best, smaller ones are dearer: 8 texts cost 10% more a text. Long texts count by their characters.
+# The size of a slice decides how long it delays other requests: 16 reviews of usual length take about 2 ms. Larger
+# slices would be 5% cheaper at best; smaller slices cost more: 8 texts cost 10% more per text. Long texts count by
+# their characters.
 SLICE_TEXTS = 16
 SLICE_CHARS = 4_000
 
-# The pace is a mean over about this many turns: enough to smooth over long and short reviews, and soon forgotten.
-_MEMORY = 32
+# The wait per queued slice is a moving average over about this many slices: enough to smooth over long and short
+# reviews, and soon forgotten.
+_SMOOTHING = 32
 
-# Usually one turn is given between two looks at the sockets: so the queue grows here, where it is seen and bounded, and
-# not in the kernel. But this part of the time that the sockets take is spent on turns in any case: clients that answer
-# every refusal with a new request could else keep the worker busy with refusing alone.
-_SHARE = 1 / 8
-
-# While the workers change there is too little CPU for all, for a second: better to answer late then than to refuse.
-_PATIENCE_IN_CHANGE = 2.0
+# Usually one slice is computed between two polls of the sockets, so that the backlog grows in this queue, where it is
+# visible and bounded, and not in the kernel. But computations always get at least this fraction of the time that the
+# sockets take: otherwise clients that answer every refusal with a new request could keep the worker busy with refusals.
+_COMPUTE_SHARE = 1 / 8
 
 
 class ResultSink(Protocol):
-    """Who waits for what is computed: a future, or who does not want to wait for the loop's next round, as that does.
+    """Receives the result of queued work: an ``asyncio.Future``, or an object that handles it immediately.
 
-    It is told of one of the two, or of none if it says that it is ``cancelled``.
+    Exactly one of ``set_result`` and ``set_exception`` is called, or none if ``cancelled`` returns true.
     """
 
     def cancelled(self) -> bool:
-        """Whether nothing has to be computed any more."""
+        """Return whether the result is no longer needed."""
 
     def set_result(self, result: list[Any], /) -> None:
-        """Take the results, one a text."""
+        """Receive the results, one for each text."""
 
     def set_exception(self, exception: Exception, /) -> None:
-        """Take what went wrong: a ``RequestError`` where the turn came too late, else a bug."""
+        """Receive the error: a ``RequestError`` if the wait was too long, else a bug."""
 
 
-class _Turn(NamedTuple):
+class _Slice(NamedTuple):
     work: Callable[[Sequence[str]], Sequence[Any]]
     texts: Sequence[str]
-    at_once: int
+    size: int
     result: ResultSink
     ahead: int
-    asked: float
-    begun: bool
+    queued_at: float
+    resumed: bool
+
+
+def _accept_any_wait(_waited: float) -> RequestError | None:
+    return None
 
 
 class WorkQueue:
     """The queue for one worker's thread.
 
-    ``patience`` is how many seconds a computation may wait; one whose turn comes later is refused instead, as its
-    caller has given up or will. ``late`` counts those. While ``reloading`` returns true it is longer.
-    ``observe``, if set, is called with the seconds that each first turn was waited for.
+    ``decide`` is called with the seconds that the first slice of a request has waited, and returns the error that
+    refuses the request, or None. ``observe``, if set, is called with the same number of seconds.
     """
 
-    def __init__(self, *, patience: float, reloading: Callable[[], bool] = lambda: False) -> None:
-        self.late = 0
+    def __init__(self, decide: Callable[[float], RequestError | None] = _accept_any_wait) -> None:
         self.observe: Callable[[float], None] | None = None
-        self._patience = patience
-        self._reloading = reloading
-        self._pace = 0.0
-        self._ended = 0.0
-        self._queue: deque[_Turn] = deque()
-
-    @property
-    def patience(self) -> float:
-        """How many seconds a computation may wait, as things are."""
-        return max(self._patience, _PATIENCE_IN_CHANGE) if self._reloading() else self._patience
+        self._decide = decide
+        self._wait_per_slice = 0.0
+        self._last_end = 0.0
+        self._queue: deque[_Slice] = deque()
 
     @property
     def waiting(self) -> int:
-        """How many computations wait for their turn."""
+        """Return the number of slices in the queue."""
         return len(self._queue)
 
     @property
-    def expected(self) -> float:
-        """How many seconds the next to ask will wait, judging by those who had their turns lately."""
-        return len(self._queue) * self._pace
+    def expected_wait(self) -> float:
+        """Return the seconds that a slice queued now is expected to wait, judging by the latest ones."""
+        return len(self._queue) * self._wait_per_slice
 
-    async def take(
+    async def run(
         self,
         work: Callable[[Sequence[str]], Sequence[Result]],
         texts: Sequence[str],
         *,
-        at_once: int = SLICE_TEXTS,
-        begun: bool = False,
+        slice_size: int = SLICE_TEXTS,
+        resumed: bool = False,
     ) -> list[Result]:
-        """Return what ``work`` returns for ``texts``, which takes a turn for every slice of ``at_once`` of them.
+        """Return the results of ``work`` for ``texts``, which are queued in slices of at most ``slice_size`` texts.
 
-        Raises a ``RequestError`` if the first turn comes too late, unless these texts go on with what was ``begun``
-        before. ``work`` may be given others' texts with these, and so must treat each as if it were alone, and raise
-        nothing that the caller could have foreseen.
+        Raises a ``RequestError`` if the first slice waited too long. ``resumed`` says that these texts continue a
+        request that already has results, so that it is not refused. ``work`` may be called with the texts of several
+        requests at once: it must treat each text on its own, and raise nothing that the caller could have checked.
         """
         results: list[Result] = []
-        for part in slices(texts, at_once):
-            results += await self._take(work, part, at_once, begun=begun or bool(results))
+        for part in slices(texts, slice_size):
+            results += await self._run_slice(work, part, slice_size, resumed=resumed or bool(results))
         return results
 
-    def queue(
+    def submit(
         self,
         work: Callable[[Sequence[str]], Sequence[Any]],
         texts: Sequence[str],
         result: ResultSink,
         *,
-        at_once: int = SLICE_TEXTS,
-        begun: bool = False,
+        slice_size: int = SLICE_TEXTS,
+        resumed: bool = False,
     ) -> None:
-        """Let ``result`` have what ``work`` returns for ``texts``, which are few enough for one turn, as ``take`` does.
+        """Queue one slice of ``texts``, and give ``result`` its results; the arguments are those of ``run``.
 
-        It is called in the turn itself, and so may not take long.
+        The methods of ``result`` are called between two computations, so they must return quickly.
         """
-        turn = _Turn(work, texts, at_once, result, len(self._queue), time.monotonic(), begun)
-        self._queue.append(turn)
-        if turn.ahead == 0:
-            # Not at once: those who arrived together with the first get to queue up behind it.
-            self._ended = turn.asked
-            asyncio.get_running_loop().call_soon(self._give)
+        ahead = len(self._queue)
+        queued_at = time.monotonic()
+        self._queue.append(_Slice(work, texts, slice_size, result, ahead, queued_at, resumed))
+        if ahead == 0:
+            # Not computed at once, so that requests that arrived together can share one computation.
+            self._last_end = queued_at
+            asyncio.get_running_loop().call_soon(self._run_next)
 
-    async def _take(self, work: Any, texts: Sequence[str], at_once: int, *, begun: bool) -> list[Any]:
+    async def _run_slice(self, work: Any, texts: Sequence[str], slice_size: int, *, resumed: bool) -> list[Any]:
         result: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
-        self.queue(work, texts, result, at_once=at_once, begun=begun)
+        self.submit(work, texts, result, slice_size=slice_size, resumed=resumed)
         return await result
 
-    def _give(self) -> None:
-        """Give the next turn, or as many as there is time for, and come back after a look at the sockets."""
-        began = time.monotonic()
-        until = began + (began - self._ended) * _SHARE
-        while self._queue and self._ended < until:
-            if self._run(self._next()):
-                self._ended = time.monotonic()
+    def _run_next(self) -> None:
+        """Compute the next slices, as many as there is time for, and continue after the sockets were polled."""
+        start = time.monotonic()
+        until = start + (start - self._last_end) * _COMPUTE_SHARE
+        while self._queue and self._last_end < until:
+            if self._compute(self._next_slices()):
+                self._last_end = time.monotonic()
         if self._queue:
-            asyncio.get_running_loop().call_soon(self._give)
+            asyncio.get_running_loop().call_soon(self._run_next)
 
-    def _next(self) -> list[_Turn]:
-        """Take the next turn from the queue, and those behind it that can share it.
+    def _next_slices(self) -> list[_Slice]:
+        """Remove the next slice from the queue, and those behind it that fit into the same computation.
 
-        What is computed together is cheaper: ten single reviews cost two thirds of what they cost apart.
+        Computing together is cheaper: ten single reviews cost two thirds of what they cost apart.
         """
         first = self._queue.popleft()
-        turns, size, chars = [first], len(first.texts), sum(map(len, first.texts))
+        together, size, chars = [first], len(first.texts), sum(map(len, first.texts))
         while self._queue and self._queue[0].work == first.work:
             texts = self._queue[0].texts
             size += len(texts)
             chars += sum(map(len, texts))
-            if size > first.at_once or chars > SLICE_CHARS:
+            if size > first.size or chars > SLICE_CHARS:
                 break
-            turns.append(self._queue.popleft())
-        return turns
+            together.append(self._queue.popleft())
+        return together
 
-    def _run(self, turns: Sequence[_Turn]) -> bool:
-        """Compute for those who still want the result; return whether that took time."""
+    def _compute(self, together: Sequence[_Slice]) -> bool:
+        """Compute the slices that are still needed; return whether there were any."""
         now = time.monotonic()
-        wanted = [turn for turn in turns if self._is_wanted(turn, now)]
-        if not wanted:
+        needed = [each for each in together if self._is_needed(each, now)]
+        if not needed:
             return False
         try:
-            results = iter(wanted[0].work([text for turn in wanted for text in turn.texts]))
+            results = iter(needed[0].work([text for each in needed for text in each.texts]))
         except Exception as error:  # noqa: BLE001
-            if len(wanted) == 1:
-                _tell(wanted[0].result.set_exception, error)
+            if len(needed) == 1:
+                _deliver(needed[0].result.set_exception, error)
             else:
-                # Only who caused it shall have the error.
-                for turn in wanted:
-                    self._run([turn])
+                # One by one, so that only the slice with the fault gets the error.
+                for each in needed:
+                    self._compute([each])
         else:
-            for turn in wanted:
-                _tell(turn.result.set_result, list(islice(results, len(turn.texts))))
+            for each in needed:
+                _deliver(each.result.set_result, list(islice(results, len(each.texts))))
         return True
 
-    def _is_wanted(self, turn: _Turn, now: float) -> bool:
-        if turn.result.cancelled():
+    def _is_needed(self, each: _Slice, now: float) -> bool:
+        if each.result.cancelled():
             return False
-        waited = now - turn.asked
-        if turn.ahead:
-            self._pace += (waited / turn.ahead - self._pace) / _MEMORY
-        if self.observe and not turn.begun:
+        waited = now - each.queued_at
+        if each.ahead:
+            self._wait_per_slice += (waited / each.ahead - self._wait_per_slice) / _SMOOTHING
+        if each.resumed:
+            return True
+        if self.observe:
             self.observe(waited)
-        if waited > self.patience and not turn.begun:
-            self.late += 1
-            _tell(turn.result.set_exception, overloaded())
+        if error := self._decide(waited):
+            _deliver(each.result.set_exception, error)
             return False
         return True
 
 
-def _tell(take: Callable[[Any], None], outcome: Any) -> None:
-    """Let one have the outcome; a bug there is logged, and must not cost all others their turns."""
+def _deliver(receive: Callable[[Any], None], outcome: Any) -> None:
+    """Call ``receive``; log a bug in it, which must not stop the other computations."""
     try:
-        take(outcome)
+        receive(outcome)
     except Exception as error:  # noqa: BLE001
-        bug = {"message": "what was computed could not be handed over", "exception": error}
-        asyncio.get_running_loop().call_exception_handler(bug)
+        context = {"message": "a result could not be delivered", "exception": error}
+        asyncio.get_running_loop().call_exception_handler(context)
 
 
-def slices(texts: Sequence[str], most: int = SLICE_TEXTS) -> Iterator[Sequence[str]]:
-    """Cut ``texts`` into runs of at most ``most`` of them, and of few enough characters; a long text is alone."""
-    start = size = 0
+def slices(texts: Sequence[str], size: int = SLICE_TEXTS) -> Iterator[Sequence[str]]:
+    """Yield ``texts`` in slices of at most ``size`` texts and ``SLICE_CHARS`` characters; a longer text is alone."""
+    start = chars = 0
     for end, text in enumerate(texts):
-        if end > start and (end - start == most or size + len(text) > SLICE_CHARS):
+        if end > start and (end - start == size or chars + len(text) > SLICE_CHARS):
             yield texts[start:end]
-            start, size = end, 0
-        size += len(text)
+            start, chars = end, 0
+        chars += len(text)
     if start < len(texts):
         yield texts[start:]

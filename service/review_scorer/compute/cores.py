@@ -1,4 +1,4 @@
-"""How many cores there are for this process, in a container too."""
+"""Counts the CPU cores that this process may use, also in a container."""
 
 import math
 import os
@@ -6,9 +6,9 @@ from pathlib import Path
 
 
 def available_cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
-    """Return the cores this process may use: those of its affinity mask, or fewer where ``quota`` (cgroup v2) says so.
+    """Return the number of cores of the affinity mask, limited by the cgroup v2 ``quota``, rounded up; at least 1.
 
-    A container with a limit of two cores on a machine of 64 sees 64, and would start 64 workers.
+    A container with a limit of two cores on a machine of 64 would otherwise start 64 workers.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:

@@ -1,4 +1,4 @@
-"""Processes of this machine, side by side, that end with the one that started them."""
+"""A pool of processes on this machine that end with their parent."""
 
 import signal
 from collections.abc import Callable, Iterator, Sequence
@@ -8,14 +8,15 @@ from multiprocessing import active_children, get_context
 from types import TracebackType
 from typing import Any, TypeVar
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
-class Processes(ProcessPoolExecutor):
-    """A pool of ``count`` processes, which hear nothing of Ctrl-C: that is for who waits for them to tell.
+class ProcessPool(ProcessPoolExecutor):
+    """A pool of ``count`` processes, which ignore Ctrl-C: the parent handles it.
 
-    Whatever else ends the wait, an error or an interrupt, ends them too; nobody would take what they still compute.
-    Futures may not be cancelled one by one, as ``map`` does that is given up: the pool cannot be ended then.
+    If an exception ends the ``with`` block, an interrupt for example, the processes are terminated, because their
+    results are not needed. Futures must not be cancelled one by one, as an abandoned ``map`` does: the pool could then
+    not be shut down.
     """
 
     def __init__(
@@ -24,15 +25,15 @@ class Processes(ProcessPoolExecutor):
         # Spawned, not forked: LightGBM's threads do not survive a fork.
         super().__init__(count, get_context("spawn"), initializer, tuple(initargs))
 
-    def submit(self, function: Callable[..., Answer], /, *args: Any, **options: Any) -> Future[Answer]:
-        """Have ``function`` called; this may start a process."""
-        with _interrupts_held_back():
+    def submit(self, function: Callable[..., Result], /, *args: Any, **options: Any) -> Future[Result]:
+        """Schedule a call of ``function``; this may start a process."""
+        with _interrupts_blocked():
             return super().submit(function, *args, **options)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
-        """Wait for what was asked for; after an error end it."""
+        """Wait for the submitted calls; terminate the processes after an exception."""
         if kind:
             for process in active_children():
                 process.terminate()
@@ -40,8 +41,8 @@ class Processes(ProcessPoolExecutor):
 
 
 @contextmanager
-def _interrupts_held_back() -> Iterator[None]:
-    """Let Ctrl-C wait for the end of this. Processes that are started here never hear of it, as they keep the mask."""
+def _interrupts_blocked() -> Iterator[None]:
+    """Block Ctrl-C in this block. Processes that are started in it inherit the signal mask and never receive it."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -1,1 +1,1 @@
-"""Reads rated reviews from files, directories and URLs."""
+"""Reads corpora of rated reviews from files and URLs, for training and for batch scoring."""

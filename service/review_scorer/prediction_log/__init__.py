@@ -1,1 +1,1 @@
-"""The record of predictions in Redis, and the second bundle that scores along; never in the way of an answer."""
+"""The prediction log in Redis, and the shadow bundle. Both work after the response and never delay it."""

@@ -1,8 +1,8 @@
-"""The record of predictions, written behind the answers' back.
+"""Writes predictions to the prediction log after the response.
 
-An answer only puts its prediction into a queue in memory. A task writes the queue to the store in batches; when the
-store is slow or away it tries again, ever more rarely, and what the queue cannot hold meanwhile is dropped and counted.
-The record itself says so too, in an entry where predictions are missing.
+A request only appends its predictions to a queue in memory. A task writes the queue to the store in batches. If the
+store is slow or unavailable, the task retries with exponential backoff; predictions that do not fit into the queue
+meanwhile are dropped and counted. An entry in the prediction log says how many are missing.
 """
 
 import asyncio
@@ -20,180 +20,173 @@ from review_scorer.prediction_log.prediction_ids import LoggedPrediction, new_id
 
 log = logging.getLogger(__name__)
 
-# What an entry takes in memory beside its text.
-_BYTES = 500
-# How long predictions gather, and how many are written at once: a batch keeps a review waiting for 1.5 ms at most.
-_GATHER_SECONDS = 0.05
+# Memory of a queued prediction in addition to its text.
+_OVERHEAD_BYTES = 500
+# Time to collect a batch, and its size: writing one batch delays a review by at most 1.5 ms.
+_BATCH_SECONDS = 0.05
 _BATCH = 50
-# Between tries, doubled after each.
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
-# For what is left in the queue when the service stops.
-_LAST_SECONDS = 2.0
-# In which the log's thread writes a line; the process ends without asking it.
+# Delay between retries, doubled after each.
+_MIN_BACKOFF, _MAX_BACKOFF = 0.1, 5.0
+# Time to write the rest of the queue when the service stops.
+_SHUTDOWN_SECONDS = 2.0
+# Time for the thread of the log to write a last line; the process does not wait for it.
 _LOG_SECONDS = 0.2
 
 
 Count = Callable[[str, float], None]
+"""Adds an amount to the counter with a name."""
 
-WRITTEN, DROPPED = "record_written", "record_dropped"
-"""Names of numbers: predictions that were recorded, and that were not."""
-
-
-def ignore(_name: str, _amount: float) -> None:
-    """Count nothing."""
+WRITTEN, DROPPED = "prediction_log_written", "prediction_log_dropped"
+"""Names of counters: predictions written to the store, and dropped ones."""
 
 
 class StoreError(Exception):
-    """Nothing could be stored, or nobody knows; the message says why."""
+    """Entries were not stored, or it is unknown whether they were; the message says why."""
 
 
-class Store(Protocol):
-    """Where the record is kept."""
+class StreamStore(Protocol):
+    """A store of streams of entries."""
 
-    async def add(self, stream: str, entries: Sequence[Entry]) -> None:
+    async def add(self, stream: str, entries: Sequence[Entry], /) -> None:
         """Append ``entries`` to ``stream``; raise ``StoreError`` unless all are known to be stored."""
 
     async def close(self) -> None:
-        """Let go of the store."""
+        """Close the connections."""
 
 
 class Recorder:
-    """Writes predictions to ``stream`` of ``store``, as ``describe`` has them, from the start of a worker to its end.
+    """Writes predictions to ``stream`` of ``store`` from the start of a worker to its end.
 
-    ``held_bytes`` bounds what waits. ``written`` and ``dropped`` count this worker's predictions: each of them is
-    waiting, written or dropped. ``count`` is told the same by name, to add up what all workers did.
+    ``to_entry`` returns the entry of a prediction. ``buffer_bytes`` limits the memory of the queue. ``count`` is called
+    with ``WRITTEN`` and ``DROPPED``: each prediction is queued, written or dropped.
     """
 
     def __init__(
         self,
-        store: Store,
-        describe: Callable[[LoggedPrediction], Entry],
+        store: StreamStore,
+        to_entry: Callable[[LoggedPrediction], Entry],
         *,
         stream: str,
-        held_bytes: int,
-        count: Count = ignore,
+        buffer_bytes: int,
+        count: Count,
     ) -> None:
         self.store = store
-        self.stream = stream
         self.count = count
-        self.written = 0
-        self.dropped = 0
-        self._describe = describe
-        self._most = held_bytes
-        self._held = 0
+        self._to_entry = to_entry
+        self._stream = stream
+        self._buffer_bytes = buffer_bytes
+        self._queued_bytes = 0
         self._queue: deque[LoggedPrediction] = deque()
-        self._some = asyncio.Event()
-        # Of what was dropped: what the record does not tell of yet; what it does, and the log does not.
-        self._untold = self._told = 0
-        self._away_since: float | None = None
+        self._wake = asyncio.Event()
+        # Dropped predictions: without an entry in the prediction log yet; with one, and not in a log line yet.
+        self._unreported = self._reported = 0
+        self._unavailable_since: float | None = None
 
     def add(self, predictions: Sequence[LoggedPrediction]) -> None:
-        """Record ``predictions`` soon, or drop what there is no room for. Takes microseconds and never fails."""
+        """Queue ``predictions``, or drop those that do not fit. Takes microseconds and never fails."""
         for prediction in predictions:
             size = _size(prediction)
-            if self._held + size > self._most:
+            if self._queued_bytes + size > self._buffer_bytes:
                 self._drop(1)
             else:
-                self._held += size
+                self._queued_bytes += size
                 self._queue.append(prediction)
-        self._some.set()
+        self._wake.set()
 
     async def process_startup(self, _scope: Mapping[str, Any], _event: Mapping[str, Any]) -> None:
-        """Begin to write; called by Falcon when the worker starts."""
-        # The name of the entry that says what was dropped. Not before the fork: each worker has its own.
-        self._gap = new_id()
+        """Start to write; Falcon calls this when the worker starts."""
+        # The id of the next entry about dropped predictions. Made after the fork, so that each worker has its own.
+        self._gap_id = new_id()
         self._writer = asyncio.create_task(self._write())
-        self._writer.add_done_callback(_tell_of_a_bug)
+        self._writer.add_done_callback(_log_failure)
 
     async def process_shutdown(self, _scope: Mapping[str, Any], _event: Mapping[str, Any]) -> None:
-        """Write what is left; called by Falcon when the worker has answered everything."""
-        # Again and again: on Python 3.11 a time-out within the client can swallow a cancellation.
+        """Write the rest of the queue; Falcon calls this after the last response of the worker."""
+        # In a loop, because on Python 3.11 a timeout within the client can swallow a cancellation.
         while not self._writer.done():
             self._writer.cancel()
             await asyncio.wait([self._writer], timeout=0.1)
         with suppress(TimeoutError):
-            async with asyncio.timeout(_LAST_SECONDS):
-                while self._has_more() and await self._send():
+            async with asyncio.timeout(_SHUTDOWN_SECONDS):
+                while self._is_pending() and await self._send():
                     pass
         if self._queue:
             self._drop(len(self._queue))
             self._queue.clear()
-        if self._untold:
-            log.warning("the record lacks %s predictions: it could not be written before the end", f"{self._untold:,}")
+        if self._unreported:
+            log.warning("%s predictions missing from the prediction log: not written in time", f"{self._unreported:,}")
             await asyncio.sleep(_LOG_SECONDS)
         await self.store.close()
 
-    def _has_more(self) -> bool:
-        return bool(self._queue or self._untold)
+    def _is_pending(self) -> bool:
+        return bool(self._queue or self._unreported)
 
     async def _write(self) -> None:
-        pause = _FIRST_PAUSE
+        backoff = _MIN_BACKOFF
         while True:
-            await self._some.wait()
-            self._some.clear()
-            await asyncio.sleep(_GATHER_SECONDS)
-            while self._has_more():
+            await self._wake.wait()
+            self._wake.clear()
+            await asyncio.sleep(_BATCH_SECONDS)
+            while self._is_pending():
                 if await self._send():
-                    pause = _FIRST_PAUSE
+                    backoff = _MIN_BACKOFF
                 else:
-                    # Not all workers at once.
-                    await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311
-                    pause = min(2 * pause, _LONGEST_PAUSE)
+                    # Jitter, so that the workers do not retry at the same time.
+                    await asyncio.sleep(backoff * random.uniform(0.5, 1))  # noqa: S311
+                    backoff = min(2 * backoff, _MAX_BACKOFF)
 
     async def _send(self) -> bool:
-        """Write the first of the queue; return whether that went well. They stay in it until they are stored."""
+        """Write a batch and return whether it was stored. Predictions stay in the queue until they are stored."""
         batch = list(islice(self._queue, _BATCH))
-        entries = [self._describe(prediction) for prediction in batch]
-        told = self._untold
-        if told:
-            entries.append(gap_entry(self._gap, told))
+        entries = [self._to_entry(prediction) for prediction in batch]
+        dropped = self._unreported
+        if dropped:
+            entries.append(gap_entry(self._gap_id, dropped))
         try:
-            await self.store.add(self.stream, entries)
+            await self.store.add(self._stream, entries)
         except StoreError as error:
-            self._note_away(error)
+            self._log_unavailable(error)
             return False
         for prediction in batch:
             self._queue.popleft()
-            self._held -= _size(prediction)
-        self.written += len(batch)
+            self._queued_bytes -= _size(prediction)
         self.count(WRITTEN, len(batch))
-        self._note_stored(told)
+        self._log_available(dropped)
         return True
 
     def _drop(self, predictions: int) -> None:
-        self.dropped += predictions
-        self._untold += predictions
+        self._unreported += predictions
         self.count(DROPPED, predictions)
 
-    def _note_away(self, error: StoreError) -> None:
-        if self._away_since is None:
-            self._away_since = time.monotonic()
-            log.warning("the record cannot be written (%s); what it cannot hold meanwhile is dropped", error)
+    def _log_unavailable(self, error: StoreError) -> None:
+        if self._unavailable_since is None:
+            self._unavailable_since = time.monotonic()
+            log.warning("prediction log unavailable (%s); predictions are dropped once the buffer is full", error)
 
-    def _note_stored(self, told: int) -> None:
-        """Say how it was once, when all that waited is written: until then more may be dropped."""
-        self._told += told
-        if told:
-            self._untold -= told
-            self._gap = new_id()
-        if self._has_more():
+    def _log_available(self, dropped: int) -> None:
+        """Log one line once the queue is empty, because until then more predictions may be dropped."""
+        self._reported += dropped
+        if dropped:
+            self._unreported -= dropped
+            self._gap_id = new_id()
+        if self._is_pending():
             return
-        if self._away_since is not None:
-            seconds = time.monotonic() - self._away_since
+        if self._unavailable_since is not None:
+            seconds = time.monotonic() - self._unavailable_since
             log.warning(
-                "the record is written again after %.1f s; %s predictions were dropped", seconds, f"{self._told:,}"
+                "prediction log available again after %.1f s; %s predictions dropped", seconds, f"{self._reported:,}"
             )
-        elif self._told:
+        elif self._reported:
             log.warning(
-                "the record lacks %s predictions: they came faster than they could be written", f"{self._told:,}"
+                "%s predictions missing from the prediction log: made faster than written", f"{self._reported:,}"
             )
-        self._away_since, self._told = None, 0
+        self._unavailable_since, self._reported = None, 0
 
 
-def _tell_of_a_bug(writer: asyncio.Task[None]) -> None:
+def _log_failure(writer: asyncio.Task[None]) -> None:
     if not writer.cancelled():
-        log.error("the record rests until the next start", exc_info=writer.exception())
+        log.error("prediction log stopped until the next restart", exc_info=writer.exception())
 
 
 def _size(prediction: LoggedPrediction) -> int:
-    return _BYTES + 2 * len(prediction.text)
+    return _OVERHEAD_BYTES + 2 * len(prediction.text)

@@ -1,4 +1,4 @@
-"""Redis streams. Imported only where a Redis is named: the client takes a tenth of a second and ten megabytes."""
+"""Redis streams. Import only if a Redis is configured: the client takes 0.1 s and 10 MB."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,23 +10,23 @@ from redis.backoff import NoBackoff
 from review_scorer.prediction_log.entries import Entry
 from review_scorer.prediction_log.recorder import StoreError
 
-# Of a Redis that does not answer, for connecting and for each answer. It is near and answers within milliseconds.
-_SECONDS = 1.0
-# One writes; the others are for feedback.
+# Timeout for connecting and for each response. Redis is near and responds within milliseconds.
+_TIMEOUT_SECONDS = 1.0
+# One connection writes predictions; the others are for feedback.
 _CONNECTIONS = 16
 
 
-class Streams:
-    """Appends to streams of the Redis at ``url``, which keep about the last ``length`` entries each."""
+class RedisStreams:
+    """Appends to streams of the Redis at ``url``; each stream keeps about its last ``length`` entries."""
 
     def __init__(self, url: str, *, length: int) -> None:
         self._length = length
         self._redis = redis.asyncio.Redis.from_url(
             url,
-            socket_timeout=_SECONDS,
-            socket_connect_timeout=_SECONDS,
+            socket_timeout=_TIMEOUT_SECONDS,
+            socket_connect_timeout=_TIMEOUT_SECONDS,
             max_connections=_CONNECTIONS,
-            # Who calls knows what is worth another try, and when.
+            # The caller decides what to retry, and when.
             retry=Retry(NoBackoff(), 0),
         )
 
@@ -38,7 +38,7 @@ class Streams:
             pipeline.xadd(stream, fields, maxlen=self._length, approximate=True)
         try:
             await pipeline.execute()
-        except Exception as error:  # noqa: BLE001 - of a connection that breaks half-way, the client raises others than its own
+        except Exception as error:  # noqa: BLE001 - a broken connection also raises exceptions other than RedisError
             raise StoreError(f"{type(error).__name__}: {error}") from None
 
     async def close(self) -> None:

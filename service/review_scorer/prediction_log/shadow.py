@@ -1,94 +1,84 @@
-"""A second bundle that scores along, for comparison: in the gaps between answers, and never in the way of one."""
+"""A shadow bundle: scores a sample of the predictions again, for comparison, while the worker is idle."""
 
 import asyncio
 import logging
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 from review_scorer.capacity.queue import WorkQueue
-from review_scorer.prediction_log.prediction_ids import LoggedPrediction
-from review_scorer.prediction_log.recorder import Count, ignore
+from review_scorer.prediction_log.prediction_ids import LoggedPrediction, PredictionSink
+from review_scorer.prediction_log.recorder import Count
 from review_scorer.scoring.scorer import Scorer
 
 log = logging.getLogger(__name__)
 
-# How many predictions may wait for a gap, and for how long; when it is busier than that, the comparison can do without.
-_MOST_WAITING = 256
-_PATIENCE = 1.0
-_LOOK_SECONDS = 0.002
+# Predictions that wait for an idle worker, and how long. If it is busier than that, they are skipped.
+_MAX_QUEUED = 256
+_MAX_WAIT_SECONDS = 1.0
+_POLL_SECONDS = 0.002
 
 
-SCORED, DROPPED = "shadow_scored", "shadow_dropped"
-"""Names of numbers: predictions that the second bundle scored, and that were chosen and found no gap."""
+SCORED, SKIPPED = "shadow_scored", "shadow_skipped"
+"""Names of counters: predictions that the shadow bundle scored, and sampled ones that it did not."""
 
 
 class Shadow:
-    """Lets ``scorer`` score a ``share`` of the predictions, one at a time and only while nobody waits for ``turns``.
+    """Scores a ``share`` (0–1) of the predictions with ``scorer``, one at a time and only while ``queue`` is empty.
 
-    All go on to ``keep``, with the second score or without. ``scored`` counts the former, ``dropped`` those that were
-    chosen and found no gap in time; ``count`` is told the same by name.
+    Passes each prediction to ``sink``, with the shadow score or without. ``count`` is called with ``SCORED`` and
+    ``SKIPPED``.
     """
 
-    def __init__(
-        self,
-        scorer: Scorer,
-        turns: WorkQueue,
-        *,
-        share: float,
-        keep: Callable[[Sequence[LoggedPrediction]], None],
-        count: Count = ignore,
-    ) -> None:
-        self.scored = 0
-        self.dropped = 0
+    def __init__(self, scorer: Scorer, queue: WorkQueue, *, share: float, sink: PredictionSink, count: Count) -> None:
         self._scorer = scorer
-        self._turns = turns
+        self._work_queue = queue
         self._share = share
-        self._keep = keep
+        self._sink = sink
         self._count = count
         self._queue: deque[tuple[LoggedPrediction, float]] = deque()
-        self._some = asyncio.Event()
+        self._wake = asyncio.Event()
 
     def add(self, predictions: Sequence[LoggedPrediction]) -> None:
-        """Take note of ``predictions``. Takes microseconds."""
+        """Queue a sample of ``predictions``, and pass on the others. Takes microseconds."""
         now = time.monotonic()
         for prediction in predictions:
             if random.random() >= self._share:  # noqa: S311
-                self._keep([prediction])
-            elif len(self._queue) >= _MOST_WAITING:
-                self._drop(prediction)
+                self._sink([prediction])
+            elif len(self._queue) >= _MAX_QUEUED:
+                self._skip(prediction)
             else:
                 self._queue.append((prediction, now))
-        self._some.set()
+        self._wake.set()
 
     async def process_startup(self, _scope: Mapping[str, Any], _event: Mapping[str, Any]) -> None:
-        """Begin to score; called by Falcon when the worker starts."""
-        self._worker = asyncio.create_task(self._work())
+        """Start to score; Falcon calls this when the worker starts."""
+        self._task = asyncio.create_task(self._run())
 
     async def process_shutdown(self, _scope: Mapping[str, Any], _event: Mapping[str, Any]) -> None:
-        """Let go of what still waits; called by Falcon when the worker has answered everything."""
-        self._worker.cancel()
+        """Pass on the rest of the queue without shadow scores; Falcon calls this after the last response."""
+        self._task.cancel()
         with suppress(asyncio.CancelledError):
-            await self._worker
+            await self._task
         while self._queue:
-            self._drop(self._queue.popleft()[0])
+            self._skip(self._queue.popleft()[0])
 
-    async def _work(self) -> None:
+    async def _run(self) -> None:
         while True:
-            await self._some.wait()
-            self._some.clear()
+            await self._wake.wait()
+            self._wake.clear()
             while self._queue:
-                # One look at the sockets at least between any two.
+                # Let the event loop read the sockets before each score.
                 await asyncio.sleep(0)
                 prediction, since = self._queue[0]
-                if time.monotonic() - since > _PATIENCE:
+                if time.monotonic() - since > _MAX_WAIT_SECONDS:
                     self._queue.popleft()
-                    self._drop(prediction)
-                elif self._turns.waiting:
-                    await asyncio.sleep(_LOOK_SECONDS)
+                    self._skip(prediction)
+                elif self._work_queue.waiting:
+                    await asyncio.sleep(_POLL_SECONDS)
                 else:
                     self._queue.popleft()
                     self._score(prediction)
@@ -97,16 +87,14 @@ class Shadow:
         try:
             stars = self._scorer.score(prediction.text)
         except Exception:
-            # What it cannot score, the first bundle could: a fault, of which one line is enough.
-            log.exception("the shadow failed and rests until the next start")
+            # The bundle in use could score this text, so the shadow bundle is at fault: stop, with one log line.
+            log.exception("shadow bundle failed; it is off until the next restart")
             self._share = 0.0
-            self._drop(prediction)
+            self._skip(prediction)
         else:
-            self.scored += 1
             self._count(SCORED, 1)
-            self._keep([prediction._replace(shadow=stars)])
+            self._sink([prediction._replace(shadow=stars)])
 
-    def _drop(self, prediction: LoggedPrediction) -> None:
-        self.dropped += 1
-        self._count(DROPPED, 1)
-        self._keep([prediction])
+    def _skip(self, prediction: LoggedPrediction) -> None:
+        self._count(SKIPPED, 1)
+        self._sink([prediction])

@@ -1,6 +1,6 @@
-"""The heart: Japanese text in, stars out.
+"""Scores Japanese text: text in, stars (1-5) out.
 
-The chain is normalise → tokenise → vectorise → predict, one module each. Training and serving call the same
-functions, so a text is prepared in exactly one way. Nothing here knows the web, reads the environment, logs,
-or does any work at import.
+The pipeline is normalise → tokenise → vectorise → predict, one module for each step. Training and serving call the same
+functions, so a text is preprocessed in exactly one way. This package imports no web framework, reads no environment
+variable, does not log and does no work at import.
 """

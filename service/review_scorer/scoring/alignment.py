@@ -1,8 +1,8 @@
-"""Where each character of a normalised text came from.
+"""Character offsets of a normalised text in its source.
 
-``align`` goes the way of ``text.normalise`` and keeps the source of every character. Text falls apart into chunks that
-normalise each on their own: before a character that never joins what stands before it, NFKC starts anew (UAX #15).
-An emoji sequence is one chunk too, so that nobody cuts what its reader sees as one sign.
+``align`` applies the steps of ``text.normalise`` and records the source of every character. The text is split into
+chunks that normalise independently: NFKC has a boundary before each character that never composes with the preceding
+ones (UAX #15). An emoji sequence is one chunk, so that no offset lies within a visible symbol.
 """
 
 import re
@@ -18,7 +18,7 @@ _WHITE_SPACE = re.compile(r"\s+")
 
 
 class Aligned(NamedTuple):
-    """A normalised text; its character ``i`` came from ``source[starts[i]:ends[i]]``. Both lists never descend."""
+    """A normalised text; its character ``i`` comes from ``source[starts[i]:ends[i]]``. Neither list ever decreases."""
 
     text: str
     starts: list[int]
@@ -26,13 +26,13 @@ class Aligned(NamedTuple):
 
 
 def align(text: str) -> Aligned:
-    """Return ``normalise(text)`` with the offsets in ``text``, in code points, that its characters came from."""
+    """Return ``normalise(text)`` with the offset in ``text``, in code points, of each of its characters."""
     spaced = _fold_runs(_fold(text), _WHITE_SPACE, " ")
     first = spaced.text.startswith(" ")
-    folded = _cut(spaced, first, len(spaced.text) - spaced.text.endswith(" "))
+    folded = _slice(spaced, first, len(spaced.text) - spaced.text.endswith(" "))
     marked = _fold_runs(folded, RUN_OF_MARKS, r"\1")
     length = len(LAST_STOP.sub("", marked.text))
-    return _cut(marked, 0, length) if length else folded
+    return _slice(marked, 0, length) if length else folded
 
 
 def _fold(text: str) -> Aligned:
@@ -41,18 +41,18 @@ def _fold(text: str) -> Aligned:
     starts: list[int] = []
     ends: list[int] = []
     for start, end in _chunks(text):
-        # Lower case depends on what stands around (a Σ that ends a word), but its length does not.
+        # Lower case may depend on the neighbours (a Σ at the end of a word), but its length does not.
         count = sum(map(_lower_length, unicodedata.normalize("NFKC", text[start:end])))
         starts += [start] * count
         ends += [end] * count
     if len(starts) != len(folded):
-        # A Unicode version that composes in ways not known here: the text as one chunk is coarse, but not wrong.
+        # A Unicode version with compositions unknown to `_joins`: one chunk for the whole text is coarse but correct.
         return Aligned(folded, [0] * len(folded), [len(text)] * len(folded))
     return Aligned(folded, starts, ends)
 
 
 def _chunks(text: str) -> Iterator[tuple[int, int]]:
-    """Yield the start and end of each piece of ``text`` that normalises without regard to its neighbours."""
+    """Yield the start and end of each chunk of ``text`` that normalises independently of its neighbours."""
     start = 0
     for position in range(1, len(text)):
         before, character = text[position - 1], text[position]
@@ -66,9 +66,10 @@ def _chunks(text: str) -> Iterator[tuple[int, int]]:
 
 @lru_cache(maxsize=8192)
 def _joins(character: str) -> bool:
-    """Whether ``character`` may compose with, or be sorted among, those before it, or changes an emoji before it.
+    """Whether ``character`` may compose with, or be reordered among, the preceding ones, or modifies an emoji.
 
-    Marks may, and the vowels and final consonants of Hangul; a compatibility character does as what it stands for.
+    This holds for combining marks and for the vowels and final consonants of Hangul. A compatibility character behaves
+    like the first character of its decomposition.
     """
     first = unicodedata.normalize("NFKD", character)[0]
     mark = unicodedata.category(first)[0] == "M" or "\u1160" <= first <= "\u11ff"
@@ -85,7 +86,7 @@ def _lower_length(character: str) -> int:
 
 
 def _fold_runs(aligned: Aligned, runs: re.Pattern[str], replacement: str) -> Aligned:
-    """Return ``aligned`` with each match of ``runs`` as the one character that ``replacement`` expands to."""
+    """Return ``aligned`` with each match of ``runs`` replaced by the one character of ``replacement``."""
     text, starts, ends = aligned
     kept_starts: list[int] = []
     kept_ends: list[int] = []
@@ -98,5 +99,5 @@ def _fold_runs(aligned: Aligned, runs: re.Pattern[str], replacement: str) -> Ali
     return Aligned(runs.sub(replacement, text), kept_starts + starts[done:], kept_ends + ends[done:])
 
 
-def _cut(aligned: Aligned, first: int, last: int) -> Aligned:
+def _slice(aligned: Aligned, first: int, last: int) -> Aligned:
     return Aligned(aligned.text[first:last], aligned.starts[first:last], aligned.ends[first:last])

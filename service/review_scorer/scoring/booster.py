@@ -1,7 +1,7 @@
-"""LightGBM's trees, through the public functions of its C library.
+"""Predicts with LightGBM's trees through the public functions of its C library.
 
-The Python package is a second way to the same functions, but importing it imports SciPy, and scikit-learn and
-pandas where they are installed: most of a cold start. Its single-row call also costs ten times the trees' own time.
+LightGBM's Python package calls the same functions, but its import also imports SciPy, and scikit-learn and pandas if
+they are installed, which is most of a cold start. Its single-row prediction costs ten times the time of the trees.
 Reference: https://lightgbm.readthedocs.io/en/latest/C-API.html
 """
 
@@ -20,20 +20,21 @@ from review_scorer.scoring.vectors import Rows
 # Values of the C_API_* constants of LightGBM/c_api.h.
 _FLOAT64, _INT32 = 1, 2
 # For the objective "regression" a normal prediction is the plain sum of leaves. These three values mean "normal, all
-# trees" in whatever order they are taken: the single-row functions of LightGBM 4.7.0 mix up the three arguments.
+# trees" in any order: the single-row functions of LightGBM 4.7.0 confuse the three arguments.
 _PREDICT_NORMAL, _FIRST_TREE, _TO_THE_LAST = 0, 0, -1
 
 # SHAP values (Lundberg et al. 2018, "Consistent individualized feature attribution for tree ensembles").
 _PREDICT_CONTRIBUTIONS = 3
 
-# A booster that may use more than one OpenMP thread hangs in a forked process; a row is too little work to share.
+# With more than one OpenMP thread a booster hangs in a forked process, and a row is too little work for two threads.
 _ONE_THREAD = b"num_threads=1"
 
 
 class Booster:
-    """Trees read from LightGBM's text format. Not for text that was not checked: LightGBM trusts it.
+    """A LightGBM model, loaded from its text format.
 
-    ``width`` is the number of columns of the rows it takes. Not for use by two threads at once.
+    ``model`` must be trusted text: LightGBM does not validate it. ``width`` is the number of columns of an input row.
+    Raises ``BundleError`` if LightGBM cannot load the model. Not thread-safe.
     """
 
     def __init__(self, model: str) -> None:
@@ -56,37 +57,38 @@ class Booster:
             _ONE_THREAD,
             ctypes.byref(self._single_row),
         )
-        # The row that predict_one hands over stands always in the same place: taking an address costs a microsecond.
+        # predict_one reuses one input row, because taking the address of an array costs a microsecond.
         self._row = Rows(np.zeros(2, np.int32), np.zeros(self.width, np.int32), np.zeros(self.width))
         self._length = ctypes.c_int64()
         self._result = ctypes.c_double()
         self._row_pointers = tuple(array.ctypes.data for array in self._row)
-        self._answer_pointers = ctypes.addressof(self._length), ctypes.addressof(self._result)
+        self._result_pointers = ctypes.addressof(self._length), ctypes.addressof(self._result)
 
     def predict(self, rows: Rows) -> NDArray[np.float64]:
-        """Return the sum of the trees' leaves for each row, shape ``(n,)``."""
+        """Return the sum of the leaves for each row, shape ``(n,)``."""
         return self._predict_rows(rows, _PREDICT_NORMAL, 1)[:, 0]
 
     def contributions(self, rows: Rows) -> NDArray[np.float64]:
-        """Return what each column adds to the trees' sum, shape ``(n, width + 1)``: LightGBM's SHAP values.
+        """Return LightGBM's SHAP values, shape ``(n, width + 1)``: the contribution of each column to the prediction.
 
-        The last column is the trees' mean over what they were trained on; a row of the result adds up to ``predict``.
+        The last column is the expected value of the model over its training data. The sum of a row is the value that
+        ``predict`` returns.
         """
         return self._predict_rows(rows, _PREDICT_CONTRIBUTIONS, self.width + 1)
 
     def predict_one(self, columns: NDArray[np.int64], values: NDArray[np.float64], *, last: float) -> float:
-        """Return what ``predict`` returns for a row with ``values`` in ``columns`` and ``last`` in the last column.
+        """Return the prediction for one row with ``values`` in ``columns`` and ``last`` in the last column.
 
-        ``columns`` are ascending and end before the last.
+        ``columns`` ascend and do not include the last column. The result is bit-identical to that of ``predict``.
         """
         count = len(columns)
         indptr, indices, row_values = self._row
         indices[:count], indices[count] = columns, self.width - 1
         row_values[:count], row_values[count] = values, last
         indptr[1] = count + 1
-        starts, where, what = self._row_pointers
+        starts, indices_at, values_at = self._row_pointers
         status = self._library.LGBM_BoosterPredictForCSRSingleRowFast(
-            self._single_row, starts, _INT32, where, what, 2, count + 1, *self._answer_pointers
+            self._single_row, starts, _INT32, indices_at, values_at, 2, count + 1, *self._result_pointers
         )
         if status:
             raise RuntimeError(self._last_error())
@@ -136,13 +138,16 @@ class Booster:
 
 def _pointer(array: NDArray[Any], dtype: type) -> ctypes.c_void_p:
     if array.dtype != dtype or not array.flags.c_contiguous:
-        raise TypeError(f"wanted a contiguous array of {dtype.__name__}, got {array.dtype}")
+        raise TypeError(f"expected a C-contiguous array of {dtype.__name__}, got {array.dtype}")
     return ctypes.c_void_p(array.ctypes.data)
 
 
 @cache
 def library() -> ctypes.CDLL:
-    """Load the library that the ``lightgbm`` package brings, without importing the package."""
+    """Load the C library of the ``lightgbm`` package without importing the package.
+
+    Raises ``BundleError`` if the package is not installed or its library cannot be loaded.
+    """
     spec = find_spec("lightgbm")
     if spec is None or not spec.submodule_search_locations:
         raise BundleError("the package lightgbm is not installed; install requirements/serving.txt")
@@ -154,10 +159,10 @@ def library() -> ctypes.CDLL:
         library = ctypes.CDLL(str(found[0]))
     except OSError as error:
         raise BundleError(
-            f"LightGBM's library does not load ({error}); on Debian `apt-get install libgomp1` brings what it needs"
+            f"cannot load the LightGBM library ({error}); on Debian, `apt-get install libgomp1` installs its dependency"
         ) from None
     pointer, number = ctypes.c_void_p, ctypes.c_int64
-    # Declared for the one function that is called for each review: it spares building the arguments' objects.
+    # Declared only for the function that is called for each review: ctypes then creates no argument objects.
     library.LGBM_BoosterPredictForCSRSingleRowFast.argtypes = [
         *(pointer, pointer, ctypes.c_int, pointer, pointer, number, number, pointer, pointer)
     ]

@@ -1,15 +1,16 @@
-"""A trained scorer as a directory of data.
+"""Reads and writes bundles: a trained scorer as a directory of data files.
 
-    manifest.json       what the bundle is and the sha256 of every other file
+    manifest.json       metadata, and the SHA-256 of every other file
     vocabulary.txt      one n-gram a line, its tokens joined by a space, the most frequent first; a line is a column
-    idf.npy             float64, one a column
-    coefficients.npy    float64, one a column: the linear base
-    booster.txt         LightGBM's text model
-    user.dic            words that were added to MeCab's dictionary, where there are any
-    model-card.*        what the model is good for, for people
+    idf.npy             float64, one value for each column
+    coefficients.npy    float64, one value for each column: the linear base
+    booster.txt         the trees in LightGBM's text format
+    user.dic            MeCab user dictionary, if the scorer has one
+    model-card.*        the model card, for people
 
-Nothing in it is executed by reading it: no pickle, and LightGBM's text, whose parser trusts its input, is parsed only
-after its digest was found right. A digest guards against damage and mix-ups, not against whoever can write the bundle.
+Loading a bundle executes no code from it: it has no pickle. LightGBM's text parser trusts its input, so it runs only
+after the digest is verified. A digest detects damage and mixed-up files, but not changes by anyone who can write the
+bundle.
 """
 
 import ctypes
@@ -29,6 +30,7 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
+from review_scorer.scoring.atomic_write import atomic_write
 from review_scorer.scoring.booster import Booster
 from review_scorer.scoring.errors import BundleError
 from review_scorer.scoring.intervals import Intervals
@@ -47,21 +49,21 @@ _PROBE_TOLERANCE = 1e-9
 
 @dataclass(frozen=True)
 class Trained:
-    """What training hands over to be written: the parts of a scorer, and the facts about it.
+    """The result of training: the parts of a scorer, and the facts about it.
 
-    ``facts`` goes into the manifest as it is: parameters, corpus, seed, figures, library versions.
+    ``facts`` is copied to the manifest unchanged: parameters, corpus, seed, metrics, library versions.
     """
 
     vectorizer: Vectorizer
     coefficients: NDArray[np.float64]
     intercept: float
     booster: str
-    certainty: Intervals
+    intervals: Intervals
     facts: Mapping[str, Any]
 
 
 class Bundle(NamedTuple):
-    """A bundle in memory; ``digest`` is the manifest's sha256: it names the bundle, as the manifest names its files."""
+    """A loaded bundle; ``digest``, the SHA-256 of the manifest, identifies it and, through the manifest, its files."""
 
     scorer: Scorer
     manifest: Mapping[str, Any]
@@ -69,20 +71,20 @@ class Bundle(NamedTuple):
 
 
 def assemble(trained: Trained, tokenizer: Tokenizer) -> Scorer:
-    """Return the scorer that the parts make, as serving would after loading them."""
+    """Return the scorer made of the trained parts, equal to the one that serving loads from a bundle."""
     vectorizer = trained.vectorizer
     model = Model(trained.coefficients, trained.intercept, Booster(trained.booster))
-    return Scorer(tokenizer, vectorizer, model, trained.certainty)
+    return Scorer(tokenizer, vectorizer, model, trained.intervals)
 
 
 def write(
     trained: Trained, tokenizer: Tokenizer, directory: Path, *, probe: str, extras: Mapping[str, bytes] | None = None
 ) -> None:
-    """Make ``directory`` the bundle of ``trained``, in one step: it is the old bundle or the new, never half of one.
+    """Write the bundle of ``trained`` to ``directory`` atomically: it is the old bundle or the new one at any time.
 
-    ``extras`` are further files, for people. ``probe`` is a review whose score is stored, so that every loading can
-    check that the chain gives it again.
-    The same parts give the same bytes. Raises ``BundleError`` when the place cannot be written.
+    ``extras`` are additional files, for people. ``probe`` is a review whose score is stored in the manifest; ``load``
+    checks that it gets the same score. Equal parts give equal bytes. Raises ``BundleError`` if ``directory`` exists and
+    is no bundle, or cannot be written.
     """
     directory = directory.absolute()
     if directory.exists() and not (directory / MANIFEST).is_file():
@@ -102,7 +104,7 @@ def write(
         "dictionary": {"name": tokenizer.name, "fingerprint": tokenizer.fingerprint},
         "longest_ngram": trained.vectorizer.longest,
         "intercept": trained.intercept,
-        "certainty": trained.certainty._asdict(),
+        "certainty": trained.intervals._asdict(),
         "probe": {"text": probe, "score": assemble(trained, tokenizer).score(probe)},
         **trained.facts,
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
@@ -112,62 +114,63 @@ def write(
         directory.parent.mkdir(parents=True, exist_ok=True)
         for leftover in directory.parent.glob(f".{directory.name}.partial-*"):
             shutil.rmtree(leftover)
-        put(directory, _write_beside(directory, files))
+        install(directory, _write_beside(directory, files))
     except OSError as error:
         raise BundleError(f"cannot write the bundle {directory}: {error.strerror or error}") from error
 
 
 def load(directory: Path, *, dictionary: Path = DEFAULT_DICTIONARY, max_chars: int = 10_000) -> Bundle:
-    """Return the bundle in ``directory``, verified and ready to score.
+    """Return the verified bundle in ``directory``.
 
-    ``dictionary`` is the one that it was trained with, compiled for MeCab.
+    ``dictionary`` is the compiled MeCab dictionary that the bundle was trained with. ``max_chars`` is the maximum
+    length of a text, in code points.
 
-    Raises ``BundleError`` for anything that would make it score differently than when it was trained: a file that is
-    missing or was changed, another format, normalisation or dictionary, a probe review with another score.
+    Raises ``BundleError`` for anything that would change the scores: a missing or modified file, another format,
+    normalisation or dictionary, or another score of the probe review.
     """
     manifest, files, digest = _read(directory)
     trained_with = manifest["dictionary"]
-    # Verified above; MeCab maps it into memory, so that it may go when the bundle is replaced.
+    # Verified above. MeCab maps the file into memory, so it may be deleted when the bundle is replaced.
     user_dictionary = directory / USER_DICTIONARY if USER_DICTIONARY in files else None
     tokenizer = Tokenizer(dictionary, user_dictionary=user_dictionary)
     if trained_with["fingerprint"] != tokenizer.fingerprint:
         raise BundleError(
             f"{directory} was trained with the dictionary {trained_with['name']} {trained_with['fingerprint'][:12]}, "
-            f"here is {tokenizer.name} {tokenizer.fingerprint[:12]}; "
-            f"name the right one with SCORER_DICTIONARY, or {_RETRAIN}"
+            f"not with {tokenizer.name} {tokenizer.fingerprint[:12]}; "
+            f"set SCORER_DICTIONARY to the dictionary of the training, or {_RETRAIN}"
         )
     terms = files["vocabulary.txt"].decode().split("\n")[:-1]
     vectorizer = Vectorizer(terms, _array(files["idf.npy"]), longest=manifest["longest_ngram"])
     booster = Booster(files["booster.txt"].decode())
     if booster.width > len(terms) + 1:
         raise BundleError(
-            f"{directory}: the trees want {booster.width} columns, the vocabulary has {len(terms)}; {_RETRAIN}"
+            f"{directory}: the trees need {booster.width} columns, the vocabulary has {len(terms)}; {_RETRAIN}"
         )
     model = Model(_array(files["coefficients.npy"]), manifest["intercept"], booster)
-    certainty = Intervals(*(manifest["certainty"][name] for name in Intervals._fields))
-    scorer = Scorer(tokenizer, vectorizer, model, certainty, max_chars=max_chars)
+    intervals = Intervals(*(manifest["certainty"][name] for name in Intervals._fields))
+    scorer = Scorer(tokenizer, vectorizer, model, intervals, max_chars=max_chars)
     probe = manifest["probe"]
     score = scorer.score(probe["text"])
     if abs(score - probe["score"]) > _PROBE_TOLERANCE:
         raise BundleError(
-            f"{directory} scores its probe review {score!r}, where training got {probe['score']!r}: "
-            f"the libraries here differ from {manifest['libraries']}; {_RETRAIN}"
+            f"{directory}: the score of the probe review is {score!r}, it was {probe['score']!r} in training: "
+            f"the installed libraries differ from {manifest['libraries']}; {_RETRAIN}"
         )
     return Bundle(scorer, manifest, digest)
 
 
 def _read(directory: Path) -> tuple[dict[str, Any], dict[str, bytes], str]:
-    """Return the manifest, the verified contents of the files that it names, and the manifest's own digest."""
+    """Return the manifest, the verified contents of its files, and the digest of the manifest."""
     while True:
         try:
-            # One descriptor for the directory: a bundle swapped in meanwhile cannot mix its files into this one.
+            # All files are opened relative to one directory descriptor, so they belong to one bundle during a swap.
             handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
         except OSError as error:
             raise BundleError(f"no bundle at {directory}: {error.strerror}; train one: make train BUNDLE=…") from None
         try:
             return _read_from(directory, handle)
         except BundleError:
-            # Training removes the old bundle right after it put the new one in its place.
+            # Retried if the bundle was replaced meanwhile: training deletes the old one right after the swap.
             if os.path.samestat(os.fstat(handle), directory.stat()):
                 raise
         finally:
@@ -182,7 +185,7 @@ def _read_from(directory: Path, handle: int) -> tuple[dict[str, Any], dict[str, 
         files[name] = _content(directory, handle, name)
         if hashlib.sha256(files[name]).hexdigest() != digest:
             path = directory / name
-            raise BundleError(f"{path} is not the file that was trained (sha256 differs); copy the bundle anew")
+            raise BundleError(f"{path} was modified or is damaged (SHA-256 differs); copy the bundle again")
     return manifest, files, hashlib.sha256(content).hexdigest()
 
 
@@ -191,21 +194,21 @@ def _parse_manifest(directory: Path, content: bytes) -> dict[str, Any]:
     try:
         manifest = json.loads(content)
     except ValueError as error:
-        raise BundleError(f"{path} is not JSON ({error}); copy the bundle anew") from None
+        raise BundleError(f"{path} is not JSON ({error}); copy the bundle again") from None
     found = manifest.get("format") if isinstance(manifest, dict) else None
     if found != FORMAT:
-        raise BundleError(f"{path} is of format {found!r}, this version reads format {FORMAT}; {_RETRAIN}")
-    wanted = {"certainty", "dictionary", "files", "intercept", "libraries", "longest_ngram", "normalisation", "probe"}
-    if missing := sorted(wanted - manifest.keys()):
-        raise BundleError(f"{path} lacks {', '.join(missing)}; copy the bundle anew")
+        raise BundleError(f"{path} has format {found!r}, this version reads format {FORMAT}; {_RETRAIN}")
+    required = {"certainty", "dictionary", "files", "intercept", "libraries", "longest_ngram", "normalisation", "probe"}
+    if missing := sorted(required - manifest.keys()):
+        raise BundleError(f"{path} lacks {', '.join(missing)}; copy the bundle again")
     if manifest["normalisation"] != NORMALISATION:
         raise BundleError(
-            f"{path} was trained under the normalisation {manifest['normalisation']!r}, "
-            f"here is {NORMALISATION!r}; {_RETRAIN}"
+            f"{path} was trained with the normalisation {manifest['normalisation']!r}, "
+            f"this version uses {NORMALISATION!r}; {_RETRAIN}"
         )
-    needed = {"vocabulary.txt", "idf.npy", "coefficients.npy", "booster.txt"}
-    if missing := sorted(needed - manifest["files"].keys()):
-        raise BundleError(f"{path} gives no digest for {', '.join(missing)}; copy the bundle anew")
+    required = {"vocabulary.txt", "idf.npy", "coefficients.npy", "booster.txt"}
+    if missing := sorted(required - manifest["files"].keys()):
+        raise BundleError(f"{path} has no digest of {', '.join(missing)}; copy the bundle again")
     return dict(manifest)
 
 
@@ -214,7 +217,7 @@ def _content(directory: Path, handle: int, name: str) -> bytes:
         with open(name, "rb", opener=lambda path, flags: os.open(path, flags, dir_fd=handle)) as file:
             return file.read()
     except OSError as error:
-        raise BundleError(f"cannot read {directory / name}: {error.strerror}; copy the bundle anew") from None
+        raise BundleError(f"cannot read {directory / name}: {error.strerror}; copy the bundle again") from None
 
 
 def _npy(array: NDArray[np.float64]) -> bytes:
@@ -229,45 +232,38 @@ def _array(content: bytes) -> NDArray[np.float64]:
 
 
 def _write_beside(directory: Path, files: Mapping[str, bytes]) -> Path:
-    """Return a directory of these files, on the file system of ``directory``; there is none where that fails."""
+    """Return a new directory of ``files`` beside ``directory``; it is deleted if a file cannot be written."""
     partial = Path(tempfile.mkdtemp(prefix=f".{directory.name}.partial-", dir=directory.parent))
     try:
         partial.chmod(0o755)
         for name, content in files.items():
-            _write_through(partial / name, content)
+            with atomic_write(partial / name) as file:
+                file.write(content)
     except OSError:
         shutil.rmtree(partial)
         raise
     return partial
 
 
-def _write_through(path: Path, content: bytes) -> None:
-    """Write ``content`` and wait until the disk has it: a rename may not outrun the data it points to."""
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+def install(directory: Path, new: Path) -> None:
+    """Replace ``directory``, which may exist, with the bundle ``new`` on the same file system, atomically.
 
-
-def put(directory: Path, whole: Path) -> None:
-    """Put the bundle ``whole``, of the same file system, in the place of ``directory``, which may exist, in one step.
-
-    Where the file system cannot swap directories, as NFS cannot, ``directory`` has to be a symbolic link, which is then
-    made to lead to the new bundle. Raises ``BundleError`` where it is none.
+    If the file system cannot swap directories, as with NFS, ``directory`` must be a symbolic link, which is then
+    redirected to the new bundle. Raises ``BundleError`` if it is no link.
     """
-    place = directory.resolve() if directory.is_symlink() else directory
-    if not place.exists():
-        whole.rename(place)
-    elif not (failed := _exchange(whole, place)):
-        shutil.rmtree(whole)
+    target = directory.resolve() if directory.is_symlink() else directory
+    if not target.exists():
+        new.rename(target)
+    elif not (failed := _exchange(new, target)):
+        shutil.rmtree(new)
     elif directory.is_symlink():
-        _lead(directory, whole)
+        _redirect(directory, new)
     else:
         raise BundleError(
-            f"the file system of {directory} cannot swap directories ({os.strerror(failed)}); the new bundle is whole "
-            f"at {whole}: move it yourself, train into a path that does not exist yet, or let a symbolic link be there"
+            f"the file system of {directory} cannot swap directories ({os.strerror(failed)}); the new bundle is "
+            f"complete at {new}: move it by hand, train to a new path, or make {directory} a symbolic link"
         )
-    for changed in {place.parent, directory.parent}:
+    for changed in {target.parent, directory.parent}:
         parent = os.open(changed, os.O_RDONLY)
         try:
             os.fsync(parent)
@@ -275,15 +271,15 @@ def put(directory: Path, whole: Path) -> None:
             os.close(parent)
 
 
-def _lead(link: Path, whole: Path) -> None:
-    """Let ``link`` lead to ``whole`` in one step, and clear what it led to before and what a killed one left."""
-    new = whole.rename(link.with_name(f".{link.name}.whole-{uuid4().hex}"))
-    pointer = link.with_name(f".{link.name}.link")
-    pointer.unlink(missing_ok=True)
-    pointer.symlink_to(new.name)
-    pointer.replace(link)
+def _redirect(link: Path, new: Path) -> None:
+    """Redirect ``link`` to ``new`` atomically, then delete its old target and what killed processes left."""
+    target = new.rename(link.with_name(f".{link.name}.whole-{uuid4().hex}"))
+    new_link = link.with_name(f".{link.name}.link")
+    new_link.unlink(missing_ok=True)
+    new_link.symlink_to(target.name)
+    new_link.replace(link)
     for leftover in link.parent.glob(f".{link.name}.whole-*"):
-        if leftover != new:
+        if leftover != target:
             shutil.rmtree(leftover)
 
 
@@ -292,7 +288,7 @@ _EXCHANGE = 2  # RENAME_EXCHANGE of Linux's renameat2, RENAME_SWAP of macOS' ren
 
 
 def _exchange(one: Path, other: Path) -> int:
-    """Let two directories trade names in one step, which plain rename does not; return 0, or the error's number."""
+    """Swap two directories atomically, which plain rename cannot do; return 0 or the errno."""
     libc = ctypes.CDLL(None, use_errno=True)
     first, second = os.fsencode(one), os.fsencode(other)
     if sys.platform == "darwin":

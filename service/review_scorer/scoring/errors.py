@@ -1,20 +1,20 @@
-"""What can go wrong between a text and its stars.
+"""Errors of scoring.
 
 ScoringError
-├── TextError      the caller's text cannot be scored; ``code`` names why
-└── BundleError    a bundle cannot be read, written or trusted; the message is one line that says what to do
+├── TextError      a text cannot be scored; ``code`` is the reason
+└── BundleError    a bundle cannot be read, written or trusted
 """
 
 
 class ScoringError(Exception):
-    """Base of every error that scoring raises on purpose."""
+    """Base class of the errors that scoring raises."""
 
 
 class TextError(ScoringError):
-    """A text that has no score.
+    """A text that cannot be scored.
 
-    ``code`` is a stable identifier for programs, ``str(error)`` a sentence for people, and ``index`` the text's
-    position where it came in a list.
+    ``code`` is a stable identifier for programs, ``str(error)`` a sentence for people, and ``index`` the position of
+    the text in a list of texts.
     """
 
     def __init__(self, code: str, reason: str, *, index: int | None = None) -> None:
@@ -24,4 +24,4 @@ class TextError(ScoringError):
 
 
 class BundleError(ScoringError):
-    """A bundle that must not be served; the message is one line."""
+    """A bundle that cannot be used; the message is one line that names the remedy."""

@@ -1,7 +1,8 @@
-"""How sure a score is: the interval that holds the true stars of four reviews in five.
+"""Prediction intervals: the range that contains the true stars of 80% of the reviews with a given score.
 
-Split-conformal prediction (Vovk et al. 2005; by score, as in Boström and Johansson 2020): training keeps, for some
-scores, how far the true stars of held-out reviews lay below and above; between them the offsets are interpolated.
+Split-conformal prediction (Vovk et al. 2005; conditional on the score, as in Boström and Johansson 2020). Training
+stores, for a few scores, how far the true stars of held-out reviews lie below and above the score. Offsets between
+these scores are interpolated.
 """
 
 from bisect import bisect_right
@@ -10,14 +11,17 @@ from typing import NamedTuple
 
 
 class Intervals(NamedTuple):
-    """The offsets of an interval by score: three of one length, ``scores`` ascending, ``low`` ≤ 0 ≤ ``high``."""
+    """Interval offsets in stars, by score.
+
+    The three sequences have the same length; ``scores`` ascends, and ``low`` ≤ 0 ≤ ``high``.
+    """
 
     scores: Sequence[float]
     low: Sequence[float]
     high: Sequence[float]
 
     def interval(self, score: float) -> tuple[float, float]:
-        """Return the lower and upper end of the interval around ``score``, in stars, within 1–5."""
+        """Return the lower and upper end of the interval around ``score``, in stars, clipped to 1–5."""
         right = bisect_right(self.scores, score)
         if right in {0, len(self.scores)}:
             at = min(right, len(self.scores) - 1)

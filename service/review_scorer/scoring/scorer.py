@@ -1,4 +1,4 @@
-"""Text to stars: the whole chain behind two methods."""
+"""Scores texts: the complete pipeline from a text to stars."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -17,10 +17,10 @@ LOWEST, HIGHEST = 1.0, 5.0
 
 
 class Model:
-    """From a TF-IDF row to stars: a linear base, and LightGBM's trees boosting what the base leaves over.
+    """Predicts stars from TF-IDF rows: a linear base plus LightGBM trees fitted to its residuals.
 
-    ``coefficients`` is float64, one a column. The trees see the first ``booster.width - 1`` columns, which are those of
-    the most frequent terms, and in their last column what the base says. The sum is clipped to 1–5 stars.
+    ``coefficients`` is float64, one for each column. The input of the trees is the first ``booster.width - 1`` columns,
+    which are the most frequent terms, and the prediction of the base in the last column. The sum is clipped to 1–5.
     """
 
     def __init__(self, coefficients: NDArray[np.float64], intercept: float, booster: Booster) -> None:
@@ -36,47 +36,48 @@ class Model:
         return clipped
 
     def predict_one(self, columns: NDArray[np.int64], values: NDArray[np.float64]) -> float:
-        """Return the stars of one row, to the last bit what ``predict`` returns for it."""
+        """Return the stars of one row, bit-identical to the value that ``predict`` returns for it."""
         # cumsum adds in the order of the columns, as predict_base does.
         linear = float((self.coefficients[columns] * values).cumsum()[-1]) if len(columns) else 0.0
         base = linear + self.intercept
-        seen = int(columns.searchsorted(self.booster.width - 1))
-        stars = base + self.booster.predict_one(columns[:seen], values[:seen], last=base)
+        used = int(columns.searchsorted(self.booster.width - 1))
+        stars = base + self.booster.predict_one(columns[:used], values[:used], last=base)
         return min(max(stars, LOWEST), HIGHEST)
 
 
 def predict_base(rows: Rows, coefficients: NDArray[np.float64], intercept: float) -> NDArray[np.float64]:
-    """Return the linear base's stars of each row, shape ``(n,)``, not clipped."""
+    """Return the stars that the linear base predicts for each row, shape ``(n,)``, not clipped."""
     count = len(rows.indptr) - 1
     owner = np.repeat(np.arange(count), np.diff(rows.indptr))
-    # bincount adds in the order of the columns, as predict_one does: the sums are equal to the last bit.
+    # bincount adds in the order of the columns, as predict_one does, so the sums are bit-identical.
     linear = np.bincount(owner, coefficients[rows.indices] * rows.values, minlength=count)
     sums: NDArray[np.float64] = np.asarray(linear + intercept, np.float64)
     return sums
 
 
 def boosted_rows(rows: Rows, base: NDArray[np.float64], width: int) -> Rows:
-    """Return the rows that the trees see: the first ``width - 1`` columns of ``rows``, then ``base`` in the last."""
+    """Return the input rows of the trees: the first ``width - 1`` columns of ``rows``, and ``base`` in the last."""
     last = width - 1
     count = len(rows.indptr) - 1
     owner = np.repeat(np.arange(count), np.diff(rows.indptr))
-    seen = rows.indices < last
-    lengths = np.bincount(owner[seen], minlength=count) + 1
+    used = rows.indices < last
+    lengths = np.bincount(owner[used], minlength=count) + 1
     indptr = np.concatenate(([0], np.cumsum(lengths))).astype(np.int32)
     ends = indptr[1:] - 1
     terms = np.ones(indptr[-1], bool)
     terms[ends] = False
     indices, values = np.full(indptr[-1], last, np.int32), np.empty(indptr[-1])
-    indices[terms], values[terms] = rows.indices[seen], rows.values[seen]
+    indices[terms], values[terms] = rows.indices[used], rows.values[used]
     values[ends] = base
     return Rows(indptr, indices, values)
 
 
 class Prediction(NamedTuple):
-    """A score, and how far to trust it.
+    """A score, 1–5 stars, and its reliability.
 
-    ``interval`` holds the true stars of four reviews in five. ``vocabulary_coverage`` (0–1) is the share of the text's
-    tokens that the vocabulary knows: a score of unknown words says nothing. ``tokens`` counts them.
+    ``interval`` contains the true stars of 80% of the reviews with this score. ``vocabulary_coverage`` (0–1) is the
+    share of the tokens that are in the vocabulary: the score of a text of unknown words is meaningless. ``tokens`` is
+    the number of tokens.
     """
 
     score: float
@@ -86,9 +87,9 @@ class Prediction(NamedTuple):
 
 
 class Scorer:
-    """Scores Japanese reviews. Deterministic; not for use by two threads at once.
+    """Scores Japanese reviews. Deterministic; not thread-safe.
 
-    ``max_chars`` bounds the length of one text, in Unicode code points.
+    ``max_chars`` is the maximum length of a text, in Unicode code points.
     """
 
     def __init__(
@@ -96,7 +97,7 @@ class Scorer:
         tokenizer: Tokenizer,
         vectorizer: Vectorizer,
         model: Model,
-        certainty: Intervals,
+        intervals: Intervals,
         *,
         max_chars: int = 10_000,
     ) -> None:
@@ -104,47 +105,43 @@ class Scorer:
         self.tokenizer = tokenizer
         self.vectorizer = vectorizer
         self.model = model
-        self._certainty = certainty
+        self._intervals = intervals
 
     def score(self, text: str) -> float:
         """Return the stars of ``text``, 1–5. Raises ``TextError`` for a text that cannot be scored."""
         self.check(text)
         return self.model.predict_one(*self.vectorizer.transform_one(self._tokens(text)))
 
-    def detail(self, text: str) -> Prediction:
-        """Return the stars of ``text`` with how sure they are. Raises ``TextError`` as ``score`` does."""
+    def predict(self, text: str) -> Prediction:
+        """Return the prediction for ``text``. Raises ``TextError`` for a text that cannot be scored."""
         self.check(text)
         tokens = self._tokens(text)
         score = self.model.predict_one(*self.vectorizer.transform_one(tokens))
-        return self._with_detail(score, tokens)
-
-    def vocabulary_coverage(self, text: str) -> float:
-        """Return the share of the text's words, 0–1, that the vocabulary knows; 0 where there are none."""
-        return self.vectorizer.vocabulary_coverage(self._tokens(text))
+        return self._prediction(score, tokens)
 
     def score_many(self, texts: Sequence[str]) -> list[float]:
-        """Return the stars of each text, equal to the last bit to what ``score`` returns for it.
+        """Return the stars of each text, 1–5, bit-identical to the values that ``score`` returns.
 
-        Raises ``TextError`` with the ``index`` of the first text that cannot be scored, before any is.
+        Raises ``TextError`` with the ``index`` of the first text that cannot be scored, before any text is scored.
         """
         self.check_all(texts)
         if len(texts) == 1:
-            return [self.score(texts[0])]  # what a list costs pays from two texts on
+            return [self.score(texts[0])]  # the batch path pays off from two texts on
         stars: list[float] = self.model.predict(self.vectorizer.transform(map(self._tokens, texts))).tolist()
         return stars
 
     def predict_many(self, texts: Sequence[str]) -> list[Prediction]:
-        """Return for each text what ``detail`` returns for it; raises as ``score_many`` does."""
+        """Return the prediction for each text, as ``predict`` does. Raises ``TextError`` as ``score_many`` does."""
         self.check_all(texts)
         if len(texts) == 1:
-            return [self.detail(texts[0])]
+            return [self.predict(texts[0])]
         tokens = [self._tokens(text) for text in texts]
         stars = self.model.predict(self.vectorizer.transform(tokens)).tolist()
-        return [self._with_detail(score, each) for score, each in zip(stars, tokens, strict=True)]
+        return [self._prediction(score, each) for score, each in zip(stars, tokens, strict=True)]
 
     def interval(self, score: float) -> tuple[float, float]:
-        """Return the ends, 1–5, of what holds the true stars of four reviews in five that have this score."""
-        return self._certainty.interval(score)
+        """Return the interval, within 1–5 stars, that contains the true stars of 80% of the reviews with this score."""
+        return self._intervals.interval(score)
 
     def check(self, text: str) -> None:
         """Raise ``TextError`` if ``text`` cannot be scored."""
@@ -162,5 +159,5 @@ class Scorer:
     def _tokens(self, text: str) -> list[str]:
         return self.tokenizer(text_rules.normalise(text))
 
-    def _with_detail(self, score: float, tokens: Sequence[str]) -> Prediction:
+    def _prediction(self, score: float, tokens: Sequence[str]) -> Prediction:
         return Prediction(score, self.interval(score), self.vectorizer.vocabulary_coverage(tokens), len(tokens))

@@ -1,4 +1,4 @@
-"""Japanese text into words, by MeCab."""
+"""Splits Japanese text into words with MeCab."""
 
 import hashlib
 from pathlib import Path
@@ -12,17 +12,18 @@ DEFAULT_DICTIONARY = Path(ipadic.DICDIR)
 
 
 class Tokenizer:
-    """MeCab over one dictionary: normalised text in, surface forms out.
+    """MeCab with one dictionary: splits normalised text into surface forms.
 
-    ``user_dictionary`` is a compiled one that adds words. ``name`` and ``fingerprint`` identify the dictionary itself:
-    the same text gives other tokens under another one, so a bundle is only right with the one it was trained with.
+    ``user_dictionary`` is a compiled user dictionary with additional words. ``name`` and ``fingerprint`` identify the
+    system dictionary. Another dictionary gives other tokens, so a bundle is only valid with the dictionary that it was
+    trained with. Raises ``BundleError`` if MeCab cannot load a dictionary. Not thread-safe.
     """
 
     def __init__(self, dictionary: Path = DEFAULT_DICTIONARY, *, user_dictionary: Path | None = None) -> None:
         self.name = "ipadic" if dictionary == DEFAULT_DICTIONARY else dictionary.name
         self.fingerprint = fingerprint(dictionary)
         self.user_dictionary = user_dictionary
-        # -r /dev/null: a mecabrc of this machine must not change what a text means.
+        # -r /dev/null: the mecabrc of this machine must not change the tokens.
         arguments = f'-r /dev/null -d "{dictionary}" -Owakati'
         if user_dictionary:
             arguments += f' -u "{user_dictionary}"'
@@ -30,13 +31,13 @@ class Tokenizer:
             self._model = MeCab.Model(arguments)
         except RuntimeError:
             which = f"{dictionary} with {user_dictionary}" if user_dictionary else str(dictionary)
-            raise BundleError(f"MeCab cannot use the dictionary {which}; was it compiled for UTF-8?") from None
+            raise BundleError(f"MeCab cannot load the dictionary {which}; it must be compiled for UTF-8") from None
         self._tagger = self._model.createTagger()
         self._lattice = self._model.createLattice()
 
     def __call__(self, text: str) -> list[str]:
-        """Return the surface forms of ``text`` (normalised, without NUL), in order; may be empty."""
-        # The lattice keeps a pointer into the text: ``text`` stays referenced here until it has been read back.
+        """Return the surface forms of ``text``, which is normalised and has no NUL, in order; may be empty."""
+        # The lattice keeps a pointer into the text, so `text` must stay referenced until `toString` returns.
         self._lattice.set_sentence(text)
         self._tagger.parse(self._lattice)
         tokens: list[str] = self._lattice.toString().split()
@@ -44,9 +45,9 @@ class Tokenizer:
 
 
 def fingerprint(dictionary: Path) -> str:
-    """Return the sha256, in hex, over the names and contents of the dictionary's compiled files.
+    """Return the SHA-256, in hex, of the names and contents of the dictionary's compiled files.
 
-    Raises ``BundleError`` when there is no dictionary at that path.
+    Raises ``BundleError`` if ``dictionary`` is not a compiled MeCab dictionary.
     """
     files = sorted([*dictionary.glob("*.bin"), *dictionary.glob("*.dic"), *dictionary.glob("dicrc")])
     if not (dictionary / "sys.dic").is_file():

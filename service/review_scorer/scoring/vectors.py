@@ -1,7 +1,7 @@
-"""Words into numbers: TF-IDF over word n-grams.
+"""TF-IDF vectors of word n-grams.
 
-The weights are scikit-learn's ``TfidfVectorizer(sublinear_tf=True, norm="l2")``: for a term that stands ``n``
-times in a text, ``(1 + ln n) · idf``, each text's vector scaled to length one.
+The weights are those of scikit-learn's ``TfidfVectorizer(sublinear_tf=True, norm="l2")``: ``(1 + ln n) · idf`` for a
+term that occurs ``n`` times in a text, and each text's vector is scaled to length one.
 """
 
 import math
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 
 class Occurrence(NamedTuple):
-    """One place where a term stands in a text: ``tokens[start:end]`` are the tokens of the term of ``column``."""
+    """An occurrence of the term of ``column`` in a text, as ``tokens[start:end]``."""
 
     column: int
     start: int
@@ -22,25 +22,21 @@ class Occurrence(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """Sparse rows (CSR): row ``i`` has ``indices[indptr[i]:indptr[i+1]]``, ascending, and as many ``values``."""
+    """A sparse matrix in CSR format.
+
+    Row ``i`` has the columns ``indices[indptr[i]:indptr[i+1]]``, ascending, and the ``values`` at the same positions.
+    """
 
     indptr: NDArray[np.int32]
     indices: NDArray[np.int32]
     values: NDArray[np.float64]
 
 
-def ngrams(tokens: Sequence[str], longest: int) -> Iterator[str]:
-    """Yield every run of 1 to ``longest`` tokens, its tokens joined by a space."""
-    for size in range(1, longest + 1):
-        for start in range(len(tokens) - size + 1):
-            yield " ".join(tokens[start : start + size])
-
-
 class Vectorizer:
-    """A vocabulary with its weights.
+    """A vocabulary with the weights of its terms.
 
-    ``terms`` are n-grams of up to ``longest`` tokens; a term's position is its column. ``idf`` is float64, one a term:
-    the inverse document frequency, or a power of it.
+    ``terms`` are n-grams of up to ``longest`` tokens, joined by a space; the position of a term is its column. ``idf``,
+    float64 of shape ``(width,)``, is the inverse document frequency of each term, or a power of it.
     """
 
     def __init__(self, terms: Sequence[str], idf: NDArray[np.float64], *, longest: int) -> None:
@@ -48,7 +44,7 @@ class Vectorizer:
         self.idf = idf
         self.longest = longest
         self._terms = _Terms(terms, longest)
-        self._sublinear = _sublinear(16)  # grows when a text repeats a term more often
+        self._sublinear = _sublinear(16)  # extended when a text repeats a term more often
 
     @property
     def width(self) -> int:
@@ -56,41 +52,44 @@ class Vectorizer:
         return len(self.terms)
 
     def vocabulary_coverage(self, tokens: Sequence[str]) -> float:
-        """Return the share of the tokens, 0–1, that are terms by themselves; 0 where there is no token."""
-        return self._terms.known(tokens) / len(tokens) if tokens else 0.0
+        """Return the share of ``tokens``, 0–1, that are terms of one token; 0 if there are no tokens."""
+        return self._terms.count_known(tokens) / len(tokens) if tokens else 0.0
 
     def transform(self, texts: Iterable[Sequence[str]]) -> Rows:
-        """Return one row for each text, given as its tokens. A text of unknown words is an empty row."""
+        """Return one row for each text, given as its tokens. The row of a text without known terms is empty."""
         tokens: list[str | None] = []
         lengths = []
         for text in texts:
             tokens += text
-            tokens.append(None)  # no run goes on from one text to the next
+            tokens.append(None)  # a separator: no n-gram spans two texts
             lengths.append(len(text) + 1)
         owner = np.repeat(np.arange(len(lengths)), lengths)
-        # One sort for all rows: column c of row i is the number i · width + c.
+        # One sort for all rows: column c of row i is encoded as i · width + c.
         found = [(column, owner[: len(column)]) for column in self._terms.find(tokens)]
         entries = np.concatenate([(column + row * self.width)[column >= 0] for column, row in found])
-        entries, counts = _count(entries)
+        entries, counts = _unique_counts(entries)
         rows, columns = np.divmod(entries, max(self.width, 1))
         values = self._weigh(columns, counts)
-        # bincount adds one value after the other, as transform_one does: the sums are equal to the last bit.
+        # bincount adds the values in order, as transform_one does, so the sums are bit-identical.
         norms = np.sqrt(np.bincount(rows, values * values, minlength=len(lengths)))
         ends = np.cumsum(np.bincount(rows, minlength=len(lengths)))
         indptr = np.concatenate(([0], ends)).astype(np.int32)
         return Rows(indptr, columns.astype(np.int32), values / norms[rows])
 
     def transform_one(self, tokens: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Return the columns, ascending, and values of one text: the row that ``transform`` returns, sooner."""
+        """Return the columns, ascending, and the values of one text.
+
+        They are bit-identical to the row that ``transform`` returns, and cheaper for a single text.
+        """
         entries = np.concatenate(self._terms.find(tokens))
-        columns, counts = _count(entries[entries >= 0])
+        columns, counts = _unique_counts(entries[entries >= 0])
         values = self._weigh(columns, counts)
         if len(values):
             values /= math.sqrt((values * values).cumsum()[-1])
         return columns, values
 
     def occurrences(self, tokens: Sequence[str]) -> Iterator[Occurrence]:
-        """Yield every place where a term stands in ``tokens``: as many for each column as the row counts."""
+        """Yield every occurrence of a term in ``tokens``."""
         for size, columns in enumerate(self._terms.find(tokens), 1):
             for start, column in enumerate(columns.tolist()):
                 if column >= 0:
@@ -108,12 +107,12 @@ class Vectorizer:
 
 
 class _Terms:
-    """Finds the terms in a run of tokens, all n-grams of one size at once.
+    """Finds the terms in a sequence of tokens, all n-grams of one size at a time.
 
-    Each term has a number, its column; so has a run of tokens that only begins one, from the number of terms on. A
-    sorted table leads from the number of a run and that of the token after it to the number of the longer run. So no
-    n-gram is ever built as text, and forked workers share the table, which Python's own counting of references would
-    copy were it a ``dict``.
+    Each term has a number, its column. A prefix of a term that is no term itself has a number too, from the number of
+    terms on. A sorted table maps the number of an n-gram and the number of the following token to the number of the
+    longer n-gram. No n-gram is built as a string, and forked workers share the table: the reference counts of a
+    ``dict`` would cause its pages to be copied.
     """
 
     def __init__(self, terms: Sequence[str], longest: int) -> None:
@@ -123,8 +122,8 @@ class _Terms:
         for term in terms:
             head, _, token = term.rpartition(" ")
             if head and (head not in numbers or token not in numbers):
-                _number_parts(term, numbers)
-        self._base = len(numbers) + 1  # the number of an unknown token, -1, leads nowhere
+                _number_prefixes(term, numbers)
+        self._base = len(numbers) + 1  # so that the number of an unknown token, -1, matches no entry
         self._tokens: dict[str | None, int] = {}
         runs, longer = [], []
         for run, number in numbers.items():
@@ -134,18 +133,19 @@ class _Terms:
                 longer.append(number)
             else:
                 self._tokens[run] = number
-        # New numbers, side by side: finding one counts a reference, which costs a forked worker the page that it is on.
+        # New int objects in adjacent memory: each lookup changes a reference count, and a forked worker then copies the
+        # page of the object.
         self._tokens = dict(zip(self._tokens, np.array([*self._tokens.values()], np.int64).tolist(), strict=True))
-        # Tokens that are no terms by themselves; mostly there is none.
-        self._parts = {token for token, number in self._tokens.items() if number >= self._count}
-        # The last entry is found by nothing; it spares asking whether a search ended behind the table.
+        # Tokens that are no terms themselves; usually there are none.
+        self._non_terms = {token for token, number in self._tokens.items() if number >= self._count}
+        # The last entry is a sentinel that matches nothing: a search never ends beyond the table.
         table = np.array([*runs, np.iinfo(np.int64).max])
         order = table.argsort()
         self._runs = table[order]
         self._longer = np.array([*longer, -1])[order]
 
     def find(self, tokens: Sequence[str | None]) -> list[NDArray[np.int64]]:
-        """Return an array for each size of n-gram: the column of the term that starts at each token, -1 for none."""
+        """Return one array for each n-gram size: the column of the term that starts at each token, or -1."""
         first = np.array([*map(self._tokens.get, tokens, repeat(-1))], np.int64)
         found = [first]
         for size in range(1, self._longest):
@@ -160,26 +160,26 @@ class _Terms:
                 numbers[numbers >= self._count] = -1
         return found
 
-    def known(self, tokens: Sequence[str]) -> int:
-        """Return how many of the tokens are terms by themselves."""
+    def count_known(self, tokens: Sequence[str]) -> int:
+        """Return how many of ``tokens`` are terms of one token."""
         known = sum(map(self._tokens.__contains__, tokens))
-        return known - sum(map(self._parts.__contains__, tokens)) if self._parts else known
+        return known - sum(map(self._non_terms.__contains__, tokens)) if self._non_terms else known
 
 
-def _number_parts(term: str, numbers: dict[str, int]) -> None:
-    """Give a number to the tokens of ``term`` and to what it begins with, where they are no terms themselves."""
+def _number_prefixes(term: str, numbers: dict[str, int]) -> None:
+    """Assign numbers to the tokens and prefixes of ``term`` that are no terms themselves."""
     head, _, token = term.rpartition(" ")
     if head:
         numbers.setdefault(token, len(numbers))
         if head not in numbers:
             numbers[head] = len(numbers)
-            _number_parts(head, numbers)
+            _number_prefixes(head, numbers)
 
 
-def _count(entries: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the different entries, ascending, and how often each is there; sorts ``entries`` in place.
+def _unique_counts(entries: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the distinct entries, ascending, and the count of each; sorts ``entries`` in place.
 
-    It is ``np.unique`` with its counts, at a third of the cost for as few entries as one text has.
+    It equals ``np.unique(entries, return_counts=True)`` at a third of the cost for the few entries of one text.
     """
     entries.sort()
     changes = np.ones(len(entries) + 1, bool)

@@ -1,4 +1,4 @@
-"""HTTP itself: connections and their clocks, heads and bodies within limits, what is refused and how it is said.
+"""HTTP between the sockets and the app: connections, timeouts, bodies within limits, headers and refusals.
 
-All of it lies between the sockets and the app, and knows nothing of scores.
+The package knows nothing of scores.
 """

@@ -1,11 +1,13 @@
-"""Stops and reloads the service without losing a request.
+"""Stops and reloads gunicorn's workers without losing a request.
 
-Stop: a TERM signal first turns ``/readyz`` to 503 in all workers, while they serve on with the listener open, because
-load balancers need seconds to notice. Only then is the signal passed on to gunicorn, which closes the listener at once.
+Drain: on TERM, ``/readyz`` turns to 503 in all workers, and they go on serving for some seconds, because load balancers
+take that long to notice. Only then does gunicorn get the signal; it closes its listening socket at once.
 
-Reload: on HUP gunicorn starts new workers of the application that was loaded before the first fork. Here the master
-first loads, verifies and probes the bundle anew. If that fails, the old workers go on. gunicorn's own hook for this
-comes too late: it cannot stop the change of workers, and an error in it ends the service.
+Reload: on HUP, gunicorn would start new workers of the app that it loaded before the first fork. Here the master loads
+and verifies the bundle anew before that, and keeps the old workers if that fails. gunicorn's own hook runs too late:
+it cannot prevent the change of workers, and an error in it ends the service.
+
+The state of both is in shared memory: created before the fork, written by the master, read by the workers.
 """
 
 import mmap
@@ -20,36 +22,36 @@ from math import inf
 from types import FrameType
 from typing import Any
 
-# How long the new workers take to work off what came meanwhile.
-_SETTLING = 1.0
+# Seconds in which new workers catch up with the requests that arrived during a reload.
+_CATCH_UP = 1.0
 
 
 class Drain:
-    """A flag that all workers see: made before the fork, raised by the master."""
+    """Tells all workers that the service is about to stop."""
 
     def __init__(self) -> None:
         self._shared = mmap.mmap(-1, 1)
 
     def start(self) -> None:
-        """Raise the flag, for good."""
+        """Set the flag; it is never cleared."""
         self._shared[0] = 1
 
     @property
     def started(self) -> bool:
-        """Whether the service is about to stop."""
+        """Return whether the service is about to stop."""
         return self._shared[0] == 1
 
 
 @cache
 def shared_drain() -> Drain:
-    """Return this process' flag; the first call must come before the fork."""
+    """Return the flag of this process and its children; the first call must precede the fork."""
     return Drain()
 
 
 def drain_on_term(server: Any, drain: Drain, seconds: float) -> None:
-    """Let a TERM signal to gunicorn's master raise ``drain``, and reach gunicorn ``seconds`` later.
+    """Make TERM start ``drain``, and pass the signal on to gunicorn's own handler ``seconds`` later.
 
-    A second TERM is passed on at once. To be called in the master, once it listens.
+    A second TERM is passed on at once. Must be called in gunicorn's master, once its signal handlers are installed.
     """
     stop = signal.getsignal(signal.SIGTERM)
     assert callable(stop)
@@ -61,14 +63,14 @@ def drain_on_term(server: Any, drain: Drain, seconds: float) -> None:
 
     def begin(number: int, frame: FrameType | None) -> None:
         if os.getpid() != master:
-            # A worker that was forked a moment ago and has no handler of its own yet: nothing is lost with it.
+            # A worker that has just been forked and has not installed its own handler: it has no requests to lose.
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
         if drain.started or not seconds:
             pass_on(number, frame)
             return
         drain.start()
-        server.log.info("Draining for %g s: not ready any more, serving on", seconds)
+        server.log.info("Draining for %g s: not ready any more, still serving", seconds)
         signal.setitimer(signal.ITIMER_REAL, seconds)
 
     signal.signal(signal.SIGALRM, pass_on)
@@ -76,37 +78,37 @@ def drain_on_term(server: Any, drain: Drain, seconds: float) -> None:
 
 
 class Reload:
-    """A moment that all workers see: made before the fork, set by the master."""
+    """Tells all workers that a reload is in progress."""
 
     def __init__(self) -> None:
-        # The end of the change on the monotonic clock, which is the same for all processes; 0 before the first.
+        # The end of the latest reload on the monotonic clock, which all processes share; 0 before the first.
         self._end = memoryview(mmap.mmap(-1, 8)).cast("d")
 
     @property
     def in_progress(self) -> bool:
-        """Whether the workers are changing, or did a moment ago."""
+        """Return whether workers are being replaced, or were a second ago."""
         return time.monotonic() < self._end[0]
 
     @contextmanager
     def started(self) -> Iterator[None]:
-        """Say that the workers change for as long as the block takes, and a moment after."""
+        """Mark a reload as in progress until a second after the end of the block."""
         self._end[0] = inf
         try:
             yield
         finally:
-            self._end[0] = time.monotonic() + _SETTLING
+            self._end[0] = time.monotonic() + _CATCH_UP
 
 
 @cache
 def shared_reload() -> Reload:
-    """Return this process' change; the first call must come before the fork."""
+    """Return the state of this process and its children; the first call must precede the fork."""
     return Reload()
 
 
 def reload_on_hup(server: Any, read_app: Callable[[], Any], reload: Reload) -> None:
-    """Let a HUP signal to gunicorn's master serve what ``read_app`` returns then, or go on as before if it raises.
+    """Make HUP serve the app that ``read_app`` returns then, or change nothing if it raises.
 
-    ``reload`` is in progress meanwhile. To be called in the master, once it listens.
+    ``reload`` is in progress meanwhile. Must be called in gunicorn's master, before the first fork.
     """
     replace_workers = server.handle_hup
 
@@ -116,25 +118,25 @@ def reload_on_hup(server: Any, read_app: Callable[[], Any], reload: Reload) -> N
             with reload.started():
                 server.app.callable = read_app()
                 replace_workers()
-        # SystemExit is how gunicorn refuses a configuration that it cannot read any more.
+        # gunicorn raises SystemExit for a configuration file that it cannot read.
         except (Exception, SystemExit) as error:  # noqa: BLE001
             server.app.callable, server.app.cfg = before
-            # One line: the stack trace of a missing file tells nobody more.
+            # One line: the stack trace of a missing file adds nothing.
             server.log.error(  # noqa: TRY400
-                "HUP refused, the service goes on as it was: %s: %s", type(error).__name__, error
+                "reload failed, still serving the previous bundle: %s: %s", type(error).__name__, error
             )
 
     server.handle_hup = replace
 
 
 def port_in_use_reason(host: str, port: int) -> str | None:
-    """Return why nobody can listen on ``host`` and ``port`` now, in one line, or None if that is possible."""
+    """Return why no socket can listen on ``host`` and ``port``, in one line, or None if one can."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         socket.create_server((host, port), family=family).close()
     except OSError as error:
         return (
             f"cannot listen on {host} port {port}: {error.strerror}; "
-            "stop what listens there, or choose another place with SCORER_PORT and SCORER_HOST"
+            "stop the process that listens there, or set SCORER_PORT or SCORER_HOST"
         )
     return None

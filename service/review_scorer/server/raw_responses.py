@@ -1,27 +1,20 @@
-"""Answers as they go over the wire, for those that do not go through the app."""
+"""Responses as bytes, for those that are written to the socket without the app."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
 
-from review_scorer.errors import RequestError
-from review_scorer.server.headers import ALWAYS
+from review_scorer.errors import RequestError, error_response
+from review_scorer.server.headers import complete
 
 
-def head(status: int, fields: Mapping[str, str]) -> bytes:
-    """Return the status line and the headers, with those of every answer, without the empty line at their end."""
-    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
-    lines += [f"{name.lower()}: {value}" for name, value in fields.items()]
-    lines += [f"{name.decode()}: {value.decode()}" for name, value in ALWAYS]
-    return "\r\n".join([*lines, ""]).encode()
+def response_head(status: int, headers: Mapping[str, str], request_id: str) -> bytes:
+    """Return status line and headers, with those that every response has, without the empty line that ends them."""
+    pairs = complete([(name.lower().encode(), value.encode()) for name, value in headers.items()], request_id)
+    line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()
+    return line + b"".join([b"%b: %b\r\n" % pair for pair in pairs])
 
 
-def fields_of(error: RequestError, identity: str) -> dict[str, str]:
-    """Return the headers of ``error`` as the answer to the request ``identity``."""
-    fields = {"content-type": "application/json", "content-length": str(len(error.body))}
-    return {**fields, **error.headers, "x-request-id": identity}
-
-
-def as_http(error: RequestError, identity: str, *, close: bool = False) -> bytes:
-    """Return the whole answer to the request ``identity``."""
-    fields = fields_of(error, identity) | ({"connection": "close"} if close else {})
-    return head(error.status, fields) + b"\r\n" + error.body
+def error_bytes(error: RequestError, request_id: str, *, close: bool = False) -> bytes:
+    """Return the whole response for ``error``, in the form of the paths outside ``/v2``."""
+    status, headers, body = error_response(error, "", close=close)
+    return response_head(status, headers, request_id) + b"\r\n" + body

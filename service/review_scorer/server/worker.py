@@ -1,4 +1,4 @@
-"""gunicorn's worker process: uvicorn with uvloop and httptools."""
+"""Worker process of gunicorn: uvicorn with uvloop and httptools."""
 
 import signal
 from typing import Any, ClassVar
@@ -6,10 +6,10 @@ from typing import Any, ClassVar
 import uvloop  # noqa: F401 - uvicorn imports it in each worker: 1.7 MB that they could share
 from uvicorn_worker import UvicornWorker
 
-from review_scorer.server.protocol import Protocol
+from review_scorer.server.protocol import HttpProtocol
 
-# How many new connections are accepted in one turn of the event loop.
-_ACCEPTED_A_TURN = 16
+# New connections that are accepted in one iteration of the event loop.
+_ACCEPTS_PER_ITERATION = 16
 
 
 class Worker(UvicornWorker):  # type: ignore[misc]
@@ -17,26 +17,29 @@ class Worker(UvicornWorker):  # type: ignore[misc]
 
     CONFIG_KWARGS: ClassVar[dict[str, Any]] = {
         "loop": "uvloop",
-        "http": Protocol,
+        "http": HttpProtocol,
         "ws": "none",
         "lifespan": "on",
         "access_log": False,
         "server_header": False,
-        # The address that a proxy claims is nobody's business here.
+        # The client's address is never used, so the claims of proxies about it are not read.
         "proxy_headers": False,
     }
 
-    sockets: list[Any]  # gunicorn's, which wrap the real ones
+    sockets: list[Any]  # gunicorn's wrappers of the listening sockets
 
     def run(self) -> None:
-        """Serve, as uvicorn's worker does, but listen as many times over as connections are to be accepted a turn.
+        """Serve as uvicorn's worker does, on several duplicates of each listening socket.
 
-        libuv accepts a single one a turn, and a turn lasts as long as a computation. After a moment's pause hundreds
-        wait, and each would have hundreds of turns to wait, unrefused: a second and more under load.
+        libuv accepts one connection per socket and iteration, and an iteration lasts as long as a computation. After a
+        short pause hundreds of connections wait, and each would wait for hundreds of iterations without a refusal: a
+        second and more under load.
         """
-        self.sockets = [sock if turn == 0 else sock.dup() for sock in self.sockets for turn in range(_ACCEPTED_A_TURN)]
+        self.sockets = [
+            sock if number == 0 else sock.dup() for sock in self.sockets for number in range(_ACCEPTS_PER_ITERATION)
+        ]
         super().run()
 
     def handle_exit(self, _signal: int, _frame: object) -> None:
-        """Stop on QUIT as on TERM; gunicorn's flag, which this sets else, is one that uvicorn never looks at."""
+        """Stop on QUIT as on TERM; the inherited method sets a flag of gunicorn that uvicorn never reads."""
         signal.raise_signal(signal.SIGTERM)

@@ -1,5 +1,5 @@
-"""Files of reviews, scored row by row: bytes into rows, rows into outcomes, both into the same rows with their scores.
+"""Tables of reviews (CSV, TSV, JSON Lines): bytes to rows, rows to results, and both back to bytes.
 
-One pass in constant memory, without a word about where the bytes come from or go to: ``POST /api/1/files`` and
-``python -m review_scorer.batch.score`` are two ends of it.
+A single pass in constant memory that does no input or output itself. ``POST /api/1/files`` and
+``python -m review_scorer.batch.score`` both use it.
 """

@@ -1,4 +1,4 @@
-"""Finds which column of a table holds the text, by its usual names."""
+"""Finds the text column of a table by its name."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -8,56 +8,61 @@ from review_scorer.tables.errors import FileError
 TEXT_COLUMNS = ("texts", "text", "review_body", "review", "body", "comment")
 STARS_COLUMNS = ("points", "point", "stars", "star_rating", "rating", "score")
 
-ADDED = ("score", "interval_low", "interval_high", "error")
-"""What is added to each row."""
+ADDED_COLUMNS = ("score", "interval_low", "interval_high", "error")
+"""The columns that scoring adds to each row."""
 
-# What people call it besides, as on the page.
+# Common Japanese names, which the web page accepts too.
 _JAPANESE = ("レビュー", "レビュー本文", "本文", "口コミ", "クチコミ", "コメント", "感想", "内容", "文章")
-_USUAL = (*TEXT_COLUMNS, *_JAPANESE)
-_NAMED = 20
+_DEFAULT_NAMES = (*TEXT_COLUMNS, *_JAPANESE)
+_MAX_LISTED = 20
 
 
 def printable(text: str) -> str:
-    """Return the first 60 characters of ``text`` on one line, fit for a UTF-8 file."""
+    """Return the first 60 characters of ``text`` on one line, encodable as UTF-8 and without NUL."""
     return " ".join(text[:60].encode(errors="backslashreplace").decode().split()).replace("\0", "")
 
 
 class Columns:
-    """Finds the text among the columns, by the name ``text`` or, where that is empty, by its usual names.
+    """Finds the text column and names the columns that are added.
 
-    ``prefix`` stands before the names of the columns that are added.
+    The text column is called ``text``, or has one of the default names if ``text`` is empty. ``prefix`` is put before
+    the names of the added columns.
     """
 
     def __init__(self, *, text: str = "", prefix: str = "") -> None:
-        self.added = tuple(prefix + name for name in ADDED)
+        self.added = tuple(prefix + name for name in ADDED_COLUMNS)
         self._text = text
-        self._wanted = (text,) if text else _USUAL
+        self._candidates = (text,) if text else _DEFAULT_NAMES
 
-    def text_of(self, names: Sequence[str]) -> int:
-        """Return which of ``names`` is the text's; raise ``FileError`` if none is, or one is taken by what is added."""
+    def text_index(self, names: Sequence[str]) -> int:
+        """Return the index of the text column in ``names``.
+
+        Raises ``FileError`` if there is none, or if a column has the name of an added one.
+        """
         for name in names:
             if name in self.added:
-                reason = f"the file has a column {name} already; ask for others with a prefix, such as predicted_"
+                reason = f"the file already has a column {name}; add a prefix to the new columns, such as predicted_"
                 raise FileError("column_conflict", reason)
         if self._text and self._text in names:
             return names.index(self._text)
         folded = [_folded(name) for name in names]
-        for wanted in self._wanted:
-            if wanted in folded:
-                return folded.index(wanted)
-        listed = ", ".join(printable(name) for name in names[:_NAMED])
+        for candidate in self._candidates:
+            if candidate in folded:
+                return folded.index(candidate)
+        listed = ", ".join(printable(name) for name in names[:_MAX_LISTED])
         raise FileError(
             "text_column_missing",
             f"the file has no column {self._text or 'for the text'}; it has {listed or 'none'}"
-            + ("" if self._text else f", and looked for were {', '.join(TEXT_COLUMNS)}; say which it is"),
+            + ("" if self._text else f"; the default names are {', '.join(TEXT_COLUMNS)}; name the column of the text"),
         )
 
 
-def check_unlike(names: Sequence[str], form: str) -> None:
-    """Raise ``FileError`` where two columns have one name, which ``form`` cannot have."""
+def check_unique(names: Sequence[str], kind: str) -> None:
+    """Raise ``FileError`` if two columns have the same name, which the format ``kind`` does not allow."""
     for name in names:
         if names.count(name) > 1:
-            raise FileError("column_conflict", f"two columns are named {name!r}, which {form} cannot have; rename one")
+            reason = f"two columns are named {name!r}, which {kind} does not allow; rename one"
+            raise FileError("column_conflict", reason)
 
 
 def _folded(name: str) -> str:

@@ -1,4 +1,4 @@
-"""CSV and TSV, read as the text comes and written again (RFC 4180, and what Python's csv takes besides)."""
+"""Reads and writes CSV and TSV incrementally (RFC 4180, and the variants that Python's ``csv`` accepts)."""
 
 import csv
 import io
@@ -7,52 +7,52 @@ from typing import Any
 
 from review_scorer.tables.columns import Columns
 from review_scorer.tables.errors import FileError
-from review_scorer.tables.rows import LONGEST_ROW, Row
+from review_scorer.tables.rows import MAX_ROW_CHARS, Row
 
 
-class DelimitedRows:
-    """Cuts the text of a file, fed in pieces, into its rows. ``names`` is the header, once it was read."""
+class DelimitedReader:
+    """Parses the text of a file, fed in chunks, into rows. ``names`` is the header, empty until it is read."""
 
     def __init__(self, columns: Columns, delimiter: str) -> None:
-        csv.field_size_limit(max(csv.field_size_limit(), 2 * LONGEST_ROW))
+        csv.field_size_limit(max(csv.field_size_limit(), 2 * MAX_ROW_CHARS))
         self.names: list[str] = []
         self._columns = columns
-        self._text = 0
+        self._text_index = 0
         self._number = 0
-        self._lines = _Lines()
+        self._lines = _LineBuffer()
         self._rows = csv.reader(self._lines, delimiter=delimiter)
 
     def skip(self, rows: int) -> None:
-        """Count so many rows as read."""
+        """Count ``rows`` rows as read."""
         self._number += rows
 
     def feed(self, text: str) -> Iterator[Row]:
-        """Yield the rows that ``text`` completes; raise ``FileError`` for what are none."""
+        """Yield the rows that ``text`` completes. Raises ``FileError`` if it is not CSV."""
         self._lines.add(text)
-        if self._lines.worth_a_try():
-            yield from self._complete()
-            self._lines.keep_rest()
+        if self._lines.should_parse():
+            yield from self._complete_rows()
+            self._lines.discard_parsed()
 
     def end(self) -> Iterator[Row]:
-        """Yield the rest when no more comes."""
+        """Yield the remaining rows at the end of the file."""
         self._lines.finish()
-        for row in self._complete():
-            reason = "row_unclosed: a quote of this row is never closed; the rest of the file stands behind it"
-            yield row._replace(error=reason) if self._lines.ran_out else row
+        for row in self._complete_rows():
+            reason = "row_unclosed: a quote in this row is never closed; the rest of the file is part of the row"
+            yield row._replace(error=reason) if self._lines.unclosed_quote else row
 
-    def _complete(self) -> Iterator[Row]:
+    def _complete_rows(self) -> Iterator[Row]:
         while True:
             self._lines.begin_row()
             try:
                 cells = next(self._rows)
-            except (_NeedsMore, StopIteration):
+            except (_IncompleteRow, StopIteration):
                 return
             except csv.Error as error:
                 raise FileError("file_csv", f"after row {self._number:,}: {error}") from None
             if cells and self.names:
                 yield self._row(cells)
             elif cells:
-                self._text = self._columns.text_of(cells)
+                self._text_index = self._columns.text_index(cells)
                 self.names = cells
 
     def _row(self, cells: list[str]) -> Row:
@@ -64,31 +64,31 @@ class DelimitedRows:
             del cells[width:]
         elif len(cells) < width:
             cells += [""] * (width - len(cells))
-        return Row(self._number, self.names, cells, cells[self._text], error, size)
+        return Row(self._number, self.names, cells, cells[self._text_index], error, size)
 
 
-class DelimitedLines:
-    """Writes rows with what was found out about them, under the header of the first."""
+class DelimitedWriter:
+    """Writes rows with the ``added`` columns, under the header of the first row."""
 
     def __init__(self, added: Sequence[str], delimiter: str) -> None:
         self._added = added
         self._delimiter = delimiter
         self._names: Sequence[str] = ()
 
-    def head(self, names: Sequence[str], *, mark: str = "") -> str:
-        """Return the header, after the byte-order mark that the file had."""
+    def header(self, names: Sequence[str], *, bom: str = "") -> str:
+        """Return the header, preceded by the byte-order mark ``bom``."""
         self._names = names
-        return mark + self._written([[*names, *self._added]])
+        return bom + self._format([[*names, *self._added]])
 
-    def lines(self, scored: Iterable[tuple[Row, Sequence[Any]]]) -> str:
-        """Return the lines of rows, each with the values of the columns that are added."""
-        return self._written(
-            [*self._cells(row), *("" if each is None else each for each in found)] for row, found in scored
+    def rows(self, scored: Iterable[tuple[Row, Sequence[Any]]]) -> str:
+        """Return the lines of rows, each with the values of the added columns."""
+        return self._format(
+            [*self._cells(row), *("" if value is None else value for value in values)] for row, values in scored
         )
 
-    def last(self, reason: str) -> str:
-        """Return the line that says why there are no more."""
-        return self._written([[*[""] * (len(self._names) + len(self._added) - 1), reason]])
+    def error(self, reason: str) -> str:
+        """Return the last line of an incomplete file, with the reason in the error column."""
+        return self._format([[*[""] * (len(self._names) + len(self._added) - 1), reason]])
 
     def _cells(self, row: Row) -> Sequence[Any]:
         if row.names == self._names:
@@ -96,70 +96,70 @@ class DelimitedLines:
         by_name = dict(zip(row.names, row.values, strict=True))
         return [by_name.get(name, "") for name in self._names]
 
-    def _written(self, rows: Iterable[Sequence[Any]]) -> str:
-        # With lines that end as RFC 4180 has it, csv puts quotes around both of their characters.
+    def _format(self, rows: Iterable[Sequence[Any]]) -> str:
+        # With the line ending of RFC 4180, csv quotes cells that contain either of its characters.
         file = io.StringIO(newline="")
         csv.writer(file, delimiter=self._delimiter, lineterminator="\r\n").writerows(rows)
         return file.getvalue()
 
 
-class _NeedsMore(Exception):  # noqa: N818
-    """The row goes on in lines that have not come yet."""
+class _IncompleteRow(Exception):  # noqa: N818 - it is control flow
+    """The row continues in lines that are not available yet."""
 
 
-class _Lines:
-    """The lines that csv reads, which may have to read those of an unfinished row again when there are more."""
+class _LineBuffer:
+    """Supplies lines to ``csv.reader``; the lines of an incomplete row are kept and supplied again."""
 
     def __init__(self) -> None:
-        # Whether csv wanted more of a row when there was no more: only within quotes does a row go on behind a line.
-        self.ran_out = False
+        # Whether csv requested more lines of a row after the last line: only within quotes a row spans several lines.
+        self.unclosed_quote = False
         self._lines: list[str] = []
-        self._at = 0
-        self._start = 0
-        self._unfinished: list[str] = []
+        self._next = 0
+        self._row_start = 0
+        self._partial_line: list[str] = []
         self._size = 0
-        self._enough = 0
+        self._parse_at = 0
         self._finished = False
 
-    def __iter__(self) -> "_Lines":
+    def __iter__(self) -> "_LineBuffer":
         return self
 
     def __next__(self) -> str:
-        if self._at == len(self._lines):
-            self.ran_out = self._at > self._start
-            raise StopIteration if self._finished else _NeedsMore
-        self._at += 1
-        return self._lines[self._at - 1]
+        if self._next == len(self._lines):
+            self.unclosed_quote = self._next > self._row_start
+            raise StopIteration if self._finished else _IncompleteRow
+        self._next += 1
+        return self._lines[self._next - 1]
 
     def add(self, text: str) -> None:
         self._size += len(text)
-        self._unfinished.append(text)
+        self._partial_line.append(text)
         if "\n" in text or "\r" in text:
-            lines = self._cut()
-            self._unfinished = [] if lines[-1].endswith("\n") else [lines.pop()]
+            lines = self._split()
+            self._partial_line = [] if lines[-1].endswith("\n") else [lines.pop()]
             self._lines += lines
 
     def finish(self) -> None:
-        self._lines += self._cut()
+        self._lines += self._split()
         self._finished = True
 
-    def worth_a_try(self) -> bool:
-        """Whether enough has come to read again what is there of an unfinished row: twice as much as last time."""
-        return self._size >= self._enough
+    def should_parse(self) -> bool:
+        """Whether to parse again: an incomplete row is retried only when the buffer has doubled."""
+        return self._size >= self._parse_at
 
     def begin_row(self) -> None:
-        self._start = self._at
-        self.ran_out = False
+        self._row_start = self._next
+        self.unclosed_quote = False
 
-    def keep_rest(self) -> None:
-        """Forget the rows that were read; raise ``FileError`` if what is left of the next is too much to hold."""
-        del self._lines[: self._start]
-        self._at = self._start = 0
-        self._size = sum(map(len, self._lines)) + sum(map(len, self._unfinished))
-        if self._size > LONGEST_ROW:
-            reason = f"a row has over {LONGEST_ROW:,} characters; is there a quote that is never closed?"
+    def discard_parsed(self) -> None:
+        """Discard the lines of complete rows. Raises ``FileError`` if the incomplete row is too long."""
+        del self._lines[: self._row_start]
+        self._next = self._row_start = 0
+        self._size = sum(map(len, self._lines)) + sum(map(len, self._partial_line))
+        if self._size > MAX_ROW_CHARS:
+            reason = f"a row has over {MAX_ROW_CHARS:,} characters; probably a quote is never closed"
             raise FileError("row_too_long", reason)
-        self._enough = min(2 * self._size, LONGEST_ROW)
+        self._parse_at = min(2 * self._size, MAX_ROW_CHARS)
 
-    def _cut(self) -> list[str]:
-        return list(io.StringIO("".join(self._unfinished), newline=""))
+    def _split(self) -> list[str]:
+        return list(io.StringIO("".join(self._partial_line), newline=""))

@@ -1,4 +1,4 @@
-"""Bytes as they arrive into text: inflated where they are gzipped, decoded, and no more of it than allowed."""
+"""Decodes the bytes of a file to text incrementally: decompression, character encoding, size limit."""
 
 import codecs
 import zlib
@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from review_scorer.tables.errors import FileError
 
-# What is inflated, decoded and cut into rows in one go: a fraction of a millisecond's work.
-PIECE = 32_768
+# Decompressed, decoded and parsed in one step, which takes a fraction of a millisecond.
+CHUNK_SIZE = 32_768
 
 _GZIP = b"\x1f\x8b"
 # What Windows and the web call Shift_JIS is its extension cp932.
@@ -16,110 +16,111 @@ _ALIASES = {"utf8": "utf-8", "sjis": "shift_jis", "windows_31j": "cp932", "ms932
 
 
 def codec_of(charset: str) -> str:
-    """Return Python's name of the encoding ``charset``; raise ``FileError`` for one that is not read."""
+    """Return Python's codec for the encoding ``charset``. Raises ``FileError`` if it is not supported."""
     name = charset.strip().lower().replace("-", "_").replace("x_", "", 1)
     name = "utf-8" if name == "utf_8" else name
     try:
         return _CODECS[_ALIASES.get(name, name)]
     except KeyError:
-        raise FileError("charset_unknown", f"files in {charset!r} are not read; send {', '.join(_CODECS)}") from None
+        reason = f"the encoding {charset!r} is not supported; use {', '.join(_CODECS)}"
+        raise FileError("charset_unknown", reason) from None
 
 
-class Pieces:
-    """Turns the bytes of a file, fed as they come, into pieces of its text.
+class TextDecoder:
+    """Decodes the bytes of a file, fed in chunks of any size, to chunks of text.
 
-    gzip is known by its first bytes. At most ``most`` bytes are read, counted after inflating. ``marked`` says whether
-    a byte-order mark stood at its head.
+    gzip is detected by its magic number. ``max_bytes`` limits the decompressed size. ``has_bom`` is whether the file
+    begins with a byte-order mark, which is removed.
     """
 
-    def __init__(self, *, codec: str, most: int) -> None:
-        self.marked = False
+    def __init__(self, *, codec: str, max_bytes: int) -> None:
+        self.has_bom = False
         self._codec = codec
         self._decoder = codecs.getincrementaldecoder(codec)()
-        self._most = most
+        self._max_bytes = max_bytes
         self._size = 0
         self._head = b""
         self._inflater: _Inflater | None = None
-        # Whether bytes were looked at, and whether any text came of them.
-        self._started = self._begun = False
+        # Whether the magic number was checked, and whether text was decoded.
+        self._checked = self._has_text = False
 
     def skip(self, size: int) -> None:
-        """Count so many bytes as read: what is fed from here on is no longer the head of the file."""
+        """Count ``size`` bytes as read: the next bytes are not the beginning of the file."""
         self._size += size
-        self._started = True
-        self._begun = self._begun or size > 0
+        self._checked = True
+        self._has_text = self._has_text or size > 0
 
     def feed(self, data: bytes) -> Iterator[str]:
-        """Yield the text of some more bytes. Raises ``FileError``, after the text before the fault."""
-        if not self._started:
+        """Yield the text of more bytes. Raises ``FileError`` after the text that precedes the fault."""
+        if not self._checked:
             self._head += data
             if len(self._head) < len(_GZIP):
                 return
             data, self._head = self._head, b""
-            self._started = True
+            self._checked = True
             self._inflater = _Inflater() if data.startswith(_GZIP) else None
-        for piece in self._inflater.feed(data) if self._inflater else _cut(data):
-            yield from self._decode(piece)
+        for chunk in self._inflater.feed(data) if self._inflater else _chunks(data):
+            yield from self._decode(chunk)
 
     def end(self) -> Iterator[str]:
-        """Yield what is left when no more bytes come; raises as ``feed`` does."""
+        """Yield the remaining text at the end of the file. Raises ``FileError`` as ``feed`` does."""
         yield from self._decode(self._head, final=not self._inflater)
         if self._inflater:
             self._inflater.end()
             yield from self._decode(b"", final=True)
 
-    def _decode(self, piece: bytes, *, final: bool = False) -> Iterator[str]:
-        before, self._size = self._size, self._size + len(piece)
-        if self._size > self._most:
-            raise FileError("file_too_large", f"the file has over {self._most:,} bytes; send it in parts")
+    def _decode(self, chunk: bytes, *, final: bool = False) -> Iterator[str]:
+        before, self._size = self._size, self._size + len(chunk)
+        if self._size > self._max_bytes:
+            raise FileError("file_too_large", f"the file has over {self._max_bytes:,} bytes; split it")
         try:
-            text = self._decoder.decode(piece, final)
+            text = self._decoder.decode(chunk, final)
         except UnicodeDecodeError as error:
-            yield self._unmarked(error.object[: error.start].decode(self._codec))
-            at = before + len(piece) - len(error.object) + error.start
-            reason = f"byte {at + 1:,} of the file is not {self._codec}; rows from there on are not scored"
-            raise FileError("file_encoding", f"{reason}; say which encoding it is in") from None
+            yield self._without_bom(error.object[: error.start].decode(self._codec))
+            at = before + len(chunk) - len(error.object) + error.start
+            reason = f"byte {at + 1:,} of the file is not {self._codec}; the rows from there on are not scored"
+            raise FileError("file_encoding", f"{reason}; name the encoding of the file") from None
         if text:
-            yield self._unmarked(text)
+            yield self._without_bom(text)
 
-    def _unmarked(self, text: str) -> str:
-        first, self._begun = not self._begun, True
+    def _without_bom(self, text: str) -> str:
+        first, self._has_text = not self._has_text, True
         if first and text.startswith("\ufeff"):
-            self.marked = True
+            self.has_bom = True
             return text[1:]
         return text
 
 
 class _Inflater:
-    """gzip, of one member or several."""
+    """Decompresses gzip data of one or more members."""
 
     def __init__(self) -> None:
         self._member = zlib.decompressobj(zlib.MAX_WBITS | 16)
-        self._whole = False
+        self._complete = False
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         full = False
         while data or full:
-            if self._whole:
-                data = data.lstrip(b"\0")  # padding between members or after the last
+            if self._complete:
+                data = data.lstrip(b"\0")  # padding between members or after the last one
                 if not data:
                     return
-                self._member, self._whole = zlib.decompressobj(zlib.MAX_WBITS | 16), False
+                self._member, self._complete = zlib.decompressobj(zlib.MAX_WBITS | 16), False
             try:
-                piece = self._member.decompress(data, PIECE)
+                chunk = self._member.decompress(data, CHUNK_SIZE)
             except zlib.error as error:
                 raise FileError("file_gzip", f"the gzip data is damaged: {error}") from None
-            if piece:
-                yield piece
-            self._whole = self._member.eof
-            data = self._member.unused_data if self._whole else self._member.unconsumed_tail
-            full = len(piece) == PIECE and not self._whole
+            if chunk:
+                yield chunk
+            self._complete = self._member.eof
+            data = self._member.unused_data if self._complete else self._member.unconsumed_tail
+            full = len(chunk) == CHUNK_SIZE and not self._complete
 
     def end(self) -> None:
-        if not self._whole:
+        if not self._complete:
             raise FileError("file_gzip", "the gzip data ends too early: the file was cut off, send it whole")
 
 
-def _cut(data: bytes) -> Iterator[bytes]:
-    for start in range(0, len(data), PIECE):
-        yield data[start : start + PIECE]
+def _chunks(data: bytes) -> Iterator[bytes]:
+    for start in range(0, len(data), CHUNK_SIZE):
+        yield data[start : start + CHUNK_SIZE]

@@ -1,8 +1,11 @@
-"""What is wrong with a whole file."""
+"""Errors that concern a whole file."""
 
 
 class FileError(Exception):
-    """A file that cannot be read, or not to its end; ``code`` is for programs, the message is one line for people."""
+    """A file that cannot be read, or not to its end.
+
+    ``code`` is a stable identifier for programs, ``str(error)`` one line for people.
+    """
 
     def __init__(self, code: str, reason: str) -> None:
         super().__init__(reason)

@@ -1,4 +1,4 @@
-"""What is found out about a row: its stars with their interval, or what is wrong with it."""
+"""Results of rows: the stars with their interval, or an error."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,17 +8,20 @@ from review_scorer.scoring.scorer import Scorer
 from review_scorer.tables.rows import Row
 
 
-class Outcome(NamedTuple):
-    """The values of the columns that are added to a row: stars, or else an error as a code, a colon and a sentence."""
+class RowResult(NamedTuple):
+    """The values of the columns that are added to a row.
+
+    They are the stars and the ends of their interval, 1–5, or an error: a code, a colon and a sentence.
+    """
 
     score: float | None
     low: float | None
     high: float | None
-    error: str | None
+    error: str | None = None
 
 
-def fault(scorer: Scorer, row: Row) -> str:
-    """Return why the row cannot be scored, or nothing."""
+def row_error(scorer: Scorer, row: Row) -> str:
+    """Return why the row cannot be scored; empty if it can."""
     if row.error:
         return row.error
     try:
@@ -28,20 +31,17 @@ def fault(scorer: Scorer, row: Row) -> str:
     return ""
 
 
-def outcomes(scorer: Scorer, texts: Sequence[str]) -> list[Outcome]:
-    """Return the outcome of each text, none of which may have a fault."""
-    return [outcome(score, scorer.interval(score)) for score in scorer.score_many(texts)]
+def score_texts(scorer: Scorer, texts: Sequence[str]) -> list[RowResult]:
+    """Return the result of each text. Raises ``TextError`` if a text cannot be scored."""
+    return [RowResult(score, *scorer.interval(score)) for score in scorer.score_many(texts)]
 
 
-def outcome(score: float, interval: tuple[float, float]) -> Outcome:
-    """Return the outcome of a text that has stars."""
-    return Outcome(score, *interval, None)
-
-
-def merged(rows: Sequence[Row], faults: Sequence[str], found: Sequence[Outcome]) -> list[tuple[Row, Outcome]]:
-    """Return each row with its outcome; ``found`` are those of the rows without a fault, in order."""
-    left = iter(found)
+def merge_results(
+    rows: Sequence[Row], errors: Sequence[str], results: Sequence[RowResult]
+) -> list[tuple[Row, RowResult]]:
+    """Return each row with its result; ``results`` are those of the rows without an error, in order."""
+    remaining = iter(results)
     return [
-        (row, Outcome(None, None, None, wrong) if wrong else next(left))
-        for row, wrong in zip(rows, faults, strict=True)
+        (row, RowResult(None, None, None, error) if error else next(remaining))
+        for row, error in zip(rows, errors, strict=True)
     ]

@@ -1,16 +1,17 @@
-"""Rows as they are in a file."""
+"""Rows of a table."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-# The longest row that is held, in characters: a lost quote would else make one row of the rest of the file.
-LONGEST_ROW = 2_000_000
+# The maximum length of a row in characters. Without it, an unclosed quote would load the rest of the file into memory.
+MAX_ROW_CHARS = 2_000_000
 
 
 class Row(NamedTuple):
-    """One row: its columns' names and values, its text, or in ``error`` why it has none (a code, a colon, a sentence).
+    """A row: the names and values of its columns, and its text or ``error``.
 
-    ``number`` counts from 1, a header not included; ``size`` is about the characters that it holds.
+    ``number`` counts from 1, without the header. ``error`` is a code, a colon and a sentence, or empty. ``size`` is the
+    approximate number of characters of the row.
     """
 
     number: int

@@ -1,1 +1,1 @@
-"""What an operator sees: each request as counts, as a log line and as a span, whichever worker answered it."""
+"""Telemetry of the service: metrics for Prometheus, a log line and an OpenTelemetry span for each request."""

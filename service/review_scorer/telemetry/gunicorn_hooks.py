@@ -1,39 +1,41 @@
-"""What gunicorn's master and its workers tell each other's numbers: which row a worker adds to, and how one ended."""
+"""Gunicorn hooks: assign each worker its row of counters, count unexpected exits and bundle reloads."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from review_scorer.telemetry.shared_counters import shared_counters
 
-IN_FLIGHT, RESTARTS, RELOADS, REFUSALS = "in_flight", "worker_restarts", "bundle_reloads", "bundle_refusals"
-"""Names of numbers: requests in hand; workers that ended unasked; bundles taken up and refused while serving."""
+IN_FLIGHT = "requests_in_flight"
+RESTARTS = "worker_restarts"
+RELOADS, RELOAD_FAILURES = "bundle_reloads", "bundle_reload_failures"
+"""Names of counters."""
 
 App = TypeVar("App")
 
 
-def take_row(server: Any, worker: Any) -> None:
-    """Choose the row of a worker that is about to be forked; gunicorn's ``pre_fork``."""
-    living = [other.tallies_row for other in server.WORKERS.values()]
-    worker.tallies_row = shared_counters().free_row(living)
+def assign_row(server: Any, worker: Any) -> None:
+    """Assign a row of counters to a worker that is about to be forked; gunicorn's ``pre_fork``."""
+    used = [other.counters_row for other in server.WORKERS.values()]
+    worker.counters_row = shared_counters().free_row(used)
 
 
-def forget_worker(server: Any, worker: Any) -> None:
-    """Count a worker that ended unasked, and what it had in hand as gone; gunicorn's ``child_exit``."""
-    tallies = shared_counters()
-    tallies.clear(worker.tallies_row, IN_FLIGHT)
-    # Whoever is told to end is one too many before; whoever just ends leaves one too few.
+def count_exit(server: Any, worker: Any) -> None:
+    """Count an unexpected exit, and clear the requests that the worker had in flight; gunicorn's ``child_exit``."""
+    counters = shared_counters()
+    counters.clear(worker.counters_row, IN_FLIGHT)
+    # If fewer workers are left than configured, this one was not stopped on purpose.
     if len(server.WORKERS) < server.num_workers:
-        tallies.add(RESTARTS)
+        counters.add(RESTARTS)
 
 
-def counted(read_app: Callable[[], App]) -> Callable[[], App]:
-    """Return ``read_app``, counting the bundles that it takes up and refuses."""
+def count_reloads(read_app: Callable[[], App]) -> Callable[[], App]:
+    """Return ``read_app``, wrapped to count its successes and failures."""
 
     def read() -> App:
         try:
             app = read_app()
         except Exception:
-            shared_counters().add(REFUSALS)
+            shared_counters().add(RELOAD_FAILURES)
             raise
         shared_counters().add(RELOADS)
         return app

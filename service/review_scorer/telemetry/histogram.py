@@ -1,4 +1,4 @@
-"""A histogram over shared tallies."""
+"""A histogram in shared counters."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -11,26 +11,30 @@ from review_scorer.telemetry.shared_counters import SharedCounters
 
 
 class Histogram:
-    """Counts of values by upper edge (inclusive), one for those above the last, and the sum of the values."""
+    """Counts of values in buckets, and the sum of the values.
 
-    def __init__(self, tallies: SharedCounters, name: str, edges: Sequence[float]) -> None:
+    ``edges`` are the inclusive upper bounds of the buckets; one more bucket holds the values above the last.
+    """
+
+    def __init__(self, counters: SharedCounters, name: str, edges: Sequence[float]) -> None:
         self._edges = edges
-        self._start = tallies.reserve(name, len(edges) + 2)
+        self._start = counters.allocate(name, len(edges) + 2)
         self._sum = self._start + len(edges) + 1
 
-    def observe(self, own: Any, value: float) -> None:
-        """Count one value in ``own``, the row of this process."""
-        own[self._start + bisect_left(self._edges, value)] += 1
-        own[self._sum] += value
+    def observe(self, row: Any, value: float) -> None:
+        """Add one value to ``row``, the counters of this process."""
+        row[self._start + bisect_left(self._edges, value)] += 1
+        row[self._sum] += value
 
-    def observe_counts(self, own: Any, counts: Sequence[int], total: float) -> None:
-        """Count many values, given as their counts by edge and their sum."""
-        for column, amount in enumerate(counts, self._start):
-            if amount:
-                own[column] += amount
-        own[self._sum] += total
+    def observe_counts(self, row: Any, counts: Sequence[int], total: float) -> None:
+        """Add many values, given as their counts by bucket and their sum."""
+        for column, count in enumerate(counts, self._start):
+            if count:
+                row[column] += count
+        row[self._sum] += total
 
-    def sample(self, sums: NDArray[np.float64]) -> tuple[list[tuple[str, float]], float]:
-        """Return out of the tallies' sums how many values lie up to each edge, and the sum of the values."""
-        edges = [*map(str, self._edges), "+Inf"]
-        return list(zip(edges, np.cumsum(sums[self._start : self._sum]).tolist(), strict=True)), float(sums[self._sum])
+    def sample(self, totals: NDArray[np.float64]) -> tuple[list[tuple[str, float]], float]:
+        """Return the cumulative count up to each bound, as Prometheus has it, and the sum of the values."""
+        bounds = [*map(str, self._edges), "+Inf"]
+        counts = np.cumsum(totals[self._start : self._sum]).tolist()
+        return list(zip(bounds, counts, strict=True)), float(totals[self._sum])

@@ -1,7 +1,7 @@
-"""What is counted of each request, and how Prometheus gets to see it.
+"""Metrics of the requests, and the ``/metrics`` endpoint for Prometheus.
 
-prometheus_client writes the format. It does not hold the numbers: its multiprocess mode keeps files, which stay behind
-every worker that ever was, and costs several times as much a request.
+prometheus_client writes the exposition format. It does not hold the numbers: its multiprocess mode keeps a file for
+each worker that ever ran, and costs 10 µs a request.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 from review_scorer.capacity.admission import Admission
 from review_scorer.errors import STATUS
 from review_scorer.prediction_log import recorder, shadow
-from review_scorer.telemetry.gunicorn_hooks import IN_FLIGHT, REFUSALS, RELOADS, RESTARTS
+from review_scorer.telemetry.gunicorn_hooks import IN_FLIGHT, RELOAD_FAILURES, RELOADS, RESTARTS
 from review_scorer.telemetry.histogram import Histogram
 from review_scorer.telemetry.middleware import OTHER, RequestContext, RequestEvents, routes_of
 from review_scorer.telemetry.score_metrics import ScoreMetrics
@@ -31,121 +31,130 @@ _OTHER_STATUS = _STATUS_COLUMN[OTHER]
 
 _SHED = "requests_shed"
 _COUNTERS = {
-    recorder.WRITTEN: "Predictions that were recorded.",
-    recorder.DROPPED: "Predictions that the record lacks: there was no room for them while it could not be written.",
-    shadow.SCORED: "Predictions that the second bundle scored, too.",
-    shadow.DROPPED: "Predictions that the second bundle should have scored and found no time for.",
-    _SHED: "Requests that were refused because too many waited.",
-    RESTARTS: "Workers that ended without being told to, and were replaced.",
-    RELOADS: "Bundles that were taken up while serving.",
-    REFUSALS: "Bundles that were refused while serving; the one before was kept.",
+    recorder.WRITTEN: "Total number of predictions written to the prediction log.",
+    recorder.DROPPED: "Total number of predictions that could not be written to the prediction log.",
+    shadow.SCORED: "Total number of predictions that the shadow bundle scored too.",
+    shadow.SKIPPED: "Total number of predictions sampled for the shadow bundle but not scored by it.",
+    _SHED: "Total number of requests rejected because the service was overloaded.",
+    RESTARTS: "Total number of workers that exited unexpectedly and were replaced.",
+    RELOADS: "Total number of bundle reloads that succeeded.",
+    RELOAD_FAILURES: "Total number of bundle reloads that failed; the previous bundle stayed in use.",
 }
 
 
 def install(
     app: falcon.asgi.App[Any, Any],
-    watch: RequestEvents,
+    events: RequestEvents,
     admission: Admission,
-    tallies: SharedCounters,
+    counters: SharedCounters,
     *,
     facts: Mapping[str, Any],
     trained: Mapping[str, Sequence[int]] | None,
 ) -> None:
-    """Let ``app``, which has all its other routes, be counted through ``watch`` and answer ``/metrics``.
+    """Count the requests that ``events`` reports, and add the route ``/metrics`` to ``app``, which has all others.
 
-    ``facts`` are those of ``/version``; ``trained`` is described at ``ScoreMetrics``.
+    ``facts`` is the response of ``/version``; ``trained`` is described at ``ScoreMetrics``.
     """
-    requests = RequestMetrics(tallies, routes=[*routes_of(app), PATH], facts=facts, admission=admission)
-    scores = ScoreMetrics(tallies, trained, bundle=facts.get("bundle", {}).get("digest", ""))
-    watch.begun.append(requests.begun)
-    watch.ended.append(requests.ended)
-    watch.scored.append(scores.scored)
+    requests = RequestMetrics(counters, routes=[*routes_of(app), PATH], facts=facts, admission=admission)
+    scores = ScoreMetrics(counters, trained, bundle=facts.get("bundle", {}).get("digest", ""))
+    events.started.append(requests.request_started)
+    events.ended.append(requests.request_finished)
+    events.scored.append(scores.observe)
     app.add_route(PATH, Exposition([requests, scores]))
 
 
 class RequestMetrics:
-    """Counts exchanges into ``tallies``; as a collector, gives those of all workers.
+    """Counts requests in ``counters``; as a collector, yields the totals of all workers.
 
-    ``routes`` are all there are; ``facts`` are those of ``/version``; ``admission`` tells what it refuses, its
-    turns how long they are waited for.
+    ``routes`` are the route templates of the app; ``facts`` is the response of ``/version``; ``admission`` counts the
+    requests it rejects, and its queue reports how long requests wait.
     """
 
     def __init__(
-        self, tallies: SharedCounters, *, routes: Sequence[str], facts: Mapping[str, Any], admission: Admission
+        self, counters: SharedCounters, *, routes: Sequence[str], facts: Mapping[str, Any], admission: Admission
     ) -> None:
-        self._tallies = tallies
+        self._counters = counters
         self._admission = admission
         self._shed_counted = 0
-        self._labels = _labels(facts)
-        self._counters = {name: tallies.reserve(name) for name in _COUNTERS}
-        self._in_flight = tallies.reserve(IN_FLIGHT)
+        self._info = _info(facts)
+        self._columns = {name: counters.allocate(name) for name in _COUNTERS}
+        self._in_flight = counters.allocate(IN_FLIGHT)
         self._requests = {
-            route: tallies.reserve(f"requests {route}", len(_STATUSES)) for route in dict.fromkeys([*routes, OTHER])
+            route: counters.allocate(f"requests {route}", len(_STATUSES)) for route in dict.fromkeys([*routes, OTHER])
         }
-        self._seconds = {route: Histogram(tallies, f"seconds {route}", _SECONDS) for route in self._requests}
-        self._queue_seconds = Histogram(tallies, "queue_seconds", _SECONDS)
-        admission.turns.observe = self.waited
+        self._durations = {route: Histogram(counters, f"durations {route}", _SECONDS) for route in self._requests}
+        self._queue_waits = Histogram(counters, "queue_waits", _SECONDS)
+        admission.queue.observe = self.request_waited
 
-    def begun(self, _exchange: RequestContext) -> None:
-        """Count a request in."""
-        self._tallies.own[self._in_flight] += 1
+    def request_started(self, _context: RequestContext) -> None:
+        """Count a request in flight."""
+        self._counters.row[self._in_flight] += 1
 
-    def ended(self, exchange: RequestContext) -> None:
-        """Count an answer."""
-        own, route = self._tallies.own, exchange.route
-        own[self._in_flight] -= 1
-        own[self._requests[route] + _STATUS_COLUMN.get(exchange.status, _OTHER_STATUS)] += 1
-        self._seconds[route].observe(own, exchange.seconds)
-        shed = self._admission.refused + self._admission.turns.late
+    def request_finished(self, context: RequestContext) -> None:
+        """Count a response, and the requests rejected since the last one."""
+        row, route = self._counters.row, context.route
+        row[self._in_flight] -= 1
+        row[self._requests[route] + _STATUS_COLUMN.get(context.status, _OTHER_STATUS)] += 1
+        self._durations[route].observe(row, context.seconds)
+        shed = self._admission.refused
         if shed != self._shed_counted:
-            own[self._counters[_SHED]] += shed - self._shed_counted
+            row[self._columns[_SHED]] += shed - self._shed_counted
             self._shed_counted = shed
 
-    def waited(self, seconds: float) -> None:
-        """Count how long a request waited for its turn."""
-        self._queue_seconds.observe(self._tallies.own, seconds)
+    def request_waited(self, seconds: float) -> None:
+        """Count the time that a request waited in the queue."""
+        self._queue_waits.observe(self._counters.row, seconds)
 
     def collect(self) -> Iterator[Metric]:
-        """Yield everything, summed over the workers."""
-        sums = self._tallies.sums
-        yield InfoMetricFamily("scorer", "What answers here.", self._labels)
-        requests = CounterMetricFamily("scorer_requests", "Answers, by route and status.", labels=["route", "status"])
-        meaning = "From the request's head to the end of its answer."
-        seconds = HistogramMetricFamily("scorer_request_duration_seconds", meaning, labels=["route"])
+        """Yield all metrics, summed over the workers."""
+        totals = self._counters.totals
+        yield InfoMetricFamily("scorer", "Version of the service, its bundle and its libraries.", self._info)
+        requests = CounterMetricFamily(
+            "scorer_requests", "Total number of HTTP requests by route and status code.", labels=["route", "status"]
+        )
+        durations = HistogramMetricFamily(
+            "scorer_request_duration_seconds",
+            "Duration of HTTP requests in seconds, from the head of the request to the end of the response.",
+            labels=["route"],
+        )
         for route, start in self._requests.items():
-            for status, amount in zip(_STATUSES, sums[start : start + len(_STATUSES)].tolist(), strict=True):
-                # A series that is there before its first request has a rate from that on.
+            for status, amount in zip(_STATUSES, totals[start : start + len(_STATUSES)].tolist(), strict=True):
+                # A series that exists before its first request has a rate from that request on.
                 if amount or status == 200:
                     requests.add_metric([route, str(status)], amount)
-            seconds.add_metric([route], *self._seconds[route].sample(sums))
-        yield from (requests, seconds)
-        meaning = "How long requests waited for their turn."
-        yield HistogramMetricFamily("scorer_queue_wait_seconds", meaning, *self._queue_seconds.sample(sums))
-        meaning = "Requests that were begun and not answered yet."
-        yield GaugeMetricFamily("scorer_requests_in_flight", meaning, sums[self._in_flight])
-        for name, column in self._counters.items():
-            yield CounterMetricFamily(f"scorer_{name}", _COUNTERS[name], sums[column])
+            durations.add_metric([route], *self._durations[route].sample(totals))
+        yield from (requests, durations)
+        yield HistogramMetricFamily(
+            "scorer_queue_wait_seconds",
+            "Time in seconds that requests waited in the queue before they were scored.",
+            *self._queue_waits.sample(totals),
+        )
+        yield GaugeMetricFamily(
+            "scorer_requests_in_flight", "Number of HTTP requests in progress.", totals[self._in_flight]
+        )
+        for name, column in self._columns.items():
+            yield CounterMetricFamily(f"scorer_{name}", _COUNTERS[name], totals[column])
 
 
 class Exposition:
-    """The metrics of all workers, whichever is asked."""
+    """The resource ``/metrics``: the metrics of all workers, whichever worker responds."""
 
     def __init__(self, collectors: Sequence[Collector]) -> None:
         self._collectors = collectors
 
     async def on_get(self, request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
-        """Answer in the text format of Prometheus, or in OpenMetrics for who asks for it."""
+        """Respond in the Prometheus text format, or in OpenMetrics if the client accepts it."""
         encode, response.content_type = choose_encoder(request.get_header("Accept") or "")
         response.data = encode(self)
 
     def collect(self) -> Iterator[Metric]:
-        """Yield what all collectors have."""
+        """Yield the metrics of all collectors."""
         for collector in self._collectors:
             yield from collector.collect()
 
 
-def _labels(facts: Mapping[str, Any]) -> dict[str, str]:
-    """Return what ``scorer_info`` says, out of what ``/version`` says."""
+def _info(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Return the labels of ``scorer_info`` from the response of ``/version``."""
     bundle, libraries = facts.get("bundle", {}), facts.get("libraries", {})
     return {
         "version": facts.get("version", ""),

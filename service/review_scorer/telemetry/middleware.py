@@ -1,36 +1,29 @@
-"""What is known of each request, for those who count, log and trace.
+"""Events of each request, which metrics, log and traces subscribe to."""
 
-The outermost wrapper of the app: nothing that is answered escapes it, whoever answers.
-"""
-
-import logging
 import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
+from random import getrandbits
 from typing import Any
 
 import falcon.asgi
 import falcon.inspect
 
-from review_scorer import errors
 from review_scorer.asgi import ASGI, Receive, Scope, Send
-from review_scorer.prediction_log.randomness import random_bytes
 from review_scorer.scoring.scorer import Prediction
-from review_scorer.server.body import answer
-from review_scorer.server.headers import with_always
-
-log = logging.getLogger(__name__)
 
 OTHER = "other"
-"""The route of a path that there is not: paths are endless, and the values of a label must not be."""
+"""The route of all paths that do not exist: the values of a metric's label must be a bounded set."""
+
+_SAFE_ID = re.compile(rb"[\w.:/+=@-]{1,128}").fullmatch
 
 
 class RequestContext:
-    """One request and its answer. What was scored is 0 where nothing was; times are in seconds.
+    """One request and its response.
 
-    ``id`` names it, in the log and to the client; ``key`` is the name of the API key that it came with, ``trace_id``
-    that of its trace, where there is one; ``scope`` is what ASGI says of the request.
+    ``id`` is the request id, ``key`` the name of the API key, ``trace_id`` the id of the trace, ``scope`` the request's
+    ASGI scope. ``texts``, ``characters`` and ``tokens`` count what was scored; ``seconds`` is the duration.
     """
 
     __slots__ = (
@@ -45,102 +38,93 @@ class RequestContext:
         self.key: str | None = None
         self.trace_id: str | None = None
         self.seconds = 0.0
-        # What nginx logs of a client that went away before there was an answer.
+        # nginx's status for a client that disconnects before the response.
         self.status = 499
         self.texts = self.characters = self.tokens = 0
 
 
-_SANE = re.compile(rb"[\w.:/+=@-]{1,128}").fullmatch
-
-current: ContextVar[RequestContext | None] = ContextVar("exchange", default=None)
-"""The exchange that the running code belongs to."""
+current_request: ContextVar[RequestContext | None] = ContextVar("current_request", default=None)
+"""The request that the running code belongs to."""
 
 
 class RequestEvents:
-    """Who is told when an exchange begins, when it ended, and what was scored in it."""
+    """Callbacks for the start of a request, for its end, and for the predictions made in between."""
 
     def __init__(self) -> None:
-        self.begun: list[Callable[[RequestContext], None]] = []
+        self.started: list[Callable[[RequestContext], None]] = []
         self.ended: list[Callable[[RequestContext], None]] = []
         self.scored: list[Callable[[Sequence[Prediction]], None]] = []
 
-    def note(
-        self, texts: Sequence[str], details: Sequence[Prediction] = (), exchange: RequestContext | None = None
+    def record(
+        self, texts: Sequence[str], predictions: Sequence[Prediction] = (), context: RequestContext | None = None
     ) -> None:
-        """Take note of what was done in ``exchange``, by default the current one.
-
-        That is: of ``texts``, and how they were scored if they were.
-        """
-        if exchange := exchange or current.get():
-            exchange.texts += len(texts)
-            exchange.characters += sum(map(len, texts))
-            exchange.tokens += sum([detail.tokens for detail in details])
-        for tell in self.scored:
-            tell(details)
+        """Record ``texts`` and their predictions, if any, in ``context``, which is the current request by default."""
+        if context := context or current_request.get():
+            context.texts += len(texts)
+            context.characters += sum(map(len, texts))
+            context.tokens += sum([prediction.tokens for prediction in predictions])
+        for notify in self.scored:
+            notify(predictions)
 
 
 class TelemetryMiddleware:
-    """An ASGI wrapper that tells ``watch`` of each exchange. ``routes`` are the templates of all paths.
+    """ASGI middleware that emits ``events``. ``routes`` are the templates of all paths.
 
-    Each answer says which request it is of, and has the headers of every answer; a bug in ``app`` has an answer, too.
+    It must be the outermost middleware, so that no response is missed. It chooses the request id, and stores it in
+    ``scope["state"]["request_id"]``.
     """
 
-    def __init__(self, app: ASGI, watch: RequestEvents, *, routes: Sequence[str]) -> None:
+    def __init__(self, app: ASGI, events: RequestEvents, *, routes: Sequence[str]) -> None:
         self._app = app
-        self._watch = watch
+        self._events = events
         self._route = _router(routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, as ASGI has it."""
+        """Handle one ASGI scope."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        # ASGI allows what can be read only once; this is read again further in.
-        scope["headers"] = list(map(tuple, scope["headers"]))
-        exchange = self.begin(scope)
-        started = False
+        # uvicorn passes a list of tuples. ASGI allows any iterables, even ones that can be read only once.
+        if not isinstance(scope["headers"], list):
+            scope["headers"] = list(map(tuple, scope["headers"]))
+        context = self.begin(scope)
+        scope.setdefault("state", {})["request_id"] = context.id
 
         async def send_observed(message: dict[str, Any]) -> None:
-            nonlocal started
             if message["type"] == "http.response.start":
-                started = True
-                exchange.status = message["status"]
-                message["headers"] = [*with_always(message["headers"]), (b"x-request-id", exchange.id.encode())]
+                context.status = message["status"]
             await send(message)
 
-        current.set(exchange)
+        current_request.set(context)
         try:
             await self._app(scope, receive, send_observed)
-        except Exception:
-            log.exception("request %s failed", exchange.id)
-            if started:
-                raise  # the server cuts the connection: half an answer must not look whole
-            await answer(errors.internal(), scope["path"], send_observed, close=True)
         finally:
-            self.end(exchange)
+            self.end(context)
 
-    def refused(self, scope: Scope, status: int) -> str:
-        """Tell of an exchange that the server ended on its own with ``status``; return the request's id."""
-        exchange = self.begin(scope)
-        exchange.status = status
-        self.end(exchange)
-        return exchange.id
+    def record_refusal(self, scope: Scope, status: int) -> str:
+        """Record a request that the server refused with ``status`` before the app saw it; return its request id."""
+        context = self.begin(scope)
+        context.status = status
+        self.end(context)
+        return context.id
 
     def begin(self, scope: Scope) -> RequestContext:
-        """Tell of an exchange that begins, outside of the app; the caller ends it."""
-        identity = _identity(scope["headers"])
-        exchange = RequestContext(
-            scope, route=self._route(scope["path"]), started=time.perf_counter(), identity=identity
+        """Return the context of a request that starts; the caller must pass it to ``end``."""
+        context = RequestContext(
+            scope,
+            route=self._route(scope["path"]),
+            started=time.perf_counter(),
+            identity=_request_id(scope["headers"]),
         )
-        for tell in self._watch.begun:
-            tell(exchange)
-        return exchange
+        for notify in self._events.started:
+            notify(context)
+        return context
 
-    def end(self, exchange: RequestContext) -> None:
-        """Tell that it ended; the rest of it is known by now."""
-        exchange.seconds = time.perf_counter() - exchange.started
-        for tell in self._watch.ended:
-            tell(exchange)
+    def end(self, context: RequestContext) -> None:
+        """Record the end of a request."""
+        context.seconds = time.perf_counter() - context.started
+        for notify in self._events.ended:
+            notify(context)
 
 
 def routes_of(app: falcon.asgi.App[Any, Any]) -> list[str]:
@@ -148,16 +132,16 @@ def routes_of(app: falcon.asgi.App[Any, Any]) -> list[str]:
     return [route.path for route in falcon.inspect.inspect_routes(app)]
 
 
-def _identity(headers: Iterable[tuple[bytes, bytes]]) -> str:
-    """Return the id that the client gave the request if it can be written anywhere, else a new one."""
+def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """Return the client's ``X-Request-Id`` if it is safe to log, else a new id."""
     for name, value in headers:
-        if name == b"x-request-id" and _SANE(value):
+        if name == b"x-request-id" and _SAFE_ID(value):
             return value.decode()
-    return random_bytes(8).hex()
+    return getrandbits(64).to_bytes(8).hex()  # unique, not secret; Python seeds anew after a fork
 
 
 def _router(routes: Sequence[str]) -> Callable[[str], str]:
-    """Return what gives the route of a path."""
+    """Return the function that maps a path to its template."""
     plain = {route: route for route in routes if "{" not in route}
     templates = [(re.compile(re.sub(r"\{[^}]*\}", "[^/]+", route)), route) for route in routes if "{" in route]
 

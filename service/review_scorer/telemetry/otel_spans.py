@@ -1,4 +1,4 @@
-"""Spans of OpenTelemetry: one of each request, in the trace of who asked."""
+"""OpenTelemetry spans: one server span for each request, in the trace of its client."""
 
 import asyncio
 import threading
@@ -16,20 +16,21 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from review_scorer import __version__
 from review_scorer.telemetry.middleware import OTHER, RequestContext
 
-# Asked every few seconds by probes and by Prometheus: they would bury all others.
-_UNTRACED = frozenset(("/healthz", "/readyz", "/metrics"))
+# Probes and Prometheus request these every few seconds; their spans would outnumber all others.
+_UNTRACED_ROUTES = frozenset(("/healthz", "/readyz", "/metrics"))
 
-# At the end a collector that does not answer may not hold up the worker for longer.
-_LAST_SECONDS = 2.0
+# Time to export the last spans; a collector that does not respond must not delay the exit of the worker.
+_SHUTDOWN_SECONDS = 2.0
 
 _extract = TraceContextTextMapPropagator().extract
 
 
-class Spans:
-    """Makes a span of each exchange that ended, and sends them by a thread of its own.
+class RequestSpans:
+    """Makes a span for each finished request, and exports the spans in a thread.
 
-    What each is named is said by https://opentelemetry.io/docs/specs/semconv/http/http-spans/. Where they are sent,
-    and which, is for OpenTelemetry's own variables to say.
+    Names and attributes follow the semantic conventions for HTTP spans:
+    https://opentelemetry.io/docs/specs/semconv/http/http-spans/. Endpoint, headers and sampling come from
+    OpenTelemetry's environment variables.
     """
 
     def __init__(self) -> None:
@@ -37,56 +38,56 @@ class Spans:
         self._tracer: Tracer | None = None
 
     async def process_startup(self, _scope: Mapping[str, Any], _event: Mapping[str, Any]) -> None:
-        """Start the thread; called by Falcon when the worker starts, after the fork."""
-        named = Resource.create({"service.name": "review-scorer", "service.version": __version__})
-        # What the operator says of the service goes above what it says of itself.
-        resource = named.merge(OTELResourceDetector().detect())
+        """Start the thread; Falcon calls this when the worker starts, after the fork."""
+        defaults = Resource.create({"service.name": "review-scorer", "service.version": __version__})
+        # OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME override the defaults.
+        resource = defaults.merge(OTELResourceDetector().detect())
         self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
         self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-        self._tracer = self._provider.get_tracer("service", __version__)
+        self._tracer = self._provider.get_tracer("review_scorer", __version__)
 
     async def process_shutdown(self, _scope: Mapping[str, Any], _event: Mapping[str, Any]) -> None:
-        """Send what is left, if that can be done in time."""
+        """Export the remaining spans, within a time limit; Falcon calls this when the worker stops."""
         if self._provider:
-            last = threading.Thread(target=self._provider.shutdown, daemon=True)
-            last.start()
-            await asyncio.to_thread(last.join, _LAST_SECONDS)
+            shutdown = threading.Thread(target=self._provider.shutdown, daemon=True)
+            shutdown.start()
+            await asyncio.to_thread(shutdown.join, _SHUTDOWN_SECONDS)
 
-    def ended(self, exchange: RequestContext) -> None:
-        """Make the span of one exchange."""
-        if self._tracer is None or exchange.route in _UNTRACED:
+    def request_finished(self, context: RequestContext) -> None:
+        """Make the span of one request, and set its trace id in ``context``."""
+        if self._tracer is None or context.route in _UNTRACED_ROUTES:
             return
         end = time.time_ns()
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in exchange.scope["headers"]}
-        method = exchange.scope.get("method", "HTTP")
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in context.scope["headers"]}
+        method = context.scope.get("method", "HTTP")
         span = self._tracer.start_span(
-            method if exchange.route == OTHER else f"{method} {exchange.route}",
+            method if context.route == OTHER else f"{method} {context.route}",
             context=_extract(headers),
             kind=SpanKind.SERVER,
-            attributes=_attributes(exchange, method),
-            start_time=end - int(exchange.seconds * 1e9),
+            attributes=_attributes(context, method),
+            start_time=end - int(context.seconds * 1e9),
         )
-        if exchange.status >= 500:
+        if context.status >= 500:
             span.set_status(Status(StatusCode.ERROR))
         span.end(end)
-        exchange.trace_id = f"{span.get_span_context().trace_id:032x}"
+        context.trace_id = f"{span.get_span_context().trace_id:032x}"
 
 
-def _attributes(exchange: RequestContext, method: str) -> dict[str, str | int]:
+def _attributes(context: RequestContext, method: str) -> dict[str, str | int]:
     attributes: dict[str, str | int] = {
         "http.request.method": method,
-        "http.response.status_code": exchange.status,
-        "url.scheme": exchange.scope.get("scheme", "http"),
-        "scorer.request_id": exchange.id,
+        "http.response.status_code": context.status,
+        "url.scheme": context.scope.get("scheme", "http"),
+        "scorer.request_id": context.id,
     }
-    if exchange.route != OTHER:
-        attributes["http.route"] = exchange.route
-    if exchange.key:
-        attributes["scorer.key"] = exchange.key
-    if exchange.texts:
+    if context.route != OTHER:
+        attributes["http.route"] = context.route
+    if context.key:
+        attributes["scorer.key"] = context.key
+    if context.texts:
         attributes |= {
-            "scorer.texts": exchange.texts,
-            "scorer.characters": exchange.characters,
-            "scorer.tokens": exchange.tokens,
+            "scorer.texts": context.texts,
+            "scorer.characters": context.characters,
+            "scorer.tokens": context.tokens,
         }
     return attributes

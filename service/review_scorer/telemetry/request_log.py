@@ -1,6 +1,6 @@
-"""What is logged, and in which form: a line a request, and what gunicorn and the service say of themselves.
+"""The log: one line for each request, and the messages of gunicorn and of the service.
 
-As JSON for machines, one object a line, or plain for people. Never a text, nor a query, which may hold one.
+Lines are JSON objects or plain text. They never contain a text to score or a query string, which may hold one.
 """
 
 import logging
@@ -11,21 +11,21 @@ from typing import Any
 
 import msgspec
 
-from review_scorer.telemetry.log_writer import Lines, shared_log_writer
+from review_scorer.telemetry.log_writer import LogWriter, shared_log_writer
 from review_scorer.telemetry.middleware import RequestContext, RequestEvents
 
 JSON, PLAIN, OFF = "json", "plain", "off"
 _encode = msgspec.json.Encoder().encode
 
 
-def install(watch: RequestEvents, lines: Lines, form: str) -> None:
-    """Let a line of each exchange that ``watch`` tells of be written to ``lines``, unless ``form`` is off."""
-    if form != OFF:
-        watch.ended.append(RequestLog(lines, form).ended)
+def install(events: RequestEvents, writer: LogWriter, log_format: str) -> None:
+    """Write a line for each request that ``events`` reports to ``writer``, unless ``log_format`` is ``off``."""
+    if log_format != OFF:
+        events.ended.append(RequestLog(writer, log_format).request_finished)
 
 
 class RequestLine(msgspec.Struct, omit_defaults=True):
-    """What is said of one request; ``time`` is when it ended, ``worker`` the process id, ``key`` the key's name."""
+    """The log line of a request: ``time`` of its end, ``worker`` process id, ``key`` name of the API key."""
 
     time: str
     id: str
@@ -41,7 +41,7 @@ class RequestLine(msgspec.Struct, omit_defaults=True):
 
 
 class ServiceLine(msgspec.Struct, omit_defaults=True):
-    """What the service says of itself."""
+    """The log line of a message of the service; ``trace`` is the stack trace of an exception."""
 
     time: str
     level: str
@@ -51,14 +51,14 @@ class ServiceLine(msgspec.Struct, omit_defaults=True):
 
 
 class Timestamps:
-    """Times in the form of RFC 3339, in UTC and milliseconds; what is the same all second long is made once."""
+    """Formats times by RFC 3339, in UTC with milliseconds. The part up to the second is cached."""
 
     def __init__(self) -> None:
         self._second = -1
         self._text = ""
 
     def __call__(self, seconds: float) -> str:
-        """Return the time of ``seconds`` since the epoch."""
+        """Return the timestamp of ``seconds`` since the epoch."""
         second = int(seconds)
         if second != self._second:
             self._second, self._text = second, datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
@@ -66,29 +66,29 @@ class Timestamps:
 
 
 class RequestLog:
-    """Writes a line of each exchange that ended."""
+    """Writes a line for each finished request."""
 
-    def __init__(self, lines: Lines, form: str) -> None:
-        self._put = lines.put
-        self._write = _plain if form == PLAIN else _json
+    def __init__(self, writer: LogWriter, log_format: str) -> None:
+        self._write = writer.write
+        self._format = _plain if log_format == PLAIN else _json
         self._timestamp = Timestamps()
 
-    def ended(self, exchange: RequestContext) -> None:
-        """Log one exchange."""
+    def request_finished(self, context: RequestContext) -> None:
+        """Log one request."""
         line = RequestLine(
             self._timestamp(time.time()),
-            exchange.id,
-            exchange.route,
-            exchange.status,
-            round(exchange.seconds * 1000, 3),
-            exchange.texts,
-            exchange.characters,
-            exchange.tokens,
+            context.id,
+            context.route,
+            context.status,
+            round(context.seconds * 1000, 3),
+            context.texts,
+            context.characters,
+            context.tokens,
             os.getpid(),
-            exchange.key,
-            exchange.trace_id,
+            context.key,
+            context.trace_id,
         )
-        self._put(self._write(line))
+        self._write(self._format(line))
 
 
 def _json(line: RequestLine) -> bytes:
@@ -104,14 +104,14 @@ def _plain(line: RequestLine) -> bytes:
 
 
 class JsonFormatter(logging.Formatter):
-    """A log record as one JSON object."""
+    """Formats a log record as a JSON object."""
 
     def __init__(self) -> None:
         super().__init__()
         self._timestamp = Timestamps()
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the record's ``ServiceLine``."""
+        """Return the record as a ``ServiceLine``."""
         trace = self.formatException(record.exc_info) if record.exc_info else None
         message = record.getMessage()
         line = ServiceLine(self._timestamp(record.created), record.levelname.lower(), message, record.process, trace)
@@ -119,28 +119,28 @@ class JsonFormatter(logging.Formatter):
 
 
 class PlainFormatter(logging.Formatter):
-    """A log record for people, its time in UTC as everywhere."""
+    """Formats a log record as plain text, with its time in UTC."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s.%(msecs)03dZ [%(process)d] %(levelname)s: %(message)s", "%Y-%m-%dT%H:%M:%S")
         self.converter = time.gmtime
 
 
-class LineHandler(logging.Handler):
-    """Sends log records the way of all lines."""
+class LogWriterHandler(logging.Handler):
+    """Writes log records with the log writer of the process."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record."""
-        shared_log_writer().put(f"{self.format(record)}\n".encode(errors="backslashreplace"))
+        shared_log_writer().write(f"{self.format(record)}\n".encode(errors="backslashreplace"))
 
 
-def configuration(form: str) -> dict[str, Any]:
-    """Return gunicorn's ``logconfig_dict`` under which everything that is logged has one form and goes one way."""
+def logging_config(log_format: str) -> dict[str, Any]:
+    """Return gunicorn's ``logconfig_dict``: one format and one handler for all loggers."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "root": {"level": "INFO", "handlers": ["lines"]},
-        "loggers": {"gunicorn.error": {"level": "INFO", "handlers": ["lines"], "propagate": False}},
-        "handlers": {"lines": {"()": LineHandler, "formatter": "service"}},
-        "formatters": {"service": {"()": JsonFormatter if form == JSON else PlainFormatter}},
+        "root": {"level": "INFO", "handlers": ["writer"]},
+        "loggers": {"gunicorn.error": {"level": "INFO", "handlers": ["writer"], "propagate": False}},
+        "handlers": {"writer": {"()": LogWriterHandler, "formatter": "service"}},
+        "formatters": {"service": {"()": JsonFormatter if log_format == JSON else PlainFormatter}},
     }

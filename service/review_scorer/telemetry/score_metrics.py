@@ -1,4 +1,4 @@
-"""What is counted of each scored text, and whether it still looks like what the bundle was trained on."""
+"""Metrics of the scored texts, and their drift against training."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,48 +6,57 @@ from collections.abc import Iterator, Mapping, Sequence
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
-from review_scorer.scoring.distribution import KNOWN_EDGES, SCORE_EDGES, count
+from review_scorer.scoring.distribution import COVERAGE_EDGES, SCORE_EDGES, count
 from review_scorer.scoring.scorer import Prediction
-from review_scorer.telemetry.drift import Recent, stability_index
+from review_scorer.telemetry.drift import MIN_VALUES, RecentCounts, population_stability_index
 from review_scorer.telemetry.histogram import Histogram
 from review_scorer.telemetry.shared_counters import SharedCounters
 
 
 class ScoreMetrics:
-    """Counts scores and known shares into ``tallies``; as a collector, gives those of all workers.
+    """Counts scores and vocabulary coverage in ``counters``; as a collector, yields the totals of all workers.
 
-    ``bundle`` is the digest of the bundle that scores. ``trained`` are the counts, by bin, of ``score`` and
-    ``vocabulary_coverage`` that it keeps of its held-out reviews; None where it keeps none: then drift is NaN.
+    ``bundle`` is the digest of the bundle that scores. ``trained`` maps ``score`` and ``vocabulary_coverage`` to the
+    counts by bin that the bundle has of its held-out reviews. It is None if the bundle has none: then the PSI is NaN.
     """
 
-    def __init__(self, tallies: SharedCounters, trained: Mapping[str, Sequence[int]] | None, *, bundle: str) -> None:
-        self._tallies = tallies
+    def __init__(self, counters: SharedCounters, trained: Mapping[str, Sequence[int]] | None, *, bundle: str) -> None:
+        self._counters = counters
         self._trained = trained
-        self._texts = tallies.reserve("texts")
-        self._scores = Histogram(tallies, "score", SCORE_EDGES)
-        self._known = Histogram(tallies, "vocabulary_coverage", KNOWN_EDGES)
-        self._recent_scores = Recent(tallies, "recent score", bundle=bundle)
-        self._recent_known = Recent(tallies, "recent vocabulary_coverage", bundle=bundle)
+        self._texts = counters.allocate("texts")
+        self._scores = Histogram(counters, "score", SCORE_EDGES)
+        self._coverage = Histogram(counters, "vocabulary_coverage", COVERAGE_EDGES)
+        self._recent_scores = RecentCounts(counters, "recent score", bundle=bundle)
+        self._recent_coverage = RecentCounts(counters, "recent vocabulary_coverage", bundle=bundle)
 
-    def scored(self, details: Sequence[Prediction]) -> None:
-        """Count what was scored."""
-        own = self._tallies.own
-        own[self._texts] += len(details)
-        scores, known = [detail.score for detail in details], [detail.vocabulary_coverage for detail in details]
-        score_counts, known_counts = count(scores, SCORE_EDGES), count(known, KNOWN_EDGES)
-        self._scores.observe_counts(own, score_counts, sum(scores))
-        self._known.observe_counts(own, known_counts, sum(known))
+    def observe(self, predictions: Sequence[Prediction]) -> None:
+        """Add the predictions of one request."""
+        row = self._counters.row
+        row[self._texts] += len(predictions)
+        scores = [prediction.score for prediction in predictions]
+        coverage = [prediction.vocabulary_coverage for prediction in predictions]
+        score_counts, coverage_counts = count(scores, SCORE_EDGES), count(coverage, COVERAGE_EDGES)
+        self._scores.observe_counts(row, score_counts, sum(scores))
+        self._coverage.observe_counts(row, coverage_counts, sum(coverage))
         self._recent_scores.add(score_counts)
-        self._recent_known.add(known_counts)
+        self._recent_coverage.add(coverage_counts)
 
     def collect(self) -> Iterator[Metric]:
-        """Yield counts, histograms and drift."""
-        sums = self._tallies.sums
-        yield CounterMetricFamily("scorer_texts", "Texts that were scored.", sums[self._texts])
-        yield HistogramMetricFamily("scorer_score_stars", "The scores, in stars.", *self._scores.sample(sums))
-        meaning = "The share of a text's words that the model knows."
-        yield HistogramMetricFamily("scorer_vocabulary_coverage_ratio", meaning, *self._known.sample(sums))
-        for name, recent in (("score", self._recent_scores), ("vocabulary_coverage", self._recent_known)):
-            meaning = f"Population stability index of the last hour's {name}s against training; NaN while too few."
-            index = stability_index(recent.counts, self._trained[name]) if self._trained else math.nan
-            yield GaugeMetricFamily(f"scorer_{name}_psi", meaning, index)
+        """Yield the counter of texts, the two histograms and the two indices of drift."""
+        totals = self._counters.totals
+        yield CounterMetricFamily("scorer_texts", "Total number of texts scored.", totals[self._texts])
+        yield HistogramMetricFamily(
+            "scorer_score_stars", "Predicted scores in stars, from 1 to 5.", *self._scores.sample(totals)
+        )
+        yield HistogramMetricFamily(
+            "scorer_vocabulary_coverage_ratio",
+            "Ratio of the words of a text that are in the vocabulary of the model, from 0 to 1.",
+            *self._coverage.sample(totals),
+        )
+        for name, recent in (("score", self._recent_scores), ("vocabulary_coverage", self._recent_coverage)):
+            yield GaugeMetricFamily(
+                f"scorer_{name}_psi",
+                f"Population stability index of {name.replace('_', ' ')} in the last hour against training; "
+                f"NaN below {MIN_VALUES} texts.",
+                population_stability_index(recent.counts, self._trained[name]) if self._trained else math.nan,
+            )

@@ -1,120 +1,99 @@
-"""The model card of a bundle: what it learned from, how right it is, which words move it, what it is not for.
+"""Renders the model card of a bundle, in Japanese and English, as Markdown and as an HTML page with plots.
 
-Everything is measured once, by ``measure_card``; tables and plots of both languages are drawn from those numbers, and
-the page carries them as JSON too. Nothing in them is the text of a review, a path or a date.
+``templates/ja.j2`` and ``en.j2`` hold the text, ``markdown.j2`` and ``html.j2`` the macros that write it in one of the
+formats. All numbers are measured once, and the page carries them as JSON too. Neither file contains the text of a
+review, a path or a date.
 """
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from html import escape
+from dataclasses import asdict
 from pathlib import Path
-from string import Template
-from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from review_scorer.scoring.bundle import Trained
-from review_training.card.blocks import Plot, Points, Section, Table
-from review_training.card.numbers import Numbers, Reviews, measure_card
-from review_training.card.text import sections
-from review_training.evaluation.cross_validation import HeldOut
-from review_training.model.fit import Support
+from review_training.card import plots, tables
+from review_training.card.measure import HeldOutReviews, measure_card
+from review_training.card.numbers import MOST_GROUPS, CardNumbers
+from review_training.evaluation.cross_validation import HeldOutPredictions
+from review_training.evaluation.training_facts import TrainingFacts
+from review_training.model.term_support import TermSupport
 
-_PAGE = Path(__file__).with_name("card.html")
+_TEMPLATES = Path(__file__).with_name("templates")
 
 
-def render(
-    *, facts: Mapping[str, Any], own: Reviews, held_out: HeldOut, trained: Trained, support: Support
+def render_card(
+    *,
+    facts: TrainingFacts,
+    reviews: HeldOutReviews,
+    predictions: HeldOutPredictions,
+    trained: Trained,
+    support: TermSupport,
 ) -> dict[str, bytes]:
     """Return the card's files by name: ``model-card.md`` and ``model-card.html``, the same bytes for the same input.
 
-    ``facts`` is what the manifest says of the training, ``own`` are the reviews that were held out, ``support`` says on
-    what the terms of ``trained`` stand.
+    ``reviews`` are those that were held out and ``predictions`` the predictions for them; ``support`` counts the fitted
+    reviews that each term of ``trained`` occurs in.
     """
-    numbers = measure_card(facts=facts, own=own, held_out=held_out, trained=trained, support=support)
-    japanese, english = sections(numbers, lambda ja, _: ja), sections(numbers, lambda _, en: en)
-    files = {"model-card.md": _markdown(japanese, english), "model-card.html": _html(numbers, japanese, english)}
-    # A group's name may hold half of a surrogate pair.
+    numbers = measure_card(facts=facts, reviews=reviews, predictions=predictions, trained=trained, support=support)
+    files = {"model-card.md": _markdown(numbers), "model-card.html": _html(numbers)}
+    # The name of a group may contain half of a surrogate pair.
     return {name: content.encode(errors="replace") for name, content in files.items()}
 
 
-def _markdown(japanese: Sequence[Section], english: Sequence[Section]) -> str:
-    parts = ["# モデルカード / Model card", "[日本語](#日本語) · [English](#english)"]
-    for language, card in (("日本語", japanese), ("English", english)):
-        parts.append(f"## {language}")
-        for section in card:
-            parts.append(f"### {section.title}")
-            parts += [_markdown_block(block) for block in section.blocks if not isinstance(block, Plot)]
-    return "\n\n".join(parts) + "\n"
+def _markdown(numbers: CardNumbers) -> str:
+    text = _environment("markdown").get_template("page.md.j2").render(numbers=numbers, layout="markdown.j2")
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
-def _markdown_block(block: str | Table | Points) -> str:
-    match block:
-        case Table():
-            return _markdown_table(block)
-        case Points():
-            return "\n".join(f"- {_marked(sentence)}" for sentence in block.sentences)
-        case str():
-            return _marked(block)
+def _html(numbers: CardNumbers) -> str:
+    data = json.dumps(asdict(numbers), ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    page = _environment("html").get_template("page.html.j2")
+    return page.render(numbers=numbers, layout="html.j2", data=Markup(data))  # noqa: S704 - no "<" is left in it
 
 
-def _markdown_table(table: Table) -> str:
-    rows = [[_marked(cell) for cell in row] for row in table.rows]
-    if table.bars:
-        rows = [[*row, "█" * round(12 * bar)] for row, bar in zip(rows, table.bars, strict=True)]
-    columns = [*map(_marked, table.columns), *([""] if table.bars else [])]
-    align = "---" if table.style == "facts" else "---:"
-    rules = ["---", *([align] * (len(table.columns) - 1)), *(["---"] if table.bars else [])]
-    lines = [f"| {' | '.join(row)} |" for row in (columns, rules, *rows)]
-    caption = f"**{table.caption}**\n\n" if table.caption else ""
-    return caption + "\n".join(lines)
+def _environment(language: str) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=language == "html",  # noqa: S701 - the macros escape Markdown
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": tables.format_number,
+        "bars": tables.bar_lengths,
+        "unwrap": unwrap,
+        "escape_markdown": escape_markdown,
+    }
+    environment.globals |= {
+        "MOST_GROUPS": MOST_GROUPS,
+        **{function.__name__: function for function in _FUNCTIONS},
+    }
+    return environment
 
 
-def _marked(text: str) -> str:
+_FUNCTIONS = (
+    tables.figure_rows,
+    tables.star_rows,
+    tables.bin_rows,
+    tables.range_rows,
+    tables.error_rows,
+    tables.term_rows,
+    plots.stars_plot,
+    plots.agreement_plot,
+    plots.errors_plot,
+)
+
+
+def unwrap(text: str) -> str:
+    """Return a paragraph as one line; lines are joined by a space, but not after a Japanese character."""
+    joined = re.sub(r"(?<=[^\x00-\u2fff])\n\s*", "", text.strip())
+    return type(text)(re.sub(r"\s*\n\s*", " ", joined))
+
+
+def escape_markdown(text: str) -> str:
+    """Return ``text`` as one line, the characters that mean something in Markdown escaped."""
     return re.sub(r"([\\`*_\[\]<>|~&])", r"\\\1", " ".join(text.split()))
-
-
-def _html(numbers: Numbers, japanese: Sequence[Section], english: Sequence[Section]) -> str:
-    articles = [
-        f'<article id="{language}" lang="{language}">\n<h1>{title}</h1>\n'
-        + "\n".join(map(_html_section, card))
-        + "\n</article>"
-        for language, title, card in (("ja", "モデルカード", japanese), ("en", "Model card", english))
-    ]
-    data = json.dumps(numbers, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-    page = Template(_PAGE.read_text(encoding="utf-8"))
-    return page.substitute(articles="\n".join(articles), numbers=data)
-
-
-def _html_section(section: Section) -> str:
-    said = [f"<p>{escape(block)}</p>" for block in section.blocks if isinstance(block, str)]
-    plots = [_html_block(block) for block in section.blocks if isinstance(block, Plot)]
-    shown = [_html_block(block) for block in section.blocks if isinstance(block, Table | Points)]
-    if plots:  # beside each other, where there is room: the plot, and all tables
-        shown = [*plots, "<div>", *shown, "</div>"]
-    if shown:
-        shown = [f'<div class="{f"blocks {section.style}".strip()}">', *shown, "</div>"]
-    return "\n".join(["<section>", f"<h2>{escape(section.title)}</h2>", *said, *shown, "</section>"])
-
-
-def _html_block(block: Table | Plot | Points) -> str:
-    match block:
-        case Table():
-            return _html_table(block)
-        case Plot():
-            caption = f"<figcaption>{escape(block.caption)}</figcaption>\n" if block.caption else ""
-            return f"<figure>\n{block.svg}\n{caption}</figure>"
-        case Points():
-            return "<ul>\n" + "\n".join(f"<li>{escape(sentence)}</li>" for sentence in block.sentences) + "\n</ul>"
-
-
-def _html_table(table: Table) -> str:
-    caption = f"<caption>{escape(table.caption)}</caption>" if table.caption else ""
-    heads = "".join(f"<th>{escape(column)}</th>" for column in table.columns)
-    lines = [f'<div class="table {table.style}"><table>{caption}', f"<tr>{heads}</tr>"]
-    for at, row in enumerate(table.rows):
-        first, *others = map(escape, row)
-        # Where there is no plot beside it, the table itself shows its bars.
-        bar = f'<i style="width:{table.bars[at]:.1%}"></i>' if table.style in {"for", "against"} else ""
-        kind = ' class="best"' if table.style == "first" and at == 0 else ""
-        lines.append(f"<tr{kind}><td>{first}{bar}</td>" + "".join(f"<td>{cell}</td>" for cell in others) + "</tr>")
-    return "\n".join([*lines, "</table></div>"])

@@ -1,7 +1,7 @@
-"""From files to shards of texts: reviews as they were written, without those that came before.
+"""Files become shards of texts, and duplicates among their reviews are found by digests.
 
-Files are read in batches, small ones together and each on its own where it is large, so that any number of them and any
-size of one takes little memory. A small corpus is one shard.
+Files are read in batches, small ones together and large ones alone, so that memory grows neither with their number nor
+with their size. A small corpus is one shard.
 """
 
 import json
@@ -14,20 +14,21 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from review_scorer.corpora.reviews import Layout, Reject, Review, Source, rows
+from review_scorer.corpora.locations import Location
+from review_scorer.corpora.reviews import Layout, Reject, Review, rows
+from review_training.corpus.tokenized_corpus import Mask, Stars
 from review_training.shards.store import Store, pack, unpack
 
-SHARD = 20_000
-"""How many reviews a shard has, unless others are asked for: what a process holds at once."""
+SHARD_SIZE = 20_000
+"""The default number of reviews in a shard, which is what a process holds in memory at once."""
 
 
 def read_batch(
-    store: Store, name: str, sources: Sequence[Source], layout: Layout, *, size: int, alone: bool
+    store: Store, name: str, sources: Sequence[Location], layout: Layout, *, size: int, alone: bool
 ) -> list[str]:
-    """Write the reviews of ``sources`` as shards; return the shards' names, in order.
+    """Write the reviews of ``sources`` as shards of ``size`` reviews; return the names of the shards, in order.
 
-    ``size`` is that of a shard, in reviews; ``alone`` says that these are all sources there are. Raises ``CorpusError``
-    as ``review_scorer.corpora.reviews.rows`` does.
+    ``alone`` says that the corpus has no other sources. Raises ``CorpusError`` as ``corpora.reviews.rows`` does.
     """
     if not store.has(name):
         rejects: list[Reject] = []
@@ -36,19 +37,19 @@ def read_batch(
         while shard := list(islice(reviews, size)):
             write_shard(store, f"{name}-{shards}", shard)
             shards += 1
-        listed = [json.dumps(astuple(reject)) for reject in rejects]
-        store.save(name, shards=np.array(shards), **pack(listed))
+        rows_rejected = [json.dumps(astuple(reject)) for reject in rejects]
+        store.save(name, shards=np.array(shards), **pack(rows_rejected))
     (count,) = store.load(name, "shards")
     return [f"{name}-{number}" for number in range(int(count))]
 
 
-def rejects_of(store: Store, batch: str) -> list[Reject]:
-    """Return the rows of a batch that are no reviews."""
+def load_rejects(store: Store, batch: str) -> list[Reject]:
+    """Return the rejected rows of a batch."""
     return [Reject(*json.loads(reject)) for reject in unpack(*store.load(batch, "bytes", "ends"))]
 
 
-def _without_rejects(read: Iterator[Review | Reject], rejects: list[Reject]) -> Iterator[Review]:
-    for item in read:
+def _without_rejects(items: Iterator[Review | Reject], rejects: list[Reject]) -> Iterator[Review]:
+    for item in items:
         if isinstance(item, Reject):
             rejects.append(item)
         else:
@@ -69,31 +70,31 @@ def write_shard(store: Store, name: str, reviews: Sequence[Review]) -> None:
     )
 
 
-class Digests(NamedTuple):
-    """What tells reviews apart, one row a review of all shards: the texts' hashes and the stars."""
+class ReviewDigests(NamedTuple):
+    """For each review of all shards the hash of its text, shape ``(n, 2)``, and its stars; and the shards' sizes."""
 
     texts: NDArray[np.uint64]
-    stars: NDArray[np.float64]
+    stars: Stars
     sizes: list[int]
 
-    def split(self, mask: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
+    def split(self, mask: Mask) -> list[Mask]:
         """Return the parts of ``mask`` that belong to each shard."""
         return np.split(mask, np.cumsum(self.sizes)[:-1])
 
 
-def digests_of(store: Store, shards: Sequence[str]) -> Digests:
+def load_digests(store: Store, shards: Sequence[str]) -> ReviewDigests:
     """Return the digests of all reviews of ``shards``, in order."""
     loaded = [store.load(shard, "digests", "stars") for shard in shards]
     if not loaded:
-        return Digests(np.empty((0, 2), np.uint64), np.empty(0), [])
+        return ReviewDigests(np.empty((0, 2), np.uint64), np.empty(0), [])
     texts, stars = (np.concatenate(column) for column in zip(*loaded, strict=True))
-    return Digests(texts, stars, [len(stars) for _, stars in loaded])
+    return ReviewDigests(texts, stars, [len(stars) for _, stars in loaded])
 
 
-def first_of_each(digests: Digests) -> NDArray[np.bool_]:
-    """Return which reviews repeat neither text nor stars of one before them."""
+def mask_first_occurrences(digests: ReviewDigests) -> Mask:
+    """Return a mask of the reviews that do not repeat both text and stars of an earlier one."""
     keys = digests.stars, digests.texts[:, 1], digests.texts[:, 0]
-    order = np.lexsort(keys)  # stable: of equal ones the first comes first
+    order = np.lexsort(keys)  # stable: of equal reviews the first comes first
     new = np.ones(len(order), bool)
     new[1:] = np.any([key[order][1:] != key[order][:-1] for key in keys], axis=0)
     first = np.zeros(len(order), bool)
@@ -101,8 +102,8 @@ def first_of_each(digests: Digests) -> NDArray[np.bool_]:
     return first
 
 
-def texts_not_in(digests: Digests, others: Digests) -> NDArray[np.bool_]:
-    """Return which reviews have a text that none of ``others`` has."""
-    near = others.texts[np.isin(others.texts[:, 0], digests.texts[:, 0])]
-    known = set(map(tuple, near.tolist()))
+def mask_new_texts(digests: ReviewDigests, others: ReviewDigests) -> Mask:
+    """Return a mask of the reviews whose text none of ``others`` has."""
+    candidates = others.texts[np.isin(others.texts[:, 0], digests.texts[:, 0])]
+    known = set(map(tuple, candidates.tolist()))
     return np.array([tuple(text) not in known for text in digests.texts.tolist()], bool)

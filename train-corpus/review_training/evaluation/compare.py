@@ -1,15 +1,15 @@
-"""Say whether one bundle is worse than another, on a corpus that neither was trained on.
+"""Tests whether a bundle is worse than another, on a corpus that neither was trained on.
 
     python train-corpus/compare.py build/bundle build/mine --corpus other.csv
 
-B is worse when the 95% interval of the difference B - A lies wholly above 0 for the RMSE, or wholly below 0 for
-Spearman's rank correlation. The exit status is then 1, else 0; it is 2 when the two cannot be compared.
+B is worse if the 95% interval of the difference B - A lies above 0 for the RMSE, or below 0 for Spearman's rank
+correlation. The exit status is 1 if B is worse, 0 if not, and 2 if the bundles could not be compared.
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,24 +17,44 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from review_scorer.corpora.reviews import CorpusError, Review
-from review_scorer.scoring.bundle import load
-from review_scorer.scoring.errors import BundleError
-from review_scorer.scoring.scorer import Scorer
+from review_scorer.corpora.errors import CorpusError
+from review_scorer.corpora.reviews import Review
+from review_scorer.scoring.bundle import load as load_bundle
 from review_scorer.tables.columns import printable
-from review_training.corpus.options import add_corpus_options, read_corpus, whole_number
+from review_training.command import new_parser, run_command
+from review_training.corpus.arguments import (
+    CorpusInput,
+    add_corpus_arguments,
+    add_group_argument,
+    corpus_input,
+    integer_from,
+    read_reviews,
+)
+from review_training.corpus.tokenized_corpus import Positions, Stars
 from review_training.evaluation.rating_metrics import Figures, measure
+from review_training.evaluation.score_reviews import score_reviews
 
-_BATCH = 1_000
+DEFAULT_SAMPLES = 1_000
 _PERCENTILES = (2.5, 97.5)
-# Below a hundred samples, the percentiles are hardly more than the extremes.
+# With fewer than a hundred samples, the percentiles are hardly more than the extremes.
 _FEWEST_SAMPLES = 100
-_SHOWN = 10
+_MOST_DISAGREEMENTS = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparisonJob:
+    """Two bundles, the reviews to compare them on, and the number and seed of bootstrap samples."""
+
+    bundle_a: Path
+    bundle_b: Path
+    corpus: CorpusInput
+    samples: int = DEFAULT_SAMPLES
+    seed: int = 1
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One figure of both bundles, what B's has more than A's, and the ends of that difference's interval."""
+    """A figure of both bundles, the difference B - A, and the ends of that difference's interval."""
 
     a: float
     b: float
@@ -45,7 +65,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Disagreement:
-    """A review's first 60 characters, its true stars, and what each bundle gives it."""
+    """A review's first 60 characters, its true stars, and the stars that each bundle predicts."""
 
     text: str
     stars: float
@@ -55,7 +75,7 @@ class Disagreement:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """What is printed: figures by name, the reviews that differ most, and the figures by which B is worse."""
+    """The differences by figure, the reviews that the bundles differ most on, and the figures by which B is worse."""
 
     bundle_a: str
     bundle_b: str
@@ -63,91 +83,80 @@ class Comparison:
     samples: int
     seed: int
     group_column: str
-    figures: dict[str, Difference]
-    differ_most: list[Disagreement]
-    worse: list[str]
+    figures: Mapping[str, Difference]
+    differ_most: Sequence[Disagreement]
+    worse: Sequence[str]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("bundle_a", type=_place, metavar="BUNDLE_A", help="the bundle to hold the other against")
-    # Named as in the other scripts: rejects are listed beside it.
-    parser.add_argument("bundle", type=_place, metavar="BUNDLE_B", help="the bundle that may be worse")
-    add_corpus_options(parser, rejects="-compare-rejects.csv")
-    parser.add_argument(
-        "--group-column",
-        default="",
-        metavar="C",
-        help="draw reviews with the same value (of one product, say) together",
-    )
+    parser = new_parser("compare.py", __doc__)
+    parser.add_argument("bundle_a", type=_absolute, metavar="BUNDLE_A", help="the bundle to compare with")
+    parser.add_argument("bundle_b", type=_absolute, metavar="BUNDLE_B", help="the bundle that may be worse")
+    add_corpus_arguments(parser, rejects_suffix="-compare-rejects.csv")
+    add_group_argument(parser, effect="bootstrap samples draw together")
     parser.add_argument(
         "--samples",
-        type=whole_number(_FEWEST_SAMPLES),
-        default=1_000,
+        type=integer_from(_FEWEST_SAMPLES),
+        default=DEFAULT_SAMPLES,
         metavar="N",
         help="bootstrap samples (default: %(default)s)",
     )
     parser.add_argument(
-        "--seed", type=whole_number(0), default=1, metavar="N", help="of the samples (default: %(default)s)"
+        "--seed", type=integer_from(0), default=1, metavar="N", help="of the samples (default: %(default)s)"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
-    options = parser.parse_args(arguments)
-    try:
-        comparison = compare(options)
-    except (CorpusError, BundleError, OSError) as error:
-        print(f"compare.py: {error}", file=sys.stderr)
-        return 2
-    print(json.dumps(asdict(comparison), ensure_ascii=False) if options.json else tables(comparison))
+    return run_command(parser, arguments, _run, failed=2)
+
+
+def _run(options: argparse.Namespace) -> int:
+    job = ComparisonJob(
+        bundle_a=options.bundle_a,
+        bundle_b=options.bundle_b,
+        corpus=corpus_input(options, bundle=options.bundle_b, group_column=options.group_column),
+        samples=options.samples,
+        seed=options.seed,
+    )
+    comparison = compare(job)
+    print(json.dumps(asdict(comparison), ensure_ascii=False) if options.json else format_comparison(comparison))
     return 1 if comparison.worse else 0
 
 
-def compare(options: argparse.Namespace) -> Comparison:
-    """Return how the two bundles compare. Raises ``BundleError`` or ``CorpusError`` when they cannot be compared."""
-    # Training has no limit on length, so neither has measuring.
-    scorers = [load(bundle, max_chars=sys.maxsize).scorer for bundle in (options.bundle_a, options.bundle)]
-    reviews = read_corpus(options, group_column=options.group_column).reviews
-    clusters = clustered([review.group for review in reviews])
+def compare(job: ComparisonJob) -> Comparison:
+    """Compare the two bundles. Raises ``BundleError`` or ``CorpusError`` when they cannot be compared."""
+    # Training has no limit on the length of texts, so measuring needs none.
+    scorers = [load_bundle(bundle, max_chars=sys.maxsize).scorer for bundle in (job.bundle_a, job.bundle_b)]
+    reviews = read_reviews(job.corpus).reviews
+    clusters = cluster_positions([review.group for review in reviews])
+    group_column = job.corpus.layout.group_column
     if len(clusters) < 2:
-        raise CorpusError(f"an interval takes at least 2 reviews, or {options.group_column or 'group'}s of them")
-    a, b = scores(scorers, [review.text for review in reviews])
+        raise CorpusError(f"an interval takes at least 2 reviews, or {group_column or 'group'}s of them")
+    a, b = score_reviews(scorers, [review.text for review in reviews])
     true = np.array([review.stars for review in reviews])
-    figures = differences(true, a, b, clusters, samples=options.samples, seed=options.seed)
+    figures = differences(true, a, b, clusters, samples=job.samples, seed=job.seed)
     return Comparison(
-        bundle_a=str(options.bundle_a),
-        bundle_b=str(options.bundle),
+        bundle_a=str(job.bundle_a),
+        bundle_b=str(job.bundle_b),
         rows=len(reviews),
-        samples=options.samples,
-        seed=options.seed,
-        group_column=options.group_column,
+        samples=job.samples,
+        seed=job.seed,
+        group_column=group_column,
         figures=figures,
         differ_most=disagreements(reviews, a, b),
-        worse=worse(figures),
+        worse=worse_figures(figures),
     )
 
 
-def clustered(groups: Sequence[str]) -> list[NDArray[np.int64]]:
-    """Return the positions of the reviews that are drawn together: each by itself where there are no groups."""
-    owner = np.unique(groups, return_inverse=True)[1] if any(groups) else np.arange(len(groups))
-    return np.split(np.argsort(owner, kind="stable"), np.cumsum(np.bincount(owner))[:-1])
-
-
-def scores(scorers: Sequence[Scorer], texts: Sequence[str]) -> list[NDArray[np.float64]]:
-    """Return the stars that each scorer gives to the texts."""
-    stars: list[list[float]] = [[] for _ in scorers]
-    with tqdm(total=len(texts), desc="score", unit="review", disable=None, leave=False) as progress:
-        for start in range(0, len(texts), _BATCH):
-            batch = texts[start : start + _BATCH]
-            for own, scorer in zip(stars, scorers, strict=True):
-                own.extend(scorer.score_many(batch))
-            progress.update(len(batch))
-    return [np.array(own) for own in stars]
+def cluster_positions(groups: Sequence[str]) -> list[Positions]:
+    """Return the positions of the reviews that are drawn together: each by itself if there are no groups."""
+    owners = np.unique(groups, return_inverse=True)[1] if any(groups) else np.arange(len(groups))
+    return np.split(np.argsort(owners, kind="stable"), np.cumsum(np.bincount(owners))[:-1])
 
 
 def differences(
-    true: NDArray[np.float64],
-    a: NDArray[np.float64],
-    b: NDArray[np.float64],
+    true: Stars,
+    a: Stars,
+    b: Stars,
     clusters: Sequence[NDArray[np.int64]],
     *,
     samples: int,
@@ -173,15 +182,15 @@ def differences(
     }
 
 
-def worse(figures: dict[str, Difference]) -> list[str]:
-    """Return the figures by which B is worse beyond chance: of the RMSE and Spearman's rank correlation."""
-    found = {"rmse": figures["rmse"].low > 0, "spearman": figures["spearman"].high < 0}
-    return [name for name, is_worse in found.items() if is_worse]
+def worse_figures(figures: Mapping[str, Difference]) -> list[str]:
+    """Return the figures by which B is significantly worse: of the RMSE and Spearman's rank correlation."""
+    worse = {"rmse": figures["rmse"].low > 0, "spearman": figures["spearman"].high < 0}
+    return [name for name, is_worse in worse.items() if is_worse]
 
 
-def disagreements(reviews: Sequence[Review], a: NDArray[np.float64], b: NDArray[np.float64]) -> list[Disagreement]:
-    """Return the ten reviews, or as many as differ at all, on which the two differ most."""
-    furthest = np.argsort(-np.abs(b - a), kind="stable")[:_SHOWN]
+def disagreements(reviews: Sequence[Review], a: Stars, b: Stars) -> list[Disagreement]:
+    """Return the ten reviews on which the two differ most, or fewer if they differ on fewer."""
+    furthest = np.argsort(-np.abs(b - a), kind="stable")[:_MOST_DISAGREEMENTS]
     return [
         Disagreement(printable(reviews[row].text), reviews[row].stars, round(float(a[row]), 6), round(float(b[row]), 6))
         for row in furthest
@@ -189,8 +198,8 @@ def disagreements(reviews: Sequence[Review], a: NDArray[np.float64], b: NDArray[
     ]
 
 
-def tables(comparison: Comparison) -> str:
-    """Return the comparison as lines for people."""
+def format_comparison(comparison: Comparison) -> str:
+    """Return the comparison as tables, with the verdict in the last lines."""
     by = f" by {comparison.group_column}" if comparison.group_column else ""
     lines = [
         f"A: {comparison.bundle_a}",
@@ -202,7 +211,7 @@ def tables(comparison: Comparison) -> str:
         signed = "".join(f"{value:+10.4f}" for value in (figure.difference, figure.low, figure.high))
         lines.append(f"{name:10}{figure.a:10.4f}{figure.b:10.4f}{signed}")
     if comparison.differ_most:
-        lines += ["", f"{'stars':>5}{'A':>7}{'B':>7}  where they differ most"]
+        lines += ["", f"{'stars':>5}{'A':>7}{'B':>7}  largest differences"]
         lines += [f"{row.stars:5.3g}{row.a:7.2f}{row.b:7.2f}  {row.text}" for row in comparison.differ_most]
     verdicts = [_verdict(name, comparison.figures[name]) for name in comparison.worse]
     return "\n".join([*lines, "", *(verdicts or ["B is not worse, by rmse or by spearman"])])
@@ -213,5 +222,5 @@ def _verdict(name: str, figure: Difference) -> str:
     return f"B is worse by {name}: the interval of B - A, {figure.low:+.4f} to {figure.high:+.4f}, lies {side} 0"
 
 
-def _place(text: str) -> Path:
-    return Path(text).absolute()  # so that "." has a name, for what is put beside it
+def _absolute(text: str) -> Path:
+    return Path(text).absolute()  # "." has no name, and the rejects file is named after the bundle

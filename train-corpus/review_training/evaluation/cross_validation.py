@@ -1,4 +1,4 @@
-"""What the recipe, and what people would build otherwise, say of reviews that they were not fitted on."""
+"""Fits the bundle's model, and predicts reviews that the predicting fit has not seen."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, as_completed
@@ -9,136 +9,157 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from review_scorer.compute.cores import available_cores
-from review_scorer.compute.processes import Processes
+from review_scorer.compute.processes import ProcessPool
 from review_scorer.scoring.bundle import Trained
 from review_training.corpus.tokenize import load_shard
-from review_training.corpus.tokenized_corpus import Corpus, Positions, Stars
-from review_training.model.fit import Predicted, SolverBackend, fit, folds, predict
+from review_training.corpus.tokenized_corpus import Positions, Stars, TokenizedCorpus
+from review_training.evaluation.evaluation import Validation
+from review_training.model.backend import SolverBackend
+from review_training.model.fit import fit
+from review_training.model.folds import split_folds
+from review_training.model.predict import Predictions, predict
 from review_training.model.recipe import Recipe
 from review_training.model.vocabulary import number_words
 from review_training.shards.map_shards import Mapper
 
 FOLDS = 5
 MOST_HELD_OUT = 20_000
-"""How many reviews at most are held out, and measured, where the bundle is fitted on all others."""
-WHOLE = "whole/"
-"""Where the fit of the bundle leaves its steps."""
+"""The most reviews in a held-out part."""
+BUNDLE_SCOPE = "whole/"
+"""The scope in the store of the fit that becomes the bundle."""
 
 
-class HeldOut(NamedTuple):
-    """For each review the stars given to it by what was fitted without its fold, each of shape ``(n,)``.
+class HeldOutPredictions(NamedTuple):
+    """For each held-out review the stars predicted by fits that have not seen it, each of shape ``(n,)``.
 
-    ``fold`` is the number of its fold, ``known`` the share of its tokens that the vocabulary knew; ``original`` is None
-    where the original recipe was not asked for.
+    ``constant`` is the mean of the fitted stars; ``original`` is None unless the recipe of 2018 was asked for.
+    ``vocabulary_coverage`` is the share of its tokens that are in the vocabulary, ``fold`` the number of its fold.
     """
 
     model: Stars
     linear: Stars
     constant: Stars
     original: Stars | None
-    known: NDArray[np.float64]
+    vocabulary_coverage: NDArray[np.float64]
     fold: NDArray[np.int64]
 
+    def by_predictor(self) -> dict[str, Stars]:
+        """Return the predicted stars by predictor."""
+        stars = {"model": self.model, "linear": self.linear, "constant": self.constant}
+        return stars if self.original is None else {**stars, "original": self.original}
 
-class Validated(NamedTuple):
-    """What was fitted, on the reviews at ``fitted``, and what was said of the reviews at ``measured``, held out."""
 
+class ValidatedFit(NamedTuple):
+    """The fit on the reviews at ``fitted``, and predictions for the held-out reviews at ``measured``.
+
+    ``folds`` is the number of folds, 1 for one held-out part.
+    """
+
+    kind: Validation
+    folds: int
     trained: Trained
     fitted: Positions
     measured: Positions
-    held_out: HeldOut
+    held_out: HeldOutPredictions
 
 
-def fit_and_hold_out(corpus: Corpus, recipe: Recipe, *, seed: int, spread: Mapper, machine: SolverBackend) -> Validated:
-    """Return what was fitted on all reviews but a part, of at most a fifth or ``MOST_HELD_OUT``, and said of that part.
+def fit_and_hold_out(
+    corpus: TokenizedCorpus, recipe: Recipe, *, seed: int, map_shards: Mapper, backend: SolverBackend
+) -> ValidatedFit:
+    """Fit on all reviews but one part, of at most a fifth or ``MOST_HELD_OUT``, and predict that part.
 
-    It costs one fit where cross-validation costs six; on a large corpus, the bundle does not miss the part.
+    This is one fit, where cross-validation is six; on a large corpus, the bundle is no worse without the part.
     """
-    count = min(max(FOLDS, -(-len(corpus.stars) // MOST_HELD_OUT)), parts(corpus.groups, len(corpus.stars)))
-    fitted, measured = folds(corpus.stars, corpus.groups, count, seed=seed)[0]
-    trained = fit(corpus, recipe, seed=seed, scope=WHOLE, positions=fitted, spread=spread, machine=machine)
-    said = predict(corpus, WHOLE, measured, spread)
+    count = min(max(FOLDS, -(-len(corpus.stars) // MOST_HELD_OUT)), corpus.independent_units)
+    fitted, measured = split_folds(corpus.stars, corpus.groups, count, seed=seed)[0]
+    trained = fit(
+        corpus, recipe, seed=seed, scope=BUNDLE_SCOPE, positions=fitted, map_shards=map_shards, backend=backend
+    )
+    model, linear, coverage = predict(corpus, BUNDLE_SCOPE, measured, map_shards)
     constant = np.full(len(measured), corpus.stars[fitted].mean())
     # The intervals, too, are measured on reviews that did not calibrate them.
     fold = np.random.default_rng(seed).permutation(len(measured)) % FOLDS
-    return Validated(trained, fitted, measured, HeldOut(said.model, said.linear, constant, None, said.known, fold))
+    held_out = HeldOutPredictions(model, linear, constant, None, coverage, fold)
+    return ValidatedFit("part", 1, trained, fitted, measured, held_out)
 
 
-def fit_and_cross_validate(corpus: Corpus, recipe: Recipe, *, seed: int, original: bool) -> Validated:
-    """Return what was fitted on everything, and what was said of held-out reviews.
+def fit_and_cross_validate(
+    corpus: TokenizedCorpus, recipe: Recipe, *, seed: int, compare_original: bool
+) -> ValidatedFit:
+    """Fit on all reviews, and predict each by a fit on the other folds.
 
-    Vocabulary, idf, base and trees are fitted anew for each fold, on its training part alone. The fits run side by side
-    in processes of one thread each: they wait for nothing, where threads of one fit wait for each other at every leaf.
+    Vocabulary, idf, base and trees are fitted anew for each fold, on its training part alone. The fits run in parallel
+    processes of one thread each, where threads of one fit would wait for each other at every leaf.
     """
     count = len(corpus.stars)
-    splits = folds(corpus.stars, corpus.groups, FOLDS, seed=seed)
-    model, linear, constant, original_stars, known = (np.empty(count) for _ in range(5))
+    splits = split_folds(corpus.stars, corpus.groups, FOLDS, seed=seed)
+    model, linear, constant, original, coverage = (np.empty(count) for _ in range(5))
     fold = np.empty(count, np.int64)
-    tasks = 1 + len(splits) * (2 if original else 1)
-    number_words(corpus.store, [*corpus.own, *corpus.prior], recipe)
-    with Processes(min(available_cores(), tasks), _share, (corpus, recipe, seed)) as pool:
-        whole = pool.submit(_fit_whole)
-        placing: dict[Future[Any], Callable[[Any], None]] = {}
+    tasks = 1 + len(splits) * (2 if compare_original else 1)
+    number_words(corpus.store, [*corpus.shards, *corpus.seed_corpus_shards], recipe)
+    with ProcessPool(min(available_cores(), tasks), _share, (corpus, recipe, seed)) as pool:
+        bundle_fit = pool.submit(_fit_bundle)
+        store_result: dict[Future[Any], Callable[[Any], None]] = {}
         for number, (fitted, held_out) in enumerate(splits):
             constant[held_out] = corpus.stars[fitted].mean()
             fold[held_out] = number
 
-            def place(answer: Predicted, held_out: Positions = held_out) -> None:
-                model[held_out], linear[held_out], known[held_out] = answer
+            def store_predictions(predictions: Predictions, held_out: Positions = held_out) -> None:
+                model[held_out], linear[held_out], coverage[held_out] = predictions
 
-            def place_original(answer: Stars, held_out: Positions = held_out) -> None:
-                original_stars[held_out] = answer
+            def store_original(stars: Stars, held_out: Positions = held_out) -> None:
+                original[held_out] = stars
 
-            if original:  # first: it takes longest
-                placing[pool.submit(_original_held_out, number, fitted, held_out)] = place_original
-            placing[pool.submit(_predict_held_out, number, fitted, held_out)] = place
-        fits: list[Future[Any]] = [whole, *placing]
+            if compare_original:  # first, because it takes longest
+                store_result[pool.submit(_predict_original, number, fitted, held_out)] = store_original
+            store_result[pool.submit(_predict_fold, number, fitted, held_out)] = store_predictions
+        fits: list[Future[Any]] = [bundle_fit, *store_result]
         for done in tqdm(as_completed(fits), total=tasks, desc="fit", unit="fit", disable=None, leave=False):
-            if done is not whole:
-                placing[done](done.result())
-        everything = np.arange(count)
-        held = HeldOut(model, linear, constant, original_stars if original else None, known, fold)
-        return Validated(whole.result(), everything, everything, held)
+            if done is not bundle_fit:
+                store_result[done](done.result())
+        positions = np.arange(count)
+        predictions = HeldOutPredictions(
+            model, linear, constant, original if compare_original else None, coverage, fold
+        )
+        return ValidatedFit("folds", FOLDS, bundle_fit.result(), positions, positions, predictions)
 
 
-_shared: tuple[Corpus, Recipe, int]
+_shared: tuple[TokenizedCorpus, Recipe, int]
 
 
-def _share(*everything: Any) -> None:
-    """Keep in a new process what all its fits work on, so that it is sent once."""
+def _share(*shared: Any) -> None:
+    """Keep in a new process the arguments that all its fits share, so that they are sent once."""
     global _shared  # noqa: PLW0603
-    _shared = everything
+    _shared = shared
 
 
-def _fit_whole() -> Trained:
+def _fit_bundle() -> Trained:
     corpus, recipe, seed = _shared
-    return fit(corpus, recipe, seed=seed, scope=WHOLE)
+    return fit(corpus, recipe, seed=seed, scope=BUNDLE_SCOPE)
 
 
-def _predict_held_out(number: int, fitted: Positions, held_out: Positions) -> Predicted:
+def _predict_fold(number: int, fitted: Positions, held_out: Positions) -> Predictions:
     corpus, recipe, seed = _shared
     name, scope = f"held-out-{number}", f"fold-{number}/"
     if not corpus.store.has(name):
         fit(corpus, recipe, seed=seed, scope=scope, positions=fitted)
         corpus.store.save(name, **predict(corpus, scope, held_out)._asdict())
         corpus.store.remove(scope)
-    return Predicted(*map(np.array, corpus.store.load(name, *Predicted._fields)))
+    return Predictions(*map(np.array, corpus.store.load(name, *Predictions._fields)))
 
 
-def _original_held_out(number: int, fitted: Positions, held_out: Positions) -> Stars:
-    # Imported here: it brings LightGBM's Python package and all that that brings, to every process.
-    from review_training.evaluation.original_recipe import fit_and_predict as predict_original  # noqa: PLC0415
+def _predict_original(number: int, fitted: Positions, held_out: Positions) -> Stars:
+    # Imported here: LightGBM's Python package is large, and only this comparison needs it.
+    from review_training.evaluation.original_recipe import fit_and_predict  # noqa: PLC0415
 
     corpus, _, seed = _shared
     name = f"original-{number}"
     if not corpus.store.has(name):
-        tokens = [text for shard in corpus.own for text in load_shard(corpus.store, shard).tokens()]
-        own = [tokens[at] for at in fitted.tolist()]
-        stars = predict_original(own, corpus.stars[fitted], [tokens[at] for at in held_out.tolist()], seed=seed)
+        texts = [" ".join(tokens) for shard in corpus.shards for tokens in load_shard(corpus.store, shard).tokens()]
+        stars = fit_and_predict(_at(texts, fitted), corpus.stars[fitted], _at(texts, held_out), seed=seed)
         corpus.store.save(name, stars=stars)
     return np.array(corpus.store.load(name, "stars")[0])
 
 
-def parts(groups: Sequence[str], count: int) -> int:
-    """Return how many pieces the reviews can be split into: their groups, or they themselves where there are none."""
-    return len(set(groups)) if any(groups) else count
+def _at(texts: Sequence[str], positions: Positions) -> list[str]:
+    return [texts[at] for at in positions.tolist()]

@@ -1,12 +1,13 @@
-"""How far predicted stars are from true ones."""
+"""Measures predicted stars against true stars."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from sklearn.metrics import cohen_kappa_score
+
+from review_training.corpus.tokenized_corpus import Stars
 
 _STARS = (1, 2, 3, 4, 5)
 
@@ -14,7 +15,7 @@ _STARS = (1, 2, 3, 4, 5)
 class Figures(NamedTuple):
     """Root mean squared and mean absolute error in stars; rank correlation; quadratically weighted kappa.
 
-    ``spearman`` is 0 where either side is constant: such a predictor ranks nothing.
+    ``spearman`` is 0 if either side is constant: such a predictor ranks nothing.
     """
 
     rmse: float
@@ -23,10 +24,10 @@ class Figures(NamedTuple):
     qwk: float
 
 
-def measure(true: NDArray[np.float64], predicted: NDArray[np.float64]) -> Figures:
+def measure(true: Stars, predicted: Stars) -> Figures:
     """Return the figures of ``predicted`` against ``true``, both of shape ``(n,)``, in stars.
 
-    Kappa compares stars rounded to whole ones (Cohen 1968, weights quadratic).
+    Kappa compares stars rounded to integers (Cohen 1968, quadratic weights).
     """
     error = predicted - true
     varies = np.ptp(true) > 0 and np.ptp(predicted) > 0
@@ -40,17 +41,17 @@ def measure(true: NDArray[np.float64], predicted: NDArray[np.float64]) -> Figure
     )
 
 
-def report(rows: int, figures: Mapping[str, Figures]) -> dict[str, float]:
-    """Return one flat object: ``rows``, the model's figures, and the others' as ``constant_rmse`` and so on."""
+def flatten_figures(rows: int, figures: Mapping[str, Figures]) -> dict[str, float]:
+    """Return one flat object: ``rows``, the model's figures, and other predictors' as ``constant_rmse`` and so on."""
     flat: dict[str, float] = {"rows": rows}
-    for name, measured in figures.items():
-        prefix = "" if name == "model" else f"{name}_"
-        flat |= {f"{prefix}{figure}": round(value, 6) for figure, value in measured._asdict().items()}
+    for predictor, measured in figures.items():
+        prefix = "" if predictor == "model" else f"{predictor}_"
+        flat |= {f"{prefix}{name}": round(value, 6) for name, value in measured._asdict().items()}
     return flat
 
 
-def table(figures: Mapping[str, Figures]) -> str:
-    """Return the figures as lines for people."""
+def format_figures(figures: Mapping[str, Figures]) -> str:
+    """Return a table with a line for each predictor."""
     lines = [f"{'':10}" + "".join(f"{name:>10}" for name in Figures._fields)]
     lines += [f"{name:10}" + "".join(f"{value:10.4f}" for value in measured) for name, measured in figures.items()]
     return "\n".join(lines)

@@ -1,7 +1,7 @@
-"""A bundle's model as an ONNX graph: the linear base, the trees over it, and the clipping, all in double.
+"""Builds the ONNX graph of a bundle's model: the linear base, the trees over it, and the clipping, all in double.
 
-Thresholds and leaves are double in LightGBM: in single precision a value that lies close to a threshold would take the
-other branch. The operator ``TreeEnsemble`` takes doubles since version 5 of ``ai.onnx.ml``.
+Thresholds and leaves are double in LightGBM: in single precision, a value close to a threshold could take the other
+branch. The operator ``TreeEnsemble`` takes doubles since version 5 of ``ai.onnx.ml``.
 Reference: https://onnx.ai/onnx/operators/onnx_aionnxml_TreeEnsemble.html
 """
 
@@ -14,23 +14,24 @@ from onnx import ModelProto, NodeProto, TensorProto, checker, helper, numpy_help
 
 from review_scorer import __version__
 from review_scorer.scoring.scorer import HIGHEST, LOWEST, Model
+from review_training.command import CommandError
 
 INPUT, OUTPUT = "vector", "score"
 
-# The oldest that have the operator; a runtime older than 2024 does not know it.
+# The oldest versions with the operator; runtimes from before 2024 do not have it.
 _OPSETS = (helper.make_opsetid("", 21), helper.make_opsetid("ai.onnx.ml", 5))
 _IR_VERSION = 10
 
-# LightGBM's bit of a node's decision_type for a zero that counts as missing.
+# The bit of a node's decision_type in LightGBM's text that makes a zero a missing value.
 _ZERO_IS_MISSING = 4
 
 
-class ExportError(Exception):
-    """A bundle that cannot be exported; the message is one line."""
+class ExportError(CommandError):
+    """A bundle that cannot be exported; the message gives the reason."""
 
 
 class _Tree(NamedTuple):
-    """One tree of LightGBM's text. A child that is negative is the leaf ``~child``."""
+    """One tree of LightGBM's text; a negative child is the leaf ``~child``."""
 
     features: list[int]
     thresholds: list[float]
@@ -43,7 +44,7 @@ def build(model: Model, booster: str) -> ModelProto:
     """Return the graph of ``model``, whose trees are ``booster`` in LightGBM's text format.
 
     Its input ``vector`` is double ``[n, columns]``, its output ``score`` double ``[n]``. Raises ``ExportError`` for
-    trees of a kind that the graph has no operator for.
+    kinds of trees that the operator cannot evaluate.
     """
     constants = {
         "coefficients": model.coefficients[:, None],
@@ -83,7 +84,7 @@ def build(model: Model, booster: str) -> ModelProto:
 
 
 def _ensemble(trees: Sequence[_Tree]) -> NodeProto:
-    """Return the operator that adds up the trees: their inner nodes in one list, and their leaves in another."""
+    """Return the operator that sums the trees; it has all inner nodes in one list, and all leaves in another."""
     nodes = np.cumsum([0, *(len(tree.features) for tree in trees)]).tolist()
     leaves = np.cumsum([0, *(len(tree.leaves) for tree in trees)]).tolist()
     lefts = [_Child(child, *at) for tree, *at in zip(trees, nodes, leaves, strict=False) for child in tree.left]
@@ -108,7 +109,7 @@ def _ensemble(trees: Sequence[_Tree]) -> NodeProto:
 
 
 class _Child(NamedTuple):
-    """Where a node leads to: a child of its tree, whose nodes and leaves start at these places in the lists of all."""
+    """A child of a node, as an index into the lists of all trees, in which its tree starts at the given indices."""
 
     number: int
     first_node: int
@@ -126,15 +127,15 @@ class _Child(NamedTuple):
 def _trees(booster: str) -> list[_Tree]:
     head, *blocks = booster.partition("\nend of trees")[0].split("\nTree=")
     if "\nobjective=regression\n" not in head:
-        raise ExportError("the trees were not trained with the objective regression; only these are exported")
+        raise ExportError("the objective of the trees is not regression; other objectives cannot be exported")
     return [_tree(dict(re.findall(r"(?m)^(\w+)=(.*)$", block))) for block in blocks]
 
 
 def _tree(fields: Mapping[str, str]) -> _Tree:
     if int(fields["num_cat"]) or int(fields.get("is_linear", 0)):
-        raise ExportError("a tree splits by categories or has linear leaves; only plain trees are exported")
+        raise ExportError("a tree splits by categories or has linear leaves, which cannot be exported")
     if any(int(kind) & _ZERO_IS_MISSING for kind in fields.get("decision_type", "").split()):
-        raise ExportError("a tree takes zeros for missing values; train without zero_as_missing")
+        raise ExportError("a tree treats zeros as missing values; train without zero_as_missing")
     leaves = [float(leaf) for leaf in fields["leaf_value"].split()]
     if len(leaves) == 1:  # both branches lead to it
         return _Tree([0], [0.0], [-1], [-1], leaves)

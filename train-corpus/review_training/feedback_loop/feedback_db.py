@@ -1,6 +1,6 @@
-"""Predictions and what people said of them, by id: in a database of SQLite's that spills to a temporary file.
+"""Joins predictions and feedback by id, in an SQLite database that spills to a temporary file.
 
-So a million of them take little memory, the last word on an id is the one that counts, and figures are queries.
+A million of them take little memory, only the last feedback on an id counts, and figures are queries.
 """
 
 import sqlite3
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-Entry = Mapping[str, str]
+LogEntry = Mapping[str, str]
 
 _TABLES = """
 CREATE TABLE prediction (id TEXT PRIMARY KEY, time TEXT, week TEXT, score REAL, bundle TEXT, text TEXT, hash TEXT,
@@ -16,10 +16,10 @@ CREATE TABLE prediction (id TEXT PRIMARY KEY, time TEXT, week TEXT, score REAL, 
 CREATE TABLE gap (id TEXT PRIMARY KEY, dropped INTEGER) WITHOUT ROWID;
 CREATE TABLE feedback (id TEXT PRIMARY KEY, time TEXT, stars REAL, text TEXT) WITHOUT ROWID;
 """
-# What is far more than a slice, and little memory: 32 MiB.
+# 32 MiB: far more than a batch of entries.
 _CACHE = "PRAGMA cache_size = -32768"
 
-_CORPUS = """
+_REVIEWS = """
 FROM feedback LEFT JOIN prediction USING (id) WHERE coalesce(feedback.text, prediction.text) IS NOT NULL
 """
 _ERRORS = """
@@ -42,10 +42,10 @@ FROM prediction LEFT JOIN feedback USING (id) WHERE shadow IS NOT NULL ORDER BY 
 """
 
 
-class Errors(NamedTuple):
-    """How far a bundle's predictions of a week were from what people said, in stars; of all weeks where it is empty.
+class PredictionErrors(NamedTuple):
+    """The errors of a bundle's predictions against feedback, in stars, in an ISO week; an empty week means all weeks.
 
-    ``bias`` is above 0 where it predicts too much.
+    ``bias`` is above 0 if predictions are too high.
     """
 
     bundle: str
@@ -57,8 +57,8 @@ class Errors(NamedTuple):
     bias: float
 
 
-class Pair(NamedTuple):
-    """What two bundles gave one text, and what was said of it, if anything."""
+class ShadowDisagreement(NamedTuple):
+    """The scores that the bundle and its shadow gave one text, and the stars of the feedback on it, if any."""
 
     id: str
     score: float
@@ -68,73 +68,91 @@ class Pair(NamedTuple):
     hash: str | None
 
 
+class FeedbackReview(NamedTuple):
+    """Feedback with a text; ``score`` and ``bundle`` are those of the prediction, if the log has it."""
+
+    stars: float
+    text: str
+    id: str
+    time: str
+    score: float | None
+    bundle: str | None
+
+
 class FeedbackDatabase:
-    """All predictions and all feedback that were added."""
+    """The predictions and the feedback that were added."""
 
     def __init__(self) -> None:
         self._database = sqlite3.connect("")
         self._database.executescript(_TABLES)
         self._database.execute(_CACHE)
 
-    def add_predictions(self, entries: Iterable[Entry]) -> None:
-        """Add entries of the record."""
+    def add_predictions(self, entries: Iterable[LogEntry]) -> None:
+        """Add entries of the prediction log."""
         predictions, gaps = [], []
         for entry in entries:
             if "dropped" in entry:
                 gaps.append((entry["id"], int(entry["dropped"])))
             else:
-                predictions.append(_prediction(entry))
-        self._put("prediction", 9, predictions)
-        self._put("gap", 2, gaps)
+                predictions.append(_prediction_row(entry))
+        self._insert("prediction", 9, predictions)
+        self._insert("gap", 2, gaps)
 
-    def add_feedback(self, entries: Iterable[Entry]) -> None:
-        """Add entries of the feedback."""
+    def add_feedback(self, entries: Iterable[LogEntry]) -> None:
+        """Add entries of the feedback log."""
         rows = [(entry["id"], entry["time"], float(entry["stars"]), entry.get("text")) for entry in entries]
-        self._put("feedback", 4, rows)
+        self._insert("feedback", 4, rows)
 
-    def count(self, table: str) -> int:
-        """Return how many different ids were added as ``prediction`` or ``feedback``."""
-        return self._number(f"SELECT count(*) FROM {table}")  # noqa: S608 - the name is ours
+    @property
+    def predictions(self) -> int:
+        """The number of predictions."""
+        return self._query_number("SELECT count(*) FROM prediction")
+
+    @property
+    def feedback(self) -> int:
+        """The number of predictions with feedback."""
+        return self._query_number("SELECT count(*) FROM feedback")
 
     @property
     def dropped(self) -> int:
-        """How many predictions the record says it lacks."""
-        return self._number("SELECT coalesce(sum(dropped), 0) FROM gap")
+        """The number of predictions that the log reports as dropped."""
+        return self._query_number("SELECT coalesce(sum(dropped), 0) FROM gap")
 
     @property
     def unknown(self) -> int:
-        """How much feedback is on predictions that the record has not, or no longer."""
-        return self._number("SELECT count(*) FROM feedback WHERE id NOT IN (SELECT id FROM prediction)")
+        """The number of feedback entries whose prediction is not in the log, or no longer."""
+        return self._query_number("SELECT count(*) FROM feedback WHERE id NOT IN (SELECT id FROM prediction)")
 
     @property
     def with_text(self) -> int:
-        """How much feedback has a text to learn from."""
-        return self._number(f"SELECT count(*) {_CORPUS}")
+        """The number of feedback entries with a text."""
+        return self._query_number(f"SELECT count(*) {_REVIEWS}")
 
-    def corpus(self) -> Iterator[tuple[float, str, str, str, float | None, str | None]]:
-        """Yield stars, text, id, time, score and bundle of all feedback with a text, in the order of the ids."""
+    def reviews(self) -> Iterator[FeedbackReview]:
+        """Yield all feedback with a text, ordered by id."""
         columns = "stars, coalesce(feedback.text, prediction.text), id, feedback.time, score, bundle"
-        yield from self._database.execute(f"SELECT {columns} {_CORPUS} ORDER BY id")
+        yield from map(FeedbackReview._make, self._database.execute(f"SELECT {columns} {_REVIEWS} ORDER BY id"))
 
-    def errors(self) -> Iterator[Errors]:
-        """Yield figures by bundle, of all weeks and then of each."""
+    def errors(self) -> Iterator[PredictionErrors]:
+        """Yield the errors of each bundle, over all weeks and then by week."""
         for bundle, is_shadow, week, n, square, mae, bias in self._database.execute(_ERRORS):
-            yield Errors(bundle, bool(is_shadow), week, n, square**0.5, mae, bias)
+            yield PredictionErrors(bundle, bool(is_shadow), week, n, square**0.5, mae, bias)
 
-    def disagreements(self, most: int) -> Iterator[Pair]:
-        """Yield the predictions on which the two bundles differ most, at most so many."""
-        yield from map(Pair._make, self._database.execute(_DISAGREEMENTS, [most]))
+    def disagreements(self, most: int) -> Iterator[ShadowDisagreement]:
+        """Yield the ``most`` predictions on which bundle and shadow differ most."""
+        yield from map(ShadowDisagreement._make, self._database.execute(_DISAGREEMENTS, [most]))
 
-    def _put(self, table: str, columns: int, rows: Iterable[tuple[object, ...]]) -> None:
-        places = ", ".join("?" * columns)
-        self._database.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({places})", rows)  # noqa: S608 - as above
+    def _insert(self, table: str, columns: int, rows: Iterable[tuple[object, ...]]) -> None:
+        values = ", ".join("?" * columns)
+        statement = f"INSERT OR REPLACE INTO {table} VALUES ({values})"  # noqa: S608 - the names are constants
+        self._database.executemany(statement, rows)
 
-    def _number(self, query: str) -> int:
+    def _query_number(self, query: str) -> int:
         number: int = self._database.execute(query).fetchone()[0]
         return number
 
 
-def _prediction(entry: Entry) -> tuple[object, ...]:
+def _prediction_row(entry: LogEntry) -> tuple[object, ...]:
     year, week, _ = datetime.fromisoformat(entry["time"]).isocalendar()
     shadow = float(entry["shadow"]) if "shadow" in entry else None
     return (

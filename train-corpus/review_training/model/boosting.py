@@ -1,7 +1,7 @@
-"""LightGBM's trees over rows that come a block at a time, through the public functions of its C library.
+"""Boosts LightGBM's trees over rows that arrive a block at a time, through the public functions of its C library.
 
-The Python package wants the whole matrix in memory, or rows that are not sparse. Here LightGBM is shown a sample of the
-columns to place its bins, then each row once; it keeps a byte or two of each value.
+The Python package needs the whole matrix in memory, or dense rows. Here LightGBM gets a sample of the columns, from
+which it places its bins, and then each row once; it keeps a byte or two of each value.
 Reference: https://lightgbm.readthedocs.io/en/latest/C-API.html
 """
 
@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 
 from review_scorer.scoring.booster import library
 from review_scorer.scoring.vectors import Rows
+from review_training.corpus.tokenized_corpus import Stars
 
-Stars = NDArray[np.float64]
+BoosterParameters = Mapping[str, str | int | float | bool]
+
 _FLOAT64, _INT32, _FLOAT32 = 1, 2, 0
 _SPLIT_IMPORTANCE = 0
-SAMPLE = 100_000
-"""How many rows at most place the bins; of more, each so many-th. LightGBM takes twice as many; they are in memory."""
+_BIN_SAMPLE = 100_000
+"""The most rows that the bins are placed by, at equal distances among all. They are held in memory; LightGBM's own
+default is twice as many."""
 
 
 def boost(
@@ -27,31 +30,31 @@ def boost(
     *,
     width: int,
     stars: Stars,
-    start: Stars,
-    parameters: Mapping[str, Any],
+    base: Stars,
+    parameters: BoosterParameters,
     rounds: int,
     threads: int = 1,
 ) -> str:
-    """Return LightGBM's text model of what ``start`` leaves over of ``stars``.
+    """Return LightGBM's text model of the residuals ``stars - base``.
 
-    ``blocks`` yields all rows, of ``width`` columns, each time it is called. The number of ``threads`` does not show in
+    ``blocks`` yields all rows, of ``width`` columns, each time it is called. The number of ``threads`` does not change
     the model as long as ``parameters`` ask LightGBM to be deterministic.
     """
-    # As the Python package writes them, so that the model names the same parameters.
-    fixed = " ".join(f"{name}={value}" for name, value in parameters.items())
-    with _Handles(fixed) as lightgbm:
-        data = lightgbm.dataset(blocks, width, stars, start)
+    # As the Python package writes them, so that the model lists the same parameters.
+    text_parameters = " ".join(f"{name}={value}" for name, value in parameters.items())
+    with _Handles(text_parameters) as lightgbm:
+        data = lightgbm.dataset(blocks, width, stars, base)
         booster = lightgbm.booster(data, threads)
         for _ in range(rounds):
             if lightgbm.update(booster):
                 break
-        # How many threads there were is not the model's business.
+        # The bundle must not depend on the number of threads.
         text = lightgbm.text(booster).replace(f"\n[num_threads: {threads}]\n", "\n[num_threads: 1]\n")
         return text + "\npandas_categorical:null\n"
 
 
 class _Handles:
-    """What LightGBM has allocated, freed at the end."""
+    """Datasets and boosters that LightGBM has allocated, freed on exit."""
 
     def __init__(self, parameters: str) -> None:
         self._library = library()
@@ -68,7 +71,7 @@ class _Handles:
         for dataset in self._datasets:
             self._library.LGBM_DatasetFree(dataset)
 
-    def dataset(self, blocks: Callable[[], Iterator[Rows]], width: int, stars: Stars, start: Stars) -> ctypes.c_void_p:
+    def dataset(self, blocks: Callable[[], Iterator[Rows]], width: int, stars: Stars, base: Stars) -> ctypes.c_void_p:
         """Return a dataset of all rows, binned."""
         data = self._with_bins(blocks(), width, len(stars))
         self._datasets.append(data)
@@ -90,17 +93,17 @@ class _Handles:
             )
             first += count
         self._field(data, b"label", stars.astype(np.float32), _FLOAT32)
-        self._field(data, b"init_score", np.ascontiguousarray(start, np.float64), _FLOAT64)
+        self._field(data, b"init_score", np.ascontiguousarray(base, np.float64), _FLOAT64)
         return data
 
     def _with_bins(self, blocks: Iterator[Rows], width: int, count: int) -> ctypes.c_void_p:
-        values, rows_of, lengths, sampled = _columns(blocks, width, count)
+        values, row_numbers, lengths, sampled = _sample_columns(blocks, width, count)
         bounds = np.concatenate(([0], np.cumsum(lengths)))[:-1]
         data = ctypes.c_void_p()
         self._call(
             "LGBM_DatasetCreateFromSampledColumn",
             _addresses(values, bounds),
-            _addresses(rows_of, bounds),
+            _addresses(row_numbers, bounds),
             ctypes.c_int32(width),
             _pointer(lengths, np.int32),
             ctypes.c_int32(sampled),
@@ -115,7 +118,7 @@ class _Handles:
         self._call("LGBM_DatasetSetField", data, name, ctypes.c_void_p(values.ctypes.data), len(values), kind)
 
     def booster(self, data: ctypes.c_void_p, threads: int) -> ctypes.c_void_p:
-        """Return a booster that has learnt nothing yet."""
+        """Return a booster without trees."""
         booster = ctypes.c_void_p()
         parameters = f"{self._parameters} num_threads={threads}"
         self._call("LGBM_BoosterCreate", data, parameters.encode(), ctypes.byref(booster))
@@ -123,13 +126,13 @@ class _Handles:
         return booster
 
     def update(self, booster: ctypes.c_void_p) -> bool:
-        """Add a tree; return whether there was nothing more to split."""
+        """Add a tree; return whether no leaf could be split any more."""
         finished = ctypes.c_int()
         self._call("LGBM_BoosterUpdateOneIter", booster, ctypes.byref(finished))
         return bool(finished.value)
 
     def text(self, booster: ctypes.c_void_p) -> str:
-        """Return the model as LightGBM writes it."""
+        """Return the model in LightGBM's text format."""
         length, buffer = ctypes.c_int64(), ctypes.create_string_buffer(1)
         for _ in range(2):  # first the length, then the text
             buffer = ctypes.create_string_buffer(max(length.value, 1))
@@ -151,18 +154,18 @@ class _Handles:
             raise RuntimeError(f"LightGBM: {self._library.LGBM_GetLastError().decode(errors='replace').strip()}")
 
 
-def _columns(
+def _sample_columns(
     blocks: Iterator[Rows], width: int, count: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.int32], int]:
     """Return the sample by column: values, their rows' numbers in the sample, lengths of the columns; and its size."""
-    every = -(-count // SAMPLE)  # each so many-th row: no chance, and no part of the corpus is left out
+    every = -(-count // _BIN_SAMPLE)  # every nth row: deterministic, and from all parts of the corpus
     values, columns, owners, first, sampled = [], [], [], 0, 0
     for rows in blocks:
-        owner = np.repeat(np.arange(len(rows.indptr) - 1), np.diff(rows.indptr)) + first
-        chosen = owner % every == 0
+        row = np.repeat(np.arange(len(rows.indptr) - 1), np.diff(rows.indptr)) + first
+        chosen = row % every == 0
         values.append(rows.values[chosen])
         columns.append(rows.indices[chosen])
-        owners.append((owner[chosen] // every).astype(np.int32))
+        owners.append((row[chosen] // every).astype(np.int32))
         first += len(rows.indptr) - 1
     sampled = -(-first // every)
     column = np.concatenate(columns)
@@ -172,13 +175,13 @@ def _columns(
 
 
 def _addresses(array: NDArray[Any], bounds: NDArray[np.int64]) -> Any:
-    """Return a C array of pointers to where each column begins."""
+    """Return a C array of pointers to the start of each column."""
     addresses = (array.ctypes.data + bounds * array.itemsize).astype(np.uintp)
-    # Kept alive by the pointer made from it.
+    # The pointer keeps the array alive.
     return addresses.ctypes.data_as(ctypes.c_void_p)
 
 
 def _pointer(array: NDArray[Any], dtype: type) -> ctypes.c_void_p:
     if array.dtype != dtype or not array.flags.c_contiguous:
-        raise TypeError(f"wanted a contiguous array of {dtype.__name__}, got {array.dtype}")
+        raise TypeError(f"not a contiguous array of {dtype.__name__}: {array.dtype}")
     return ctypes.c_void_p(array.ctypes.data)

@@ -1,39 +1,27 @@
-"""One training at a time for each bundle: two would clear away each other's steps."""
+"""Allows one training at a time for each bundle: two would delete each other's work directories."""
 
-import fcntl
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
-from review_scorer.corpora.reviews import CorpusError
+from filelock import FileLock, Timeout
+
+from review_scorer.corpora.errors import CorpusError
 
 
 @contextmanager
-def alone(bundle: Path) -> Iterator[None]:
-    """Keep every other training away from the place of ``bundle``; a kill lets go of it, too.
+def lock_bundle(bundle: Path) -> Iterator[None]:
+    """Hold the lock of ``bundle``, the file ``.NAME.lock`` beside it. The kernel releases it if the process is killed.
 
-    Raises ``CorpusError`` while another one has it.
+    Raises ``CorpusError`` while another process holds it.
     """
     bundle = bundle.absolute()
     bundle.parent.mkdir(parents=True, exist_ok=True)
-    lock = bundle.with_name(f".{bundle.name}.lock")
-    with lock.open("a") as file:
-        if not _taken(file, lock):
-            raise CorpusError(f"another training of {bundle} is under way; wait for its end, or name another bundle")
-        try:
-            yield
-        finally:
-            lock.unlink()
-
-
-def _taken(file: IO[str], lock: Path) -> bool:
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    # Whoever had it may just have removed the file: then the next one locks another.
-    with suppress(FileNotFoundError):
-        return os.path.samestat(os.fstat(file.fileno()), lock.stat())
-    return False
+        held = FileLock(bundle.with_name(f".{bundle.name}.lock"), timeout=0).acquire()
+    except Timeout:
+        raise CorpusError(
+            f"another training of {bundle} is running; wait until it ends, or choose another --bundle"
+        ) from None
+    with held:
+        yield

@@ -1,312 +1,161 @@
-"""Train a bundle from a corpus of rated reviews.
+"""Trains a bundle from a corpus of rated reviews.
 
     python train-corpus/train.py --corpus reviews.csv --bundle build/bundle
 
-The bundle's path always holds a whole bundle: the old one until the new one is complete. The same corpus, seed and
+The path of the bundle always holds a whole bundle: the old one until the new one is complete. The same corpus, seed and
 library versions give the same bundle, byte for byte.
 """
 
 import argparse
 import json
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
-from importlib.metadata import version
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from review_scorer import __version__
 from review_scorer.compute.cores import available_cores
-from review_scorer.corpora.places import expand
-from review_scorer.corpora.reviews import CorpusError, Source
+from review_scorer.corpora.errors import CorpusError
 from review_scorer.scoring.bundle import MANIFEST, write
-from review_scorer.scoring.distribution import KNOWN_EDGES, SCORE_EDGES, count
 from review_scorer.scoring.errors import BundleError
-from review_scorer.scoring.intervals import Intervals
-from review_scorer.scoring.tokens import DEFAULT_DICTIONARY
-from review_training.card import render
-from review_training.card.numbers import Reviews
-from review_training.corpus.load import Gathered, gather
-from review_training.corpus.options import add_corpus_options, layout_of, sources_of, tell, whole_number
-from review_training.corpus.shards import SHARD
-from review_training.corpus.tokenize import TokenizerSpec
-from review_training.corpus.tokenized_corpus import Corpus, Positions
+from review_training.card.render import render_card
+from review_training.command import new_parser, run_command
+from review_training.corpus.arguments import report_reading
+from review_training.corpus.load import LoadedCorpus, load_corpus
+from review_training.corpus.tokenized_corpus import TokenizedCorpus
 from review_training.evaluation.cross_validation import (
+    BUNDLE_SCOPE,
     FOLDS,
-    WHOLE,
-    Validated,
+    ValidatedFit,
     fit_and_cross_validate,
     fit_and_hold_out,
-    parts,
 )
-from review_training.evaluation.interval_calibration import certainty
-from review_training.evaluation.rating_metrics import Figures, measure, report, table
-from review_training.model.fit import LocalBackend, SolverBackend, support
+from review_training.evaluation.rating_metrics import Figures
+from review_training.model.backend import LocalBackend, SolverBackend
 from review_training.model.recipe import Recipe
-from review_training.runs.lock import alone
-from review_training.runs.workdir import UnfinishedError, work_for
-from review_training.shards.map_shards import Mapper, processes, timed
+from review_training.model.term_support import count_term_support
+from review_training.runs.facts import collect_facts, held_out_reviews
+from review_training.runs.job import TrainingJob, add_arguments, training_job
+from review_training.runs.lock import lock_bundle
+from review_training.runs.workdir import UnfinishedError, open_workdir
+from review_training.shards.map_shards import Mapper, process_mapper, timed
 
-PRIOR = Path(__file__).parents[2] / "reviews.csv"
-# Any review will do; this one has something good and something bad to say.
+# Any review will do; this one has praise and blame.
 PROBE = "音は良いのですが、電池の持ちが悪くて残念です。"
-MOST_FOLDED = 50_000
-_LIBRARIES = ("lightgbm", "mecab-python3", "ipadic", "scikit-learn", "numpy", "scipy")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    add_corpus_options(parser, rejects="-rejects.csv")
-    parser.add_argument("--bundle", type=Path, required=True, metavar="DIR", help="where the bundle is put")
-    parser.add_argument(
-        "--seed", type=whole_number(0), default=1, metavar="N", help="of folds and sampling (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--group-column",
-        default="",
-        metavar="C",
-        help="reviews with the same value (of one product, say) stay on one side of every split",
-    )
-    parser.add_argument(
-        "--dictionary",
-        type=Path,
-        default=DEFAULT_DICTIONARY,
-        metavar="DIR",
-        help="another compiled MeCab dictionary; serving then takes SCORER_DICTIONARY (default: IPADIC)",
-    )
-    parser.add_argument(
-        "--user-dictionary", type=Path, metavar="FILE", help="a compiled user dictionary; the bundle carries it"
-    )
-    prior = parser.add_mutually_exclusive_group()
-    prior.add_argument(
-        "--prior",
-        type=Path,
-        default=PRIOR,
-        metavar="F",
-        help="reviews that help the corpus (default: the embedded ones)",
-    )
-    prior.add_argument("--no-seed-corpus", action="store_true", help="learn from the corpus alone")
-    parser.add_argument(
-        "--no-original",
-        dest="original",
-        action="store_false",
-        help="do not compare with the original recipe, which takes most of the time",
-    )
-    parser.add_argument(
-        "--validation",
-        choices=("folds", "part"),
-        help=f"measure by {FOLDS}-fold cross-validation, or on one part that the bundle is not fitted on "
-        f"(default: folds up to {MOST_FOLDED:,} reviews)",
-    )
-    parser.add_argument(
-        "--work",
-        default="",
-        metavar="DIR",
-        help="where finished steps are kept until the bundle is written, so that training goes on after a kill "
-        "(default: beside the bundle)",
-    )
-    parser.add_argument(
-        "--scheduler",
-        default="",
-        metavar="tcp://…",
-        help="train on this Dask cluster, or on one made here (`local`); --work is then what all its workers reach",
-    )
-    parser.add_argument(
-        "--workers",
-        type=whole_number(1),
-        metavar="N",
-        help="begin once the cluster has so many workers (default: one); of `local`, how many (default: one a core)",
-    )
-    parser.add_argument(
-        "--patience",
-        type=float,
-        default=20,
-        metavar="SECONDS",
-        help="how long to wait for the scheduler, and then for the workers (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--shard",
-        type=whole_number(1),
-        default=SHARD,
-        metavar="N",
-        help="reviews that a process holds at once (default: %(default)s)",
-    )
-    parser.add_argument("--timings", type=Path, metavar="F", help="where the seconds of each step are written, as JSON")
-    parser.add_argument(
-        "--allow-worse", action="store_true", help="write the bundle even if it is worse than its linear base"
-    )
-    options = parser.parse_args(arguments)
-    if options.scheduler and options.validation == "folds":
-        parser.error("--validation folds runs on one machine; with --scheduler one part is held out")
-    if options.scheduler not in {"", "local"} and not options.work:
-        parser.error("--scheduler takes --work: a directory or URL that this machine and all workers reach")
-    try:
-        train(options)
-    except (CorpusError, BundleError, OSError) as error:
-        print(f"train.py: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
+    parser = new_parser("train.py", __doc__)
+    add_arguments(parser)
+    return run_command(parser, arguments, partial(_run, parser))
+
+
+def _run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
+    train(training_job(parser, options))
     return 0
 
 
-def train(options: argparse.Namespace) -> None:
-    """Read, tokenise, fit, measure on what was held out, write; in a work directory that is gone afterwards."""
-    refuse_other_directories(options.bundle)
-    words = TokenizerSpec(options.dictionary, options.user_dictionary)
-    words.tokenizer()  # what ails the dictionaries is told before the work
-    sources, prior = sources_of(options), [] if options.no_seed_corpus else expand(str(options.prior))
+def train(job: TrainingJob) -> None:
+    """Read, tokenise, fit, measure on held-out reviews, and write the bundle.
+
+    Raises ``CorpusError``, ``BundleError`` or ``OSError``.
+    """
+    refuse_other_directories(job.bundle)
+    job.tokenizer.tokenizer()  # reports unusable dictionaries before the work
     seconds: dict[str, float] = {}
     with (
-        alone(options.bundle),
-        work_for(options, sources, prior) as store,
-        machines(options, seconds) as (spread, machine),
+        lock_bundle(job.bundle),
+        open_workdir(job) as store,
+        open_backend(job, seconds) as (map_shards, backend),
     ):
-        gathered = gather(
+        loaded = load_corpus(
             store,
-            sources,
-            layout_of(options, group_column=options.group_column),
-            prior=prior,
-            words=words,
-            spread=spread,
-            shard=options.shard,
+            job.corpus.sources,
+            job.corpus.layout,
+            seed_corpus_sources=job.seed_corpus,
+            tokenizer=job.tokenizer,
+            map_shards=map_shards,
+            shard_size=job.shard_size,
         )
-        corpus = gathered.corpus
-        tell(options, len(corpus.stars), gathered.duplicates, gathered.rejects)
-        if options.group_column and not any(corpus.groups):
-            raise CorpusError(
-                f"no review has anything in the column {options.group_column}; name it with --group-column"
-            )
-        # Training on four fifths must itself be able to hold out fifths of groups.
-        if parts(corpus.groups, len(corpus.stars)) < 2 * FOLDS:
-            raise CorpusError(f"training takes at least {2 * FOLDS} reviews, or groups of them")
-        if corpus.stars.min() == corpus.stars.max():
-            raise CorpusError(f"all reviews have {corpus.stars[0]:g} stars; there is nothing to learn from them")
-        validated = fit_and_validate(corpus, options, spread, machine)
-        finish(options, sources, gathered, validated, words, spread)
-        if options.timings:
-            options.timings.write_text(json.dumps(seconds) + "\n", encoding="utf-8")
-    print(f"{options.bundle} is ready")
+        corpus = loaded.corpus
+        report_reading(job.corpus, reviews=len(corpus.stars), duplicates=loaded.duplicates, rejects=loaded.rejects)
+        refuse_poor_corpora(corpus, job.corpus.layout.group_column)
+        validated = fit_and_validate(job, corpus, map_shards, backend)
+        write_bundle(job, loaded, validated, map_shards)
+        if job.timings:
+            job.timings.write_text(json.dumps(seconds) + "\n", encoding="utf-8")
+    print(f"{job.bundle} is ready")
 
 
 @contextmanager
-def machines(options: argparse.Namespace, seconds: dict[str, float]) -> Iterator[tuple[Mapper, SolverBackend]]:
-    """Give what the steps are spread over, and what solves and boosts: this machine, or a cluster."""
-    if options.scheduler:
-        # Imported here: training on one machine does without Dask.
+def open_backend(job: TrainingJob, seconds: dict[str, float]) -> Iterator[tuple[Mapper, SolverBackend]]:
+    """Yield the mapper and the solver of this machine or of a cluster; they add to ``seconds`` how long steps take."""
+    if job.cluster:
+        # Imported here: training on one machine does not need Dask.
         from review_scorer.compute.dask_client import connect  # noqa: PLC0415
-        from review_training.runs.dask_backend import Cluster, over  # noqa: PLC0415
+        from review_training.runs.dask_backend import DaskBackend, dask_mapper  # noqa: PLC0415
 
-        with connect(options.scheduler, workers=options.workers, patience=options.patience) as client:
-            yield timed(over(client), seconds), Cluster(client, seconds)
+        cluster = job.cluster
+        with connect(cluster.scheduler, workers=cluster.workers, timeout=cluster.timeout) as client:
+            yield timed(dask_mapper(client), seconds), DaskBackend(client, seconds)
     else:
-        with processes(available_cores()) as spread_out:
-            spread = timed(spread_out, seconds)
-            yield spread, LocalBackend(spread, threads=available_cores())
+        with process_mapper(available_cores()) as mapper:
+            map_shards = timed(mapper, seconds)
+            yield map_shards, LocalBackend(map_shards, threads=available_cores())
 
 
-def fit_and_validate(corpus: Corpus, options: argparse.Namespace, spread: Mapper, machine: SolverBackend) -> Validated:
-    """Return what was fitted and what was held out, in the way that was asked for or suits the corpus' size."""
-    if folded(corpus, options):
-        return fit_and_cross_validate(corpus, Recipe(), seed=options.seed, original=options.original)
-    return fit_and_hold_out(corpus, Recipe(), seed=options.seed, spread=spread, machine=machine)
+def fit_and_validate(
+    job: TrainingJob, corpus: TokenizedCorpus, map_shards: Mapper, backend: SolverBackend
+) -> ValidatedFit:
+    """Return the fit of the bundle, and predictions for held-out reviews."""
+    if job.validation_of(len(corpus.stars)) == "folds":
+        return fit_and_cross_validate(corpus, Recipe(), seed=job.seed, compare_original=job.compare_original)
+    return fit_and_hold_out(corpus, Recipe(), seed=job.seed, map_shards=map_shards, backend=backend)
 
 
-def folded(corpus: Corpus, options: argparse.Namespace) -> bool:
-    """Return whether to cross-validate."""
-    if options.validation or options.scheduler:
-        return bool(options.validation == "folds")
-    return len(corpus.stars) <= MOST_FOLDED
-
-
-def finish(
-    options: argparse.Namespace,
-    sources: Sequence[Source],
-    gathered: Gathered,
-    validated: Validated,
-    words: TokenizerSpec,
-    spread: Mapper,
-) -> None:
-    """Print the figures, draw the card, write the bundle. Raises ``UnfinishedError`` where the trees do harm."""
-    corpus, held_out = gathered.corpus, validated.held_out
-    stars = corpus.stars[validated.measured]
-    figures = {
-        name: measure(stars, predicted)._replace(**({"spearman": 0.0} if name == "constant" else {}))
-        for name, predicted in held_out._asdict().items()
-        if name in {"model", "linear", "constant", "original"} and predicted is not None
-    }
-    method = f"{FOLDS} folds" if folded(corpus, options) else "one part held out"
-    method += f" by {options.group_column}" if any(corpus.groups) else ""
-    print(f"{method}, {len(stars):,} reviews\n{table(figures)}")
-    refuse_worse(figures["model"], figures["linear"], allow=options.allow_worse)
-    sure = certainty(held_out.model, stars, held_out.fold)
-    print(f"intervals: {sure['coverage']:.1%} of held-out stars inside, median width {sure['median_width']:.2f} stars")
-    facts = facts_of(options, sources, gathered, validated, {"method": method, **report(len(stars), figures)}, sure)
-    trained = replace(validated.trained, certainty=Intervals(*(sure[name] for name in Intervals._fields)), facts=facts)
-    cards = render.render(
-        facts=facts,
-        own=reviews_at(corpus, validated.measured),
-        held_out=held_out,
-        trained=trained,
-        support=support(corpus, WHOLE, validated.fitted, spread),
+def write_bundle(job: TrainingJob, loaded: LoadedCorpus, validated: ValidatedFit, map_shards: Mapper) -> None:
+    """Print the figures, and write the bundle with its model card. Raises ``UnfinishedError`` if the trees do harm."""
+    facts = collect_facts(job, loaded, validated)
+    evaluation, intervals = facts.evaluation, facts.intervals
+    print(evaluation)
+    refuse_harmful_trees(evaluation.figures["model"], evaluation.figures["linear"], allow=job.allow_worse)
+    print(
+        f"intervals: {intervals.coverage:.1%} of held-out stars inside, median width {intervals.median_width:.2f} stars"
     )
-    write(trained, words.tokenizer(), options.bundle, probe=PROBE, extras=cards)
-
-
-def facts_of(
-    options: argparse.Namespace,
-    sources: Sequence[Source],
-    gathered: Gathered,
-    validated: Validated,
-    evaluation: Mapping[str, Any],
-    sure: Mapping[str, Any],
-) -> dict[str, Any]:
-    """Return what the manifest says of the training, apart from the files."""
-    corpus, held_out = gathered.corpus, validated.held_out
-    fitted = corpus.stars[validated.fitted]
-    return {
-        "version": __version__,
-        "libraries": {name: version(name) for name in _LIBRARIES},
-        "parameters": asdict(Recipe()),
-        "seed": options.seed,
-        "corpus": {
-            "fingerprint": gathered.fingerprint,
-            "rows": len(fitted),
-            "mean_stars": float(fitted.mean()),
-            "prior_rows": len(corpus.prior_stars),
-            "embedded": [Path(source).resolve() for source in sources] == [PRIOR.resolve()],
-        },
-        "evaluation": evaluation,
-        "certainty": sure,
-        # Counts by bin of what was said of held-out reviews, to notice when what is scored looks otherwise.
-        "distribution": {
-            "score": count(held_out.model.tolist(), SCORE_EDGES),
-            "vocabulary_coverage": count(held_out.known.tolist(), KNOWN_EDGES),
-        },
-    }
-
-
-def reviews_at(corpus: Corpus, positions: Positions) -> Reviews:
-    """Return what the card says of the own reviews at ``positions``."""
-    characters = np.concatenate([corpus.store.load(shard, "characters")[0] for shard in corpus.own])
-    return Reviews(corpus.stars[positions], [corpus.groups[at] for at in positions.tolist()], characters[positions])
+    trained = replace(validated.trained, intervals=intervals.intervals, facts=facts.as_dict())
+    card = render_card(
+        facts=facts,
+        reviews=held_out_reviews(loaded.corpus, validated.measured),
+        predictions=validated.held_out,
+        trained=trained,
+        support=count_term_support(loaded.corpus, BUNDLE_SCOPE, validated.fitted, map_shards),
+    )
+    write(trained, job.tokenizer.tokenizer(), job.bundle, probe=PROBE, extras=card)
 
 
 def refuse_other_directories(bundle: Path) -> None:
-    """Raise ``BundleError`` when something else is where the bundle is to go: before the work, not after it."""
+    """Raise ``BundleError``, before the work, if the path of the bundle holds something else."""
     if bundle.exists() and not (bundle / MANIFEST).is_file():
         raise BundleError(f"{bundle} exists and is not a bundle; remove it or choose another path")
 
 
-def refuse_worse(model: Figures, linear: Figures, *, allow: bool) -> None:
-    """Raise ``UnfinishedError`` when the trees make the linear base worse: then something is wrong with the corpus."""
+def refuse_poor_corpora(corpus: TokenizedCorpus, group_column: str) -> None:
+    """Raise ``CorpusError`` if nothing can be learnt from the corpus."""
+    if group_column and not corpus.has_groups:
+        raise CorpusError(f"the column {group_column} is empty in all rows; choose another --group-column")
+    # Each fold's training part must itself be split into folds of groups.
+    if corpus.independent_units < 2 * FOLDS:
+        raise CorpusError(f"training takes at least {2 * FOLDS} reviews, or groups of them")
+    if corpus.stars.min() == corpus.stars.max():
+        raise CorpusError(f"all reviews have {corpus.stars[0]:g} stars; training takes reviews of different stars")
+
+
+def refuse_harmful_trees(model: Figures, linear: Figures, *, allow: bool) -> None:
+    """Raise ``UnfinishedError`` if the trees make the linear base worse, which a faulty corpus may cause."""
     better = model.mae < linear.mae or model.qwk > linear.qwk
     if not allow and (not better or model.rmse > 1.01 * linear.rmse):
         raise UnfinishedError(
             "the trees make the linear base worse on held-out reviews, see the table; "
-            "the bundle was not written (--allow-worse writes it all the same)"
+            "the bundle was not written (--allow-worse writes it nevertheless)"
         )

@@ -1,11 +1,10 @@
-"""The work directory of one training: named after all that its steps depend on, and gone when the bundle is written."""
+"""The work directory of a training: named by all that its steps depend on, removed when the bundle is written."""
 
-import argparse
 import hashlib
 import json
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -13,36 +12,32 @@ from importlib.metadata import version
 
 from review_scorer import __version__
 from review_scorer.compute.dask_client import ClusterError
-from review_scorer.corpora.reviews import CorpusError, Source
+from review_scorer.corpora.errors import CorpusError
 from review_scorer.scoring.errors import BundleError
 from review_scorer.scoring.tokens import fingerprint
 from review_training.corpus.sources import stamp
 from review_training.model.recipe import Recipe
+from review_training.runs.job import TrainingJob
 from review_training.shards.store import Store
 
-_STEPS_DEPEND_ON = (
-    *("text_column", "stars_column", "group_column", "encoding", "scale"),
-    *("dictionary", "seed", "validation", "original"),
-)
 _LIBRARIES = ("lightgbm", "mecab-python3", "scikit-learn", "numpy", "scipy")
 
 
 class UnfinishedError(CorpusError):
-    """Training that ended without a bundle, but may go on from the steps that it finished."""
+    """A training that ended without a bundle, and may resume from the steps that it finished."""
 
 
 @contextmanager
-def work_for(options: argparse.Namespace, sources: Sequence[Source], prior: Sequence[Source]) -> Iterator[Store]:
-    """Give the store of the training that ``options`` ask for: with what an earlier one, killed, left in it.
+def open_workdir(job: TrainingJob) -> Iterator[Store]:
+    """Yield the store of a training, with the finished steps of an earlier run that was killed.
 
-    It is removed in the end, unless training may come to one yet: it was killed or interrupted, it is unfinished in
-    another way, the cluster failed, or the disk.
+    The store is removed at the end, unless training may still succeed: after a kill, an interrupt, an
+    ``UnfinishedError``, and errors of the cluster or the disk.
     """
-    key = _key(options, sources, prior)
-    root = _root(options, key)
+    root = _root(job, _key(job))
     store = Store(root)
     if store.has("begun"):
-        print(f"going on from the steps that are finished in {root}", file=sys.stderr)
+        print(f"resuming from the finished steps in {root}", file=sys.stderr)
     store.save("begun")
     try:
         yield store
@@ -51,17 +46,17 @@ def work_for(options: argparse.Namespace, sources: Sequence[Source], prior: Sequ
         raise
     except BrokenProcessPool:
         print(f"finished steps are kept in {root}", file=sys.stderr)
-        raise UnfinishedError("one of its processes was killed, most likely for want of memory") from None
+        raise UnfinishedError("a worker process was killed, probably because memory ran out") from None
     except CorpusError:
         store.remove()
         raise
     store.remove()
 
 
-def _root(options: argparse.Namespace, key: str) -> str:
-    if options.work:
-        return f"{options.work.rstrip('/')}/{key}"
-    bundle = options.bundle.absolute()
+def _root(job: TrainingJob, key: str) -> str:
+    if job.work_dir:
+        return f"{job.work_dir.rstrip('/')}/{key}"
+    bundle = job.bundle.absolute()
     root = bundle.with_name(f".{bundle.name}.work-{key}")
     for other in bundle.parent.glob(f".{bundle.name}.work-*"):  # of another corpus, or of other options
         if other != root:
@@ -69,17 +64,21 @@ def _root(options: argparse.Namespace, key: str) -> str:
     return str(root)
 
 
-def _key(options: argparse.Namespace, sources: Sequence[Source], prior: Sequence[Source]) -> str:
+def _key(job: TrainingJob) -> str:
+    dictionary, user_dictionary = job.tokenizer
     facts = {
-        "bundle": str(options.bundle.absolute()),
-        "sources": [stamp(source) for source in sources],
-        "prior": [stamp(source) for source in prior],
-        "options": {name: str(getattr(options, name)) for name in _STEPS_DEPEND_ON},
-        "cluster": bool(options.scheduler),
-        "dictionary": fingerprint(options.dictionary),
-        "user_dictionary": options.user_dictionary and stamp(options.user_dictionary),
+        "bundle": str(job.bundle.absolute()),
+        "corpus": [stamp(source) for source in job.corpus.sources],
+        "seed_corpus": [stamp(source) for source in job.seed_corpus],
+        "layout": asdict(job.corpus.layout),
+        "dictionary": [str(dictionary), fingerprint(dictionary)],
+        "user_dictionary": user_dictionary and stamp(user_dictionary),
+        "seed": job.seed,
+        "validation": job.validation,
+        "compare_original": job.compare_original,
+        "cluster": bool(job.cluster),
         "recipe": asdict(Recipe()),
-        "shard": options.shard,
+        "shard_size": job.shard_size,
         "versions": [__version__, *map(version, _LIBRARIES)],
     }
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""How the steps of training are spread over processes."""
+"""Maps functions over shards, in this process or in several."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -8,60 +8,60 @@ from typing import Any, Protocol, TypeVar
 
 from tqdm import tqdm
 
-from review_scorer.compute.processes import Processes
+from review_scorer.compute.processes import ProcessPool
 
 Item = TypeVar("Item")
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
 class Mapper(Protocol):
-    """Applies a function, which other processes can import, to each item."""
+    """Applies a function, which other processes must be able to import, to each item."""
 
-    def __call__(self, function: Callable[[Item], Answer], items: Sequence[Item], what: str) -> Iterable[Answer]:
-        """Return the answers in the order of the items; a progress bar is headed ``what``."""
+    def __call__(self, function: Callable[[Item], Result], items: Sequence[Item], step: str) -> Iterable[Result]:
+        """Return the results in the order of the items; the progress bar is labelled ``step``."""
 
 
-def one_by_one(function: Callable[[Item], Answer], items: Sequence[Item], what: str) -> Iterable[Answer]:
-    """Apply the function here."""
-    del what
+def map_serially(function: Callable[[Item], Result], items: Sequence[Item], step: str) -> Iterable[Result]:
+    """Apply the function in this process, without a progress bar."""
+    del step
     return map(function, items)
 
 
-def timed(spread: Mapper, seconds: dict[str, float]) -> Mapper:
-    """Return a ``Mapper`` that adds up in ``seconds`` how long each step took."""
+def timed(map_shards: Mapper, seconds: dict[str, float]) -> Mapper:
+    """Return a ``Mapper`` that adds the seconds of each step to ``seconds``."""
 
-    def spread_and_time(function: Callable[[Item], Answer], items: Sequence[Item], what: str) -> Iterable[Answer]:
-        with took(seconds, what):
-            return list(spread(function, items, what))
+    def map_and_time(function: Callable[[Item], Result], items: Sequence[Item], step: str) -> Iterable[Result]:
+        with timer(seconds, step):
+            return list(map_shards(function, items, step))
 
-    return spread_and_time
+    return map_and_time
 
 
 @contextmanager
-def took(seconds: dict[str, float], what: str) -> Iterator[None]:
-    """Add to ``seconds`` how long the step ``what`` takes."""
-    begun = monotonic()
+def timer(seconds: dict[str, float], step: str) -> Iterator[None]:
+    """Add the seconds that the block takes to ``seconds[step]``."""
+    start = monotonic()
     yield
-    seconds[what] = seconds.get(what, 0.0) + monotonic() - begun
+    seconds[step] = seconds.get(step, 0.0) + monotonic() - start
 
 
 @contextmanager
-def processes(count: int) -> Iterator[Mapper]:
-    """Give a ``Mapper`` over ``count`` processes of this machine; they start when there is more than one item."""
+def process_mapper(count: int) -> Iterator[Mapper]:
+    """Yield a ``Mapper`` over ``count`` processes of this machine; they start with the first step of several items."""
     with ExitStack() as stack:
-        pool: list[Processes] = []
+        pool: list[ProcessPool] = []
 
-        def spread(function: Callable[[Item], Answer], items: Sequence[Item], what: str) -> Iterable[Answer]:
+        def map_shards(function: Callable[[Item], Result], items: Sequence[Item], step: str) -> Iterable[Result]:
             if count == 1 or len(items) < 2:
-                return _told(map(function, items), len(items), what)
+                return _with_progress(map(function, items), len(items), step)
             if not pool:
-                pool.append(stack.enter_context(Processes(count)))
-            asked = deque(pool[0].submit(function, item) for item in items)
-            return _told((asked.popleft().result() for _ in items), len(items), what)
+                pool.append(stack.enter_context(ProcessPool(count)))
+            futures = deque(pool[0].submit(function, item) for item in items)
+            return _with_progress((futures.popleft().result() for _ in items), len(items), step)
 
-        yield spread
+        yield map_shards
 
 
-def _told(answers: Iterable[Answer], total: int, what: str) -> Iterable[Any]:
-    told: Iterable[Any] = tqdm(answers, total=total, desc=what, unit="shard", disable=None, leave=False)
-    return told
+def _with_progress(results: Iterable[Result], total: int, step: str) -> Iterable[Any]:
+    shown: Iterable[Any] = tqdm(results, total=total, desc=step, unit="shard", disable=None, leave=False)
+    return shown

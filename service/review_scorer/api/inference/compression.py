@@ -1,36 +1,37 @@
-"""Compressed request bodies, which clients of the protocol may send."""
+"""Decompresses request bodies, which clients of the protocol may send compressed."""
 
 import zlib
 
 from review_scorer.errors import RequestError
 
-# zlib's names for the two: 16 more than the largest window is gzip's frame.
-_FRAMES = {"gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
+# zlib's window sizes of the two encodings; 16 more than the largest selects the gzip format.
+_WINDOW_BITS = {"gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
 
 
-def inflate(body: bytes, encoding: str | None, *, most: int) -> bytes:
-    """Return the body as it was before its ``Content-Encoding``.
+def decompress(body: bytes, encoding: str | None, *, max_bytes: int) -> bytes:
+    """Return ``body`` without its ``Content-Encoding``: gzip, deflate, identity or None.
 
-    Raises a ``RequestError`` for an encoding that is not known, for one that the body does not have, and for more than
-    ``most`` bytes: no more than these are ever made of it.
+    At most ``max_bytes`` + 1 bytes are decompressed. Raises ``RequestError`` for an unsupported encoding, for invalid
+    or incomplete data, and for more than ``max_bytes`` bytes.
     """
     name = (encoding or "identity").strip().lower()
     if name == "identity":
         return body
-    if name not in _FRAMES:
-        raise RequestError("encoding_invalid", f"it is {name!r}; send gzip, deflate or none", field="Content-Encoding")
-    decompressor = zlib.decompressobj(_FRAMES[name])
+    if name not in _WINDOW_BITS:
+        reason = f"{name!r} is not supported; send gzip, deflate or identity"
+        raise RequestError("encoding_invalid", reason, field="Content-Encoding")
+    decompressor = zlib.decompressobj(_WINDOW_BITS[name])
     try:
-        inflated = decompressor.decompress(body, most + 1)
+        decompressed = decompressor.decompress(body, max_bytes + 1)
     except zlib.error as error:
-        raise _damaged(name, str(error)) from None
-    if len(inflated) > most:
-        reason = f"the body inflates to more than {most:,} bytes; send fewer texts at a time"
+        raise _invalid(name, str(error)) from None
+    if len(decompressed) > max_bytes:
+        reason = f"request body exceeds {max_bytes:,} bytes after decompression; send fewer texts per request"
         raise RequestError("body_too_large", reason)
     if not decompressor.eof or decompressor.unused_data:
-        raise _damaged(name, "bytes follow its end" if decompressor.eof else "its end is missing")
-    return inflated
+        raise _invalid(name, "unexpected data after the end" if decompressor.eof else "unexpected end of data")
+    return decompressed
 
 
-def _damaged(name: str, reason: str) -> RequestError:
-    return RequestError("encoding_invalid", f"the body is not {name}: {reason}", field="Content-Encoding")
+def _invalid(name: str, reason: str) -> RequestError:
+    return RequestError("encoding_invalid", f"request body is not valid {name}: {reason}", field="Content-Encoding")

@@ -1,4 +1,4 @@
-"""What the protocol says, as types: the decoder reads requests into them, and the description is made from them."""
+"""Messages of the Open Inference Protocol as types, for decoding, encoding and the OpenAPI document."""
 
 from typing import Annotated, Final, Literal
 
@@ -18,13 +18,13 @@ _OutputName = Annotated[str, msgspec.Meta(examples=[OUTPUT])]
 
 
 class InputParameters(msgspec.Struct):
-    """How an input is sent: with ``binary_data_size``, that many bytes of it follow the JSON."""
+    """Parameters of an input. ``binary_data_size`` is the size in bytes of its binary data after the JSON."""
 
     binary_data_size: Annotated[int, msgspec.Meta(ge=0)] | None = None
 
 
 class InferenceInput(msgspec.Struct):
-    """A tensor of texts, of the shape ``[n]`` or ``[n, 1]``: in ``data``, or in binary after the JSON."""
+    """Tensor of texts with the shape ``[n]`` or ``[n, 1]``. The texts are in ``data``, or binary after the JSON."""
 
     name: _InputName
     shape: Shape
@@ -34,7 +34,11 @@ class InferenceInput(msgspec.Struct):
 
 
 class OutputParameters(msgspec.Struct):
-    """How an output is wanted: ``binary_data`` overrides what the request says of all; the others are not offered."""
+    """Parameters of an output.
+
+    ``binary_data`` overrides ``binary_data_output`` of the request. ``classification`` and ``shared_memory_region``
+    are not supported.
+    """
 
     binary_data: bool | None = None
     classification: int | None = None
@@ -42,20 +46,20 @@ class OutputParameters(msgspec.Struct):
 
 
 class InferenceOutput(msgspec.Struct):
-    """An output that is asked for."""
+    """Requested output."""
 
     name: _OutputName
     parameters: OutputParameters | None = None
 
 
 class RequestParameters(msgspec.Struct):
-    """How all outputs are wanted: as JSON, or in binary after it."""
+    """Parameters of a request. With ``binary_data_output``, outputs are binary data after the JSON."""
 
     binary_data_output: bool = False
 
 
 class InferenceRequest(msgspec.Struct):
-    """What is asked for: the stars of each text of one tensor."""
+    """Request for the stars of each text of one tensor."""
 
     inputs: list[InferenceInput]
     id: Annotated[str, msgspec.Meta(examples=["42"])] | None = None
@@ -64,13 +68,13 @@ class InferenceRequest(msgspec.Struct):
 
 
 class BinaryParameters(msgspec.Struct):
-    """How an output is sent: that many bytes of it follow the JSON."""
+    """Parameters of a binary output. ``binary_data_size`` is the size in bytes of its data after the JSON."""
 
     binary_data_size: int
 
 
 class ScoreTensor(msgspec.Struct, omit_defaults=True):
-    """The stars of each text, in the shape of the input: in ``data``, or in binary after the JSON."""
+    """Stars of each text, in the shape of the input. They are in ``data``, or binary after the JSON."""
 
     name: _OutputName
     shape: Shape
@@ -79,8 +83,8 @@ class ScoreTensor(msgspec.Struct, omit_defaults=True):
     data: list[Stars] | None = None
 
 
-class InferenceAnswer(msgspec.Struct, omit_defaults=True):
-    """The stars; ``id`` is the request's own."""
+class InferenceResponse(msgspec.Struct, omit_defaults=True):
+    """Predicted stars. ``id`` is that of the request."""
 
     model_name: Literal["reviews"]
     outputs: list[ScoreTensor]
@@ -88,13 +92,13 @@ class InferenceAnswer(msgspec.Struct, omit_defaults=True):
 
 
 class InferenceError(msgspec.Struct):
-    """The protocol's shape of every error."""
+    """Body of every error of the protocol."""
 
-    error: Annotated[str, msgspec.Meta(examples=["inputs[0].datatype: it is INT64; send BYTES"])]
+    error: Annotated[str, msgspec.Meta(examples=["inputs[0].datatype: INT64 is not supported; send BYTES"])]
 
 
 class TensorMetadata(msgspec.Struct):
-    """A tensor of the model; -1 stands for any number."""
+    """Input or output of the model. A dimension of -1 is of any size."""
 
     name: str
     datatype: str
@@ -102,7 +106,7 @@ class TensorMetadata(msgspec.Struct):
 
 
 class ModelMetadata(msgspec.Struct):
-    """What the model takes and gives."""
+    """Name, platform, inputs and outputs of the model."""
 
     name: str
     platform: str
@@ -111,27 +115,27 @@ class ModelMetadata(msgspec.Struct):
 
 
 class ServerMetadata(msgspec.Struct):
-    """Who answers, and which extensions of the protocol it knows."""
+    """Name, version and supported protocol extensions of the server."""
 
     name: str
     version: str
     extensions: list[str]
 
 
-class LiveAnswer(msgspec.Struct):
-    """Whether the process is alive."""
+class LiveResponse(msgspec.Struct):
+    """Liveness of the process."""
 
     live: bool
 
 
-class ReadyAnswer(msgspec.Struct):
-    """Whether requests should be sent here."""
+class ReadyResponse(msgspec.Struct):
+    """Readiness of the instance."""
 
     ready: bool
 
 
-class ModelReadyAnswer(msgspec.Struct):
-    """Whether requests for the model should be sent here."""
+class ModelReadyResponse(msgspec.Struct):
+    """Readiness of the model."""
 
     name: str
     ready: bool

@@ -1,1 +1,1 @@
-"""The OpenAPI description of the service."""
+"""OpenAPI document of the API."""

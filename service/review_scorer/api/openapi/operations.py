@@ -1,166 +1,165 @@
-"""What the service answers to: each method of each path, with what is asked, answered and refused.
+"""Table of the operations of the API: for each path and method its request, answers and errors.
 
-The tests hold this table against the routes of the app; ``openapi`` makes the description of the service from it.
+The OpenAPI document is generated from this table. Tests compare the table with the routes of the app.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import falcon
 
-from review_scorer.api.feedback import FeedbackAnswer, FeedbackRequest
+from review_scorer.api.feedback import FeedbackRequest, FeedbackResponse
 from review_scorer.api.inference.messages import (
-    InferenceAnswer,
     InferenceError,
     InferenceRequest,
-    LiveAnswer,
+    InferenceResponse,
+    LiveResponse,
     ModelMetadata,
-    ModelReadyAnswer,
-    ReadyAnswer,
+    ModelReadyResponse,
+    ReadyResponse,
     ServerMetadata,
 )
 from review_scorer.api.parsing import ExplainRequest, ScoreRequest
 from review_scorer.api.schemas import (
-    DetailsAnswer,
-    ErrorAnswer,
-    ExplanationsAnswer,
-    ScoreAnswer,
-    ScoreDetail,
-    ScoresAnswer,
-    StatusAnswer,
+    EXAMPLE_ID,
+    DetailedScore,
+    DetailedScoreListResponse,
+    ErrorResponse,
+    ExplanationListResponse,
+    ScoreListResponse,
+    ScoreResponse,
+    StatusResponse,
 )
 from review_scorer.prediction_log.prediction_ids import HEADER
 from review_scorer.scoring.explanation import Explanation
 
-_TEXTS = ("texts_missing", "texts_type", "texts_empty", "text_empty", "text_nul", "text_surrogate")
-_GUARDED = ("unauthorized", "rate_limited")
-_LIMITS = ("text_too_long", "texts_too_many", "body_too_large")
-_ALL = (*_GUARDED, *_TEXTS, *_LIMITS, "internal", "overloaded")
-_BODY = ("json_invalid", "utf8_invalid", "body_incomplete", "body_timeout", *_ALL)
-_QUERY = ("query_invalid", "utf8_invalid", "detail_type", *_ALL)
+_TEXT = ("text_empty", "text_nul", "text_surrogate", "text_too_long")
+_ACCESS = ("unauthorized", "rate_limited")
+_SCORING = (*_ACCESS, *_TEXT, "texts_empty", "texts_too_many", "body_too_large", "internal", "overloaded")
+_BODY = ("json_invalid", "utf8_invalid", "body_incomplete", "body_timeout", *_SCORING)
+_TEXTS_BODY = ("texts_missing", "texts_type", *_BODY)
+_QUERY = ("query_invalid", "utf8_invalid", "detail_type", "texts_missing", *_SCORING)
 _FILE = (
     *("file_empty", "file_csv", "file_encoding", "file_gzip", "form_invalid", "text_column_missing", "column_conflict"),
     *("body_incomplete", "body_timeout", "file_too_large", "row_too_long", "file_type", "charset_unknown"),
-    *(*_GUARDED, "internal", "overloaded"),
-)
-_INFER = (
-    "tensor_invalid",
-    "encoding_invalid",
-    *(code for code in _BODY if code not in {"texts_missing", "texts_type"}),
+    *(*_ACCESS, "internal", "overloaded"),
 )
 _READY = ("not_ready", "draining", "internal")
-_ID = "019aa6b5-4c1f-7d3a-9b5e-2f6d8c1a4e70"
 _REVIEW = "すごい！最高に興奮した！楽しい"
 _REVIEWS = ["この映画は全くだめ、楽しくない。駄作", "部屋は狭いけれど朝食が美味しかった"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """What one method of one path does.
+    """One method of one path.
 
-    ``asked`` is the type of the body, or of the query where the method is ``GET``, ``answers`` are the types of a 200,
-    written as ``media``; ``codes`` those of the errors, which are of the type ``refusal``; ``examples`` are values of
-    ``asked``, by name; ``headers`` tells what those of a 200 mean, by name. Where the body is a file and not JSON,
-    ``files`` are examples of it by media type, which are the answer's as well, and ``query`` says what its names mean.
-    ``binary``: whether the answer may also be bytes.
+    ``request`` is the type of the JSON body, or of the query string of a ``GET``; ``examples`` are values of it, by
+    name. ``responses`` are the types of the 200 answer, sent as ``media_type``, or with ``binary`` also as bytes;
+    ``success`` describes that answer, ``headers`` its headers, by name. ``errors`` are the error codes, answered with
+    the type ``error_type``. Where the body is a file, ``files`` has an example for each media type, of the request and
+    of the answer, and ``parameters`` describes the query parameters, by name.
     """
 
-    name: str
+    id: str
     summary: str
-    asked: type | None = None
-    answers: Sequence[Any] = ()
-    media: str = falcon.MEDIA_JSON
-    codes: Sequence[str] = ("internal",)
-    refusal: type = ErrorAnswer
+    success: str
+    description: str = ""
+    request: type | None = None
     examples: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
-    query: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    responses: Sequence[Any] = ()
+    media_type: str = falcon.MEDIA_JSON
     binary: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
+    errors: Sequence[str] = ("internal",)
+    error_type: type = ErrorResponse
 
 
-_NAMED = {
-    HEADER: "What feedback is given on; of several texts, the n-th, from 0, is called by this, a full stop and n."
+_PREDICTION_ID = {
+    HEADER: "Prediction id, for feedback; the texts of a list have this id, followed by `.` and their index"
 }
-_SCORES = (ScoreAnswer, ScoresAnswer, ScoreDetail, DetailsAnswer)
 _POST_SCORES = Operation(
-    name="scoreBody",
-    summary="The stars of one text, or of a list of them",
-    asked=ScoreRequest,
-    answers=_SCORES,
-    codes=("detail_type", *_BODY),
-    headers=_NAMED,
+    id="postScores",
+    summary="Score one review or a list of reviews",
+    description="Predicts the stars, 1 to 5, of Japanese reviews.",
+    success="Predicted stars; with `detail`, also interval, vocabulary coverage and prediction id",
+    request=ScoreRequest,
     examples={
         "one": {"texts": _REVIEW},
         "list": {"texts": _REVIEWS},
         "detail": {"texts": _REVIEW, "detail": True},
     },
+    responses=(ScoreResponse, ScoreListResponse, DetailedScore, DetailedScoreListResponse),
+    headers=_PREDICTION_ID,
+    errors=("detail_type", *_TEXTS_BODY),
 )
-_GET_SCORES = Operation(
-    name="scoreQuery",
-    summary="The same, asked by a query",
-    asked=ScoreRequest,
-    answers=_SCORES,
-    codes=_QUERY,
-    headers=_NAMED,
+_GET_SCORES = replace(
+    _POST_SCORES,
+    id="getScores",
+    summary="Score one review or a list of reviews, sent in the query string",
     examples={"one": {"texts": [_REVIEW]}, "list": {"texts": _REVIEWS, "detail": True}},
+    errors=_QUERY,
 )
 _V2: Mapping[str, Mapping[str, Operation]] = {
     "/v2": {
         "get": Operation(
-            name="inferenceServer",
-            summary="Who answers under the Open Inference Protocol, and which of its extensions are known",
-            answers=(ServerMetadata,),
-            codes=(*_GUARDED, "internal"),
-            refusal=InferenceError,
+            id="getServerMetadata",
+            summary="Server metadata",
+            success="Name, version and protocol extensions of the server",
+            responses=(ServerMetadata,),
+            errors=(*_ACCESS, "internal"),
+            error_type=InferenceError,
         )
     },
     "/v2/health/live": {
         "get": Operation(
-            name="inferenceLive",
-            summary="Whether the process is alive",
-            answers=(LiveAnswer,),
-            refusal=InferenceError,
+            id="getServerLive",
+            summary="Server liveness",
+            success="The process is alive",
+            responses=(LiveResponse,),
+            error_type=InferenceError,
         )
     },
     "/v2/health/ready": {
         "get": Operation(
-            name="inferenceReady",
-            summary="Whether requests should be sent here",
-            answers=(ReadyAnswer,),
-            codes=_READY,
-            refusal=InferenceError,
+            id="getServerReady",
+            summary="Server readiness",
+            success="The instance is ready for requests",
+            responses=(ReadyResponse,),
+            errors=_READY,
+            error_type=InferenceError,
         )
     },
     "/v2/models/reviews": {
         "get": Operation(
-            name="inferenceModel",
-            summary="What the model takes and gives",
-            answers=(ModelMetadata,),
-            codes=(*_GUARDED, "internal"),
-            refusal=InferenceError,
+            id="getModelMetadata",
+            summary="Model metadata",
+            success="Name, platform, inputs and outputs of the model",
+            responses=(ModelMetadata,),
+            errors=(*_ACCESS, "internal"),
+            error_type=InferenceError,
         )
     },
     "/v2/models/reviews/ready": {
         "get": Operation(
-            name="inferenceModelReady",
-            summary="Whether requests for the model should be sent here",
-            answers=(ModelReadyAnswer,),
-            codes=(*_GUARDED, *_READY),
-            refusal=InferenceError,
+            id="getModelReady",
+            summary="Model readiness",
+            success="The model is ready for requests",
+            responses=(ModelReadyResponse,),
+            errors=(*_ACCESS, *_READY),
+            error_type=InferenceError,
         )
     },
     "/v2/models/reviews/infer": {
         "post": Operation(
-            name="infer",
-            summary="The stars of each text of a tensor; tensors may also be binary, after the JSON",
-            asked=InferenceRequest,
-            answers=(InferenceAnswer,),
-            binary=True,
-            codes=_INFER,
-            headers=_NAMED,
-            refusal=InferenceError,
+            id="infer",
+            summary="Inference: score the texts of a tensor",
+            description="Tensors can also be sent and received as binary data after the JSON "
+            "(protocol extension `binary_tensor_data`).",
+            success="Predicted stars of each text, in the shape of the input",
+            request=InferenceRequest,
             examples={
                 "list": {"inputs": [{"name": "texts", "shape": [2], "datatype": "BYTES", "data": _REVIEWS}]},
                 "column": {
@@ -169,81 +168,117 @@ _V2: Mapping[str, Mapping[str, Operation]] = {
                     "outputs": [{"name": "score"}],
                 },
             },
+            responses=(InferenceResponse,),
+            binary=True,
+            headers=_PREDICTION_ID,
+            errors=("tensor_invalid", "encoding_invalid", *_BODY),
+            error_type=InferenceError,
         )
     },
 }
 OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
     "/api/1/scores": {"post": _POST_SCORES, "get": _GET_SCORES},
-    "/api/1/users": {"post": _POST_SCORES, "get": _GET_SCORES},
+    "/api/1/users": {
+        "post": replace(_POST_SCORES, id="postUsers", summary="Alias of POST /api/1/scores"),
+        "get": replace(_GET_SCORES, id="getUsers", summary="Alias of GET /api/1/scores"),
+    },
     "/api/1/explain": {
         "post": Operation(
-            name="explain",
-            summary="What made the score: how much each word raised or lowered it, and how each sentence scores alone",
-            asked=ExplainRequest,
-            answers=(Explanation, ExplanationsAnswer),
-            codes=_BODY,
+            id="explain",
+            summary="Explain the score of one review or a list of reviews",
+            description="Answers how much each word raises or lowers the score, and the score of each sentence alone.",
+            success="Score and contributions of the words",
+            request=ExplainRequest,
             examples={"one": {"texts": _REVIEW}, "list": {"texts": _REVIEWS}},
+            responses=(Explanation, ExplanationListResponse),
+            errors=_TEXTS_BODY,
         )
     },
     "/api/1/files": {
         "post": Operation(
-            name="scoreFile",
-            summary="The rows of a file with score, interval_low, interval_high and error, while it is on its way",
-            codes=_FILE,
-            headers=_NAMED,
+            id="scoreFile",
+            summary="Score the reviews of a CSV, TSV or JSON Lines file",
+            description="Streams the rows back while the file is uploaded, each with the columns `score`, "
+            "`interval_low`, `interval_high` and `error`. The file may be compressed with gzip. An error after the "
+            "first row is the last line of the answer.",
+            success="Rows of the file with the added columns, in the format of the file",
             files={
                 "text/csv": "id,texts\r\n1,部屋は狭いけれど朝食が美味しかった\r\n",
                 "text/tab-separated-values": "id\ttexts\r\n1\t部屋は狭いけれど朝食が美味しかった\r\n",
                 "application/jsonl": '{"id": 1, "texts": "部屋は狭いけれど朝食が美味しかった"}\n',
             },
-            query={
-                "text": "the column of the text, where it has none of the usual names",
-                "prefix": "what is put before the names of the columns that are added",
-                "charset": "utf-8, shift_jis or euc-jp, where Content-Type does not say it",
+            parameters={
+                "text": "Name of the text column; by default it is found by its usual names",
+                "prefix": "Prefix of the names of the added columns",
+                "charset": "Character encoding of the file: `utf-8`, `shift_jis` or `euc-jp`; by default that of "
+                "`Content-Type`, else `utf-8`",
             },
+            headers=_PREDICTION_ID,
+            errors=_FILE,
         )
     },
     **_V2,
     "/api/1/feedback": {
         "post": Operation(
-            name="feedback",
-            summary="The stars that were right for a prediction, to learn from",
-            asked=FeedbackRequest,
-            answers=(FeedbackAnswer,),
-            codes=(
-                *("json_invalid", "utf8_invalid", "id_invalid", "stars_invalid", "texts_type"),
-                *("text_empty", "text_nul", "text_surrogate", "text_too_long"),
-                *(*_GUARDED, "body_incomplete", "body_timeout", "body_too_large", "prediction_log_disabled"),
+            id="sendFeedback",
+            summary="Send the true stars of a prediction",
+            description="Stores the feedback for training. The last feedback on a prediction replaces earlier ones.",
+            success="Stored feedback",
+            request=FeedbackRequest,
+            examples={
+                "stars": {"id": EXAMPLE_ID, "stars": 4},
+                "text": {"id": f"{EXAMPLE_ID}.0", "stars": 4.5, "texts": _REVIEW},
+            },
+            responses=(FeedbackResponse,),
+            errors=(
+                *("json_invalid", "utf8_invalid", "id_invalid", "stars_invalid", "texts_type", *_TEXT, *_ACCESS),
+                *("body_incomplete", "body_timeout", "body_too_large", "prediction_log_disabled"),
                 *("internal", "overloaded", "prediction_log_unavailable"),
             ),
-            examples={
-                "stars": {"id": _ID, "stars": 4},
-                "text": {"id": f"{_ID}.0", "stars": 4.5, "texts": _REVIEW},
-            },
         )
     },
-    "/healthz": {"get": Operation(name="health", summary="Whether the process is alive", answers=(StatusAnswer,))},
+    "/healthz": {
+        "get": Operation(
+            id="getHealth",
+            summary="Liveness probe",
+            success="The process is alive",
+            responses=(StatusResponse,),
+        )
+    },
     "/readyz": {
         "get": Operation(
-            name="readiness",
-            summary="Whether requests should be sent here",
-            answers=(StatusAnswer,),
-            codes=_READY,
+            id="getReadiness",
+            summary="Readiness probe",
+            success="The instance is ready for requests",
+            responses=(StatusResponse,),
+            errors=_READY,
         )
     },
     "/version": {
         "get": Operation(
-            name="version",
-            summary="The code, the bundle and the libraries that answer",
-            answers=(dict[str, Any],),
-            codes=(*_GUARDED, "internal"),
+            id="getVersion",
+            summary="Version of the service, the model bundle and the libraries",
+            success="Versions and bundle digest",
+            responses=(dict[str, Any],),
+            errors=(*_ACCESS, "internal"),
         )
     },
     "/metrics": {
         "get": Operation(
-            name="metrics", summary="What was counted, for Prometheus", answers=(str,), media=falcon.MEDIA_TEXT
+            id="getMetrics",
+            summary="Prometheus metrics",
+            success="Metrics in the Prometheus text format",
+            responses=(str,),
+            media_type=falcon.MEDIA_TEXT,
         )
     },
-    "/openapi.json": {"get": Operation(name="openapi", summary="This description", answers=(dict[str, Any],))},
+    "/openapi.json": {
+        "get": Operation(
+            id="getOpenAPI",
+            summary="OpenAPI document of this API",
+            success="OpenAPI 3.1 document",
+            responses=(dict[str, Any],),
+        )
+    },
 }
-"""What the service answers to, by path and method."""
+"""Operations by path and method."""

@@ -1,67 +1,66 @@
-// Asking the service, with patience where it says that it is busy.
+// Requests to the API, repeated while the service is busy or unreachable.
 
-import { anotherKey, keyed } from './key.js';
-import { has, say } from './language.js';
+import { authorization, promptForKey } from './key.js';
+import { hasWord, translate } from './language.js';
 
-const LONGEST_WAIT = 30;
+const MAX_WAIT = 30; // seconds
 
-export class Refusal extends Error {
+export class ApiError extends Error {
   constructor(status, { code, field, reason }) {
     super(reason);
     Object.assign(this, { status, code, field });
   }
 }
 
-// `tries` bounds how often a busy or unreachable service is asked; between them it waits as long as the service says,
-// or longer and longer.
-export async function post(path, body, { signal, tries = 6 }) {
+// Returns the JSON of the answer. Between attempts it waits for Retry-After, or with exponential backoff.
+export async function post(path, body, { signal, attempts = 6 }) {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await ask(path, body, signal);
+      return await postOnce(path, body, signal);
     } catch (error) {
       signal.throwIfAborted();
-      if (attempt === tries || !passing(error)) throw error;
-      await pause(error.wait ?? 2 ** (attempt - 2), signal);
+      if (attempt === attempts || !isTransient(error)) throw error;
+      await sleep(error.retryAfter ?? 2 ** (attempt - 2), signal);
     }
   }
 }
 
-// What to show people for whatever `post` threw.
-export function explain(error) {
-  if (!(error instanceof Refusal)) return say('network');
-  if (has(error.code)) return say(error.code);
-  return passing(error) ? say('busy') : say('refused', { reason: error.message });
+// The message for an error that `post` threw, in the language of the page.
+export function errorMessage(error) {
+  if (!(error instanceof ApiError)) return translate('network');
+  if (hasWord(error.code)) return translate(error.code);
+  return isTransient(error) ? translate('busy') : translate('refused', { reason: error.message });
 }
 
-async function ask(path, body, signal) {
-  const key = keyed();
-  const answer = await fetch(path, {
+async function postOnce(path, body, signal) {
+  const headers = authorization();
+  const response = await fetch(path, {
     method: 'POST',
-    headers: { 'Content-Type': 'application/json', ...key },
+    headers: { 'Content-Type': 'application/json', ...headers },
     body: JSON.stringify(body),
     signal,
   });
-  if (answer.ok) return answer.json();
-  if (answer.status === 401 && anotherKey(key)) return ask(path, body, signal);
-  const refusal = new Refusal(answer.status, await reason(answer));
-  const wait = Number(answer.headers.get('Retry-After') ?? NaN);
-  if (wait >= 0) refusal.wait = Math.min(wait, LONGEST_WAIT);
-  throw refusal;
+  if (response.ok) return response.json();
+  if (response.status === 401 && promptForKey(headers)) return postOnce(path, body, signal);
+  const error = new ApiError(response.status, await errorDetail(response));
+  const retryAfter = Number(response.headers.get('Retry-After') ?? NaN);
+  if (retryAfter >= 0) error.retryAfter = Math.min(retryAfter, MAX_WAIT);
+  throw error;
 }
 
-async function reason(answer) {
+async function errorDetail(response) {
   try {
-    return (await answer.json()).error;
+    return (await response.json()).error;
   } catch {
-    // Whatever stands in front of the service may answer in its own way.
-    return { code: '', field: null, reason: `${answer.status} ${answer.statusText}` };
+    // The answer of a proxy, for example, is not JSON.
+    return { code: '', field: null, reason: `${response.status} ${response.statusText}` };
   }
 }
 
-const passing = (error) => !(error instanceof Refusal) || [429, 502, 503, 504].includes(error.status);
+const isTransient = (error) => !(error instanceof ApiError) || [429, 502, 503, 504].includes(error.status);
 
-function pause(seconds, signal) {
-  // Pages that were refused together must not come back together.
+function sleep(seconds, signal) {
+  // Random jitter, so that pages that were refused together do not retry together.
   const milliseconds = seconds * 1000 * (1 + Math.random() / 4);
   return new Promise((resolve, reject) => {
     const timer = setTimeout(resolve, milliseconds);

@@ -1,61 +1,62 @@
-// Many texts, sent in slices that the service takes; a text that it refuses is noted and the rest sent again.
+// Scores many texts in batches. A text that the service refuses is reported, and the rest of its batch sent again.
 
-import { post, Refusal } from './api.js';
+import { ApiError, post } from './api.js';
 
-const ROWS = 200; // a slice: often enough for the progress to move
-const BYTES = 600_000; // of JSON; the service takes 1 MiB unless it was told otherwise
+const BATCH_ROWS = 200; // few enough for a smooth progress bar
+const BATCH_BYTES = 600_000; // of JSON; the service's default limit is 1 MiB
 
-// What the service would say of it, without asking once a row.
-const EMPTY = new Refusal(400, { code: 'text_empty', field: null, reason: '' });
+// The service's error for an empty text, without a request for each row.
+const EMPTY = new ApiError(400, { code: 'text_empty', field: null, reason: '' });
 
 const encoder = new TextEncoder();
 
-// Calls `done(index, outcome)` for each text with what the service says of it, or with {error}. Raises what stops it.
-export async function scoreAll(texts, { signal, done, moved }) {
+// Calls `onResult(index, result)` for each text with its detailed score or {error}, and `onProgress` before each batch
+// and at the end. Throws any other error.
+export async function scoreAll(texts, { signal, onResult, onProgress }) {
   const queue = [];
   texts.forEach((text, index) => {
     if (text.trim()) queue.push({ text, index });
-    else done(index, { error: EMPTY });
+    else onResult(index, { error: EMPTY });
   });
-  let most = ROWS;
-  let at = 0;
-  while (at < queue.length) {
-    moved();
-    const slice = cut(queue, at, most);
+  let maxRows = BATCH_ROWS;
+  let start = 0;
+  while (start < queue.length) {
+    onProgress();
+    const batch = nextBatch(queue, start, maxRows);
     try {
-      const { results } = await post('api/1/scores', { texts: slice.map(({ text }) => text), detail: true }, { signal });
-      slice.forEach(({ index }, position) => done(index, results[position]));
-      at += slice.length;
+      const { results } = await post('api/1/scores', { texts: batch.map(({ text }) => text), detail: true }, { signal });
+      batch.forEach(({ index }, position) => onResult(index, results[position]));
+      start += batch.length;
     } catch (error) {
       signal.throwIfAborted();
-      const refused = position(error, slice.length);
+      const refused = refusedPosition(error, batch.length);
       if (refused >= 0) {
-        const [{ index }] = queue.splice(at + refused, 1);
-        done(index, { error });
-      } else if (error instanceof Refusal && error.status === 413) {
-        most = Math.ceil(slice.length / 2);
+        const [{ index }] = queue.splice(start + refused, 1);
+        onResult(index, { error });
+      } else if (error instanceof ApiError && error.status === 413) {
+        maxRows = Math.ceil(batch.length / 2);
       } else {
         throw error;
       }
     }
   }
-  moved();
+  onProgress();
 }
 
-// Which text of a slice was refused; -1 where it was none of them.
-function position(error, size) {
-  if (!(error instanceof Refusal) || ![400, 413].includes(error.status)) return -1;
-  const at = Number(/^texts\[(\d+)\]$/.exec(error.field ?? '')?.[1] ?? -1);
-  if (at >= 0 && at < size) return at;
+// The position of the text in the batch that was refused, -1 if the error is not about one text.
+function refusedPosition(error, size) {
+  if (!(error instanceof ApiError) || ![400, 413].includes(error.status)) return -1;
+  const position = Number(/^texts\[(\d+)\]$/.exec(error.field ?? '')?.[1] ?? -1);
+  if (position >= 0 && position < size) return position;
   return size === 1 ? 0 : -1;
 }
 
-function cut(queue, from, most) {
-  const slice = [];
-  for (let at = from, size = 0; at < queue.length && slice.length < most; at++) {
+function nextBatch(queue, start, maxRows) {
+  const batch = [];
+  for (let at = start, size = 0; at < queue.length && batch.length < maxRows; at++) {
     size += encoder.encode(JSON.stringify(queue[at].text)).length + 1;
-    if (slice.length && size > BYTES) break;
-    slice.push(queue[at]);
+    if (batch.length && size > BATCH_BYTES) break;
+    batch.push(queue[at]);
   }
-  return slice;
+  return batch;
 }

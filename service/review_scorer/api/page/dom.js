@@ -1,18 +1,18 @@
-// Making elements, never out of strings of HTML: whatever a review contains stays text.
+// Creates elements without parsing HTML, so the text of a review is never markup.
 
 const SVG = 'http://www.w3.org/2000/svg';
 
-export const find = (id) => document.getElementById(id);
+export const byId = (id) => document.getElementById(id);
 
-export function make(name, attributes = {}, ...children) {
-  return filled(document.createElement(name), attributes, children);
+export function createHTML(name, attributes = {}, ...children) {
+  return withContent(document.createElement(name), attributes, children);
 }
 
-export function draw(name, attributes = {}, ...children) {
-  return filled(document.createElementNS(SVG, name), attributes, children);
+export function createSVG(name, attributes = {}, ...children) {
+  return withContent(document.createElementNS(SVG, name), attributes, children);
 }
 
-function filled(element, attributes, children) {
+function withContent(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value === false || value === null) continue;
     element.setAttribute(name, value === true ? '' : value);
@@ -21,8 +21,8 @@ function filled(element, attributes, children) {
   return element;
 }
 
-// Shows the words, or nothing at all.
-export function tell(element, words) {
-  element.textContent = words;
-  element.hidden = !words;
+// Shows the message, or hides the element if there is none.
+export function showMessage(element, message) {
+  element.textContent = message;
+  element.hidden = !message;
 }

@@ -1,4 +1,4 @@
-// Texts to begin with, written for this page.
+// Example texts, written for this page.
 
 export const EXAMPLES = [
   {
@@ -19,6 +19,6 @@ export const EXAMPLES = [
   },
   {
     name: ['スマホ', 'Phone'],
-    text: 'ﾊﾞｯﾃﾘｰの持ちがすごくいい👍🏽 画面もきれいで大満足です😊 ㌔単位で歩く日も安心。',
+    text: 'ﾊﾞｯﾃﾘｰの持ちがすごくいい👍🏽 画面もきれいで大満足です😊 何㌔も歩く日でも安心。',
   },
 ];

@@ -1,22 +1,23 @@
-// The API key, where the service wants one: asked for when it does, and kept as long as this tab.
+// API key: the user is prompted for it when the service requires one. It is kept until the tab is closed.
 
-import { say } from './language.js';
+import { translate } from './language.js';
 
-const MEMORY = 'key';
+const STORAGE_KEY = 'key';
 let declined = false;
 
-export const keyed = () => {
-  const key = sessionStorage.getItem(MEMORY);
+export const authorization = () => {
+  const key = sessionStorage.getItem(STORAGE_KEY);
   return key ? { Authorization: `Bearer ${key}` } : {};
 };
 
-// Whether there is another key than the one in the headers `tried`; several requests may have been refused at once.
-export function anotherKey(tried) {
-  if (keyed().Authorization !== tried.Authorization) return true;
+// Returns whether there is now another key than in the refused `headers`. Of several requests refused together, only
+// the first shows the prompt.
+export function promptForKey(headers) {
+  if (authorization().Authorization !== headers.Authorization) return true;
   if (declined) return false;
-  // Only visible ASCII can stand in a header.
-  const given = prompt(say('key'))?.replace(/[^\x21-\x7e]/g, '');
-  if (given) sessionStorage.setItem(MEMORY, given);
+  // A header takes only visible ASCII characters.
+  const key = prompt(translate('key'))?.replace(/[^\x21-\x7e]/g, '');
+  if (key) sessionStorage.setItem(STORAGE_KEY, key);
   else declined = true;
-  return Boolean(given);
+  return Boolean(key);
 }

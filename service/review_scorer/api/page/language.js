@@ -1,62 +1,62 @@
-// Which language the page speaks: Japanese, unless ?lang= or an earlier choice says otherwise.
+// Language of the page: ?lang=, else the stored choice, else Japanese.
 
 import { WORDS } from './words.js';
 
 const LANGUAGES = ['ja', 'en'];
-const MEMORY = 'language';
+const STORAGE_KEY = 'language';
 let language = 'ja';
 
-export const say = (word, values = {}) =>
+export const translate = (word, values = {}) =>
   WORDS[word][LANGUAGES.indexOf(language)].replace(/\{(\w+)\}/g, (_, name) => values[name]);
 
-export const has = (word) => word in WORDS;
+export const hasWord = (word) => word in WORDS;
 
-export const count = (number) => number.toLocaleString(language);
+export const formatNumber = (number) => number.toLocaleString(language);
 
-export const share = (part) => part.toLocaleString(language, { style: 'percent' });
+export const formatPercent = (share) => share.toLocaleString(language, { style: 'percent' });
 
-// What was said with values must be said anew in the other language.
-export const onLanguage = (listener) => document.addEventListener('language', listener);
+// Texts with values are not translated by `setLanguage`; their modules listen for the change.
+export const onLanguageChange = (listener) => document.addEventListener('language', listener);
 
 export function startLanguage() {
-  const switches = document.querySelectorAll('[data-language]');
-  for (const button of switches) {
+  const buttons = document.querySelectorAll('[data-language]');
+  for (const button of buttons) {
     button.addEventListener('click', () => {
-      remember(button.dataset.language);
-      speak(button.dataset.language, switches);
+      storeLanguage(button.dataset.language);
+      setLanguage(button.dataset.language, buttons);
     });
   }
-  const wanted = [new URLSearchParams(location.search).get('lang'), remembered()];
-  speak(wanted.find((each) => LANGUAGES.includes(each)) ?? 'ja', switches);
+  const choices = [new URLSearchParams(location.search).get('lang'), storedLanguage()];
+  setLanguage(choices.find((each) => LANGUAGES.includes(each)) ?? 'ja', buttons);
 }
 
-function speak(chosen, switches) {
+function setLanguage(chosen, buttons) {
   language = chosen;
   document.documentElement.lang = chosen;
-  document.title = say('title');
-  for (const button of switches) button.setAttribute('aria-pressed', button.dataset.language === chosen);
-  for (const element of document.querySelectorAll('[data-word]')) element.textContent = say(element.dataset.word);
-  for (const element of document.querySelectorAll('[data-label]')) element.setAttribute('aria-label', say(element.dataset.label));
-  for (const element of document.querySelectorAll('[data-placeholder]')) element.placeholder = say(element.dataset.placeholder);
+  document.title = translate('title');
+  for (const button of buttons) button.setAttribute('aria-pressed', button.dataset.language === chosen);
+  for (const element of document.querySelectorAll('[data-word]')) element.textContent = translate(element.dataset.word);
+  for (const element of document.querySelectorAll('[data-label]')) element.setAttribute('aria-label', translate(element.dataset.label));
+  for (const element of document.querySelectorAll('[data-placeholder]')) element.placeholder = translate(element.dataset.placeholder);
   document.dispatchEvent(new Event('language'));
 }
 
-function remember(chosen) {
+function storeLanguage(chosen) {
   const url = new URL(location);
   if (url.searchParams.has('lang')) {
     url.searchParams.set('lang', chosen);
     history.replaceState(null, '', url);
   }
   try {
-    localStorage.setItem(MEMORY, chosen);
+    localStorage.setItem(STORAGE_KEY, chosen);
   } catch {
-    // A browser may forbid it; then the choice holds until the page is left.
+    // The browser may block storage. The choice then lasts until the page is closed.
   }
 }
 
-function remembered() {
+function storedLanguage() {
   try {
-    return localStorage.getItem(MEMORY);
+    return localStorage.getItem(STORAGE_KEY);
   } catch {
     return null;
   }

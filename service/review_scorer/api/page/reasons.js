@@ -1,53 +1,54 @@
-// Why a text has its stars: the sum, the weightiest words, the sentences that pull the other way.
+// Explanation of a score: the sum of its parts, the words with the largest contributions, the conflicting sentences.
 
-import { find, make } from './dom.js';
-import { say } from './language.js';
-import { contrary, shade } from './marks.js';
-import { signed, stars } from './stars.js';
+import { byId, createHTML } from './dom.js';
+import { translate } from './language.js';
+import { conflictingSentences, shadeOf } from './marks.js';
+import { formatContribution, formatStars } from './stars.js';
 
-const WORDS_SHOWN = 6;
+const MAX_WORDS = 6;
 
-export function showReasons({ score, reasons, text }, { select }) {
-  const { base, rest, spans } = reasons;
+export function showReasons({ score, explanation, text }, { select }) {
+  const { base, rest, spans } = explanation;
   showSum({ base, rest, score, words: spans.reduce((sum, { contribution }) => sum + contribution, 0) });
-  const seen = spans.filter(({ contribution }) => shade(contribution));
-  const widest = Math.max(...seen.map(({ contribution }) => Math.abs(contribution)), 0.5);
-  const weights = (sign) => seen
+  const visible = spans.filter(({ contribution }) => shadeOf(contribution));
+  const largest = Math.max(...visible.map(({ contribution }) => Math.abs(contribution)), 0.5);
+  const items = (sign) => visible
     .filter(({ contribution }) => contribution * sign > 0)
     .sort((a, b) => sign * (b.contribution - a.contribution))
-    .slice(0, WORDS_SHOWN)
-    .map((span) => weight(span, widest, select));
-  find('raised').replaceChildren(...orNone(weights(1)));
-  find('lowered').replaceChildren(...orNone(weights(-1)));
-  const others = contrary(reasons.sentences, score);
+    .slice(0, MAX_WORDS)
+    .map((span) => wordItem(span, largest, select));
+  byId('raised').replaceChildren(...orNone(items(1)));
+  byId('lowered').replaceChildren(...orNone(items(-1)));
+  const conflicting = conflictingSentences(explanation.sentences, score);
   const characters = Array.from(text);
-  find('contrary').hidden = !others.length;
-  find('sentences').replaceChildren(...others.map(({ start, end, score: own }) =>
-    make('li', {},
-      make('q', { lang: 'ja' }, characters.slice(start, end).join('').trim()),
-      make('span', { class: 'soft small' }, say('contrary_alone', { score: stars(own) })))));
+  byId('conflicting').hidden = !conflicting.length;
+  byId('sentences').replaceChildren(...conflicting.map(({ start, end, score: own }) =>
+    createHTML('li', {},
+      createHTML('q', { lang: 'ja' }, characters.slice(start, end).join('').trim()),
+      createHTML('span', { class: 'soft small' }, translate('sentence_score', { score: formatStars(own) })))));
 }
 
 function showSum({ base, words, rest, score }) {
   const sum = base + words + rest;
-  const last = Math.abs(sum - score) < 0.005 ? say('total') : say('clipped', { sum: stars(sum) });
-  const parts = [[stars(base), say('base')], [signed(words), say('words')]];
-  if (Math.abs(rest) >= 0.005) parts.push([signed(rest), say('rest')]);
-  parts.push([`= ${stars(score)}`, last]);
-  find('sum').replaceChildren(...parts.map(([figure, name]) => make('li', {}, make('b', {}, figure), ' ', make('span', {}, name))));
+  const total = Math.abs(sum - score) < 0.005 ? translate('total') : translate('clipped', { sum: formatStars(sum) });
+  const parts = [[formatStars(base), translate('base')], [formatContribution(words), translate('words')]];
+  if (Math.abs(rest) >= 0.005) parts.push([formatContribution(rest), translate('rest')]);
+  parts.push([`= ${formatStars(score)}`, total]);
+  byId('sum').replaceChildren(...parts.map(([value, name]) =>
+    createHTML('li', {}, createHTML('b', {}, value), ' ', createHTML('span', {}, name))));
 }
 
-function weight(span, widest, select) {
+function wordItem(span, largest, select) {
   const { surface, contribution } = span;
-  const bar = make('i', { class: shade(contribution), 'aria-hidden': 'true' });
-  bar.style.width = `${(100 * Math.abs(contribution)) / widest}%`;
-  const label = say('show', { surface, stars: signed(contribution) });
-  const button = make('button', { type: 'button', 'aria-label': label },
-    make('span', { class: 'surface', lang: 'ja' }, surface),
-    make('span', { class: 'rail', 'aria-hidden': 'true' }, bar),
-    make('b', {}, signed(contribution)));
+  const bar = createHTML('i', { class: shadeOf(contribution), 'aria-hidden': 'true' });
+  bar.style.width = `${(100 * Math.abs(contribution)) / largest}%`;
+  const label = translate('select_word', { surface, stars: formatContribution(contribution) });
+  const button = createHTML('button', { type: 'button', 'aria-label': label },
+    createHTML('span', { class: 'surface', lang: 'ja' }, surface),
+    createHTML('span', { class: 'rail', 'aria-hidden': 'true' }, bar),
+    createHTML('b', {}, formatContribution(contribution)));
   button.addEventListener('click', () => select(span));
-  return make('li', {}, button);
+  return createHTML('li', {}, button);
 }
 
-const orNone = (items) => (items.length ? items : [make('li', { class: 'soft' }, say('none'))]);
+const orNone = (items) => (items.length ? items : [createHTML('li', { class: 'soft' }, translate('none'))]);

@@ -1,131 +1,131 @@
-// The first tab: a text, its stars, and the words that made them.
+// First tab: scores and explains the text while it is typed.
 
-import { explain, post } from './api.js';
-import { find, make, tell } from './dom.js';
+import { errorMessage, post } from './api.js';
+import { byId, createHTML, showMessage } from './dom.js';
 import { EXAMPLES } from './examples.js';
-import { count, onLanguage, say, share } from './language.js';
-import { carried, contrary, paint } from './marks.js';
+import { formatNumber, formatPercent, onLanguageChange, translate } from './language.js';
+import { conflictingSentences, moveMarks, renderMarks } from './marks.js';
 import { showReasons } from './reasons.js';
-import { drawScale, drawStars, fillStars, outward, signed, stars } from './stars.js';
+import { drawScale, drawStars, fillStars, formatContribution, formatInterval, formatStars } from './stars.js';
 
-const PAUSE = 250; // ms without a keystroke before the service is asked
-const LITTLE_KNOWN = 0.6; // below this share of known words the score is warned of
+const DEBOUNCE = 250; // ms without a keystroke before a request
+const LOW_COVERAGE = 0.6; // vocabulary coverage below which a warning is shown
 
 export function startScore() {
-  const box = find('text');
-  const mirror = find('mirror');
-  let lit = { text: '', spans: [], sentences: [] };
-  let shown = null; // what the service said last, or null
-  let failure = null; // or what kept it from saying anything
+  const box = byId('text');
+  const mirror = byId('mirror');
+  let marks = { text: '', spans: [], sentences: [] };
+  let lastResult = null;
+  let lastError = null;
   let timer = 0;
-  let flight = new AbortController();
+  let controller = new AbortController();
 
-  const light = (text, spans, sentences) => {
-    lit = { text, spans, sentences };
-    paint(mirror, text, spans, sentences);
+  const setMarks = (text, spans, sentences) => {
+    marks = { text, spans, sentences };
+    renderMarks(mirror, text, spans, sentences);
   };
 
-  const ask = async () => {
+  const score = async () => {
     const texts = box.value;
-    const { signal } = (flight = new AbortController());
+    const { signal } = (controller = new AbortController());
     try {
-      const [reasons, detail] = await Promise.all([
+      const [explanation, detail] = await Promise.all([
         post('api/1/explain', { texts }, { signal }),
         post('api/1/scores', { texts, detail: true }, { signal }),
       ]);
       signal.throwIfAborted();
-      shown = { ...detail, reasons, text: texts };
-      light(texts, reasons.spans, contrary(reasons.sentences, detail.score));
-      show(shown);
+      lastResult = { ...detail, explanation, text: texts };
+      setMarks(texts, explanation.spans, conflictingSentences(explanation.sentences, detail.score));
+      showResult(lastResult);
     } catch (error) {
       if (signal.aborted) return;
-      failure = error;
-      show(null, explain(error));
+      lastError = error;
+      showResult(null, errorMessage(error));
     }
-    find('result').removeAttribute('aria-busy');
+    byId('result').removeAttribute('aria-busy');
   };
 
-  const changed = (event) => {
+  const onInput = (event) => {
     clearTimeout(timer);
-    flight.abort();
-    failure = null;
+    controller.abort();
+    lastError = null;
     const text = box.value;
-    light(text, carried(lit.spans, lit.text, text), carried(lit.sentences, lit.text, text));
+    setMarks(text, moveMarks(marks.spans, marks.text, text), moveMarks(marks.sentences, marks.text, text));
     showCount(text);
     if (!text.trim()) {
-      shown = null;
-      find('result').removeAttribute('aria-busy');
-      show(null);
+      lastResult = null;
+      byId('result').removeAttribute('aria-busy');
+      showResult(null);
       return;
     }
-    find('result').setAttribute('aria-busy', 'true');
-    // Half-converted kana of an input method say nothing yet.
-    if (!event?.isComposing) timer = setTimeout(ask, PAUSE);
+    byId('result').setAttribute('aria-busy', 'true');
+    // The kana that an input method has not yet converted are not scored.
+    if (!event?.isComposing) timer = setTimeout(score, DEBOUNCE);
   };
 
-  drawStars(find('stars'));
-  box.addEventListener('input', changed);
-  box.addEventListener('compositionend', changed);
-  box.addEventListener('pointermove', (event) => point(box, event));
-  onLanguage(() => {
-    showExamples((text) => { box.value = text; changed(); });
+  drawStars(byId('stars'));
+  box.addEventListener('input', onInput);
+  box.addEventListener('compositionend', onInput);
+  box.addEventListener('pointermove', (event) => showTooltip(box, event));
+  onLanguageChange(() => {
+    showExamples((text) => { box.value = text; onInput(); });
     showCount(box.value);
-    show(failure ? null : shown, failure ? explain(failure) : '');
+    showResult(lastError ? null : lastResult, lastError ? errorMessage(lastError) : '');
   });
-  // A browser may bring back what was written before a reload.
-  if (box.value) changed();
+  // A browser may restore the text after a reload.
+  if (box.value) onInput();
 }
 
-// The textarea lies over the marks, so it speaks for the one under the pointer.
-function point(box, event) {
+// The textarea covers the marks, so it shows the tooltip of the mark under the pointer.
+function showTooltip(box, event) {
   const mark = document.elementsFromPoint(event.clientX, event.clientY).find((each) => each.matches('#mirror mark'));
-  box.title = mark ? say('weight', { surface: mark.textContent, stars: `${signed(+mark.dataset.contribution)} ★` }) : '';
+  box.title = mark ? translate('contribution', { surface: mark.textContent, stars: `${formatContribution(+mark.dataset.contribution)} ★` }) : '';
 }
 
 function showExamples(use) {
   const language = document.documentElement.lang === 'ja' ? 0 : 1;
-  find('examples').replaceChildren(...EXAMPLES.map(({ name, text }) => {
-    const button = make('button', { type: 'button' }, name[language]);
+  byId('examples').replaceChildren(...EXAMPLES.map(({ name, text }) => {
+    const button = createHTML('button', { type: 'button' }, name[language]);
     button.addEventListener('click', () => use(text));
     return button;
   }));
 }
 
 function showCount(text) {
-  find('count').textContent = text ? say('count', { count: count(Array.from(text).length) }) : '';
+  byId('count').textContent = text ? translate('count', { count: formatNumber(Array.from(text).length) }) : '';
 }
 
-function show(answer, trouble = '') {
-  fillStars(find('stars'), answer?.score ?? 0);
-  for (const id of ['figure', 'sure', 'reasons']) find(id).hidden = !answer;
-  find('empty').hidden = Boolean(answer || trouble);
-  tell(find('trouble'), trouble);
-  tell(find('warning'), answer && answer.vocabulary_coverage < LITTLE_KNOWN ? say('known_low', { known: share(answer.vocabulary_coverage) }) : '');
-  find('said').textContent = trouble;
-  if (!answer) return;
-  const [low, high] = answer.interval;
-  const values = { score: stars(answer.score), ...outward(low, high) };
-  find('score').textContent = values.score;
-  drawScale(find('interval'), answer.score, answer.interval);
-  find('interval-words').textContent = say('interval', values);
-  find('known').textContent = share(answer.vocabulary_coverage);
-  find('known-bar').style.width = `${answer.vocabulary_coverage * 100}%`;
-  find('said').textContent = [say('said', values), find('warning').textContent].join(' ');
-  find('curl').textContent = curl(answer.text);
-  showReasons(answer, { select });
+function showResult(result, error = '') {
+  fillStars(byId('stars'), result?.score ?? 0);
+  for (const id of ['figure', 'confidence', 'reasons']) byId(id).hidden = !result;
+  byId('empty').hidden = Boolean(result || error);
+  showMessage(byId('error'), error);
+  showMessage(byId('warning'), result && result.vocabulary_coverage < LOW_COVERAGE ? translate('low_coverage', { coverage: formatPercent(result.vocabulary_coverage) }) : '');
+  byId('announcement').textContent = error;
+  if (!result) return;
+  const [low, high] = result.interval;
+  const values = { score: formatStars(result.score), ...formatInterval(low, high) };
+  byId('score').textContent = values.score;
+  drawScale(byId('interval'), result.score, result.interval);
+  byId('interval-text').textContent = translate('interval', values);
+  byId('coverage').textContent = formatPercent(result.vocabulary_coverage);
+  byId('coverage-bar').style.width = `${result.vocabulary_coverage * 100}%`;
+  byId('announcement').textContent = [translate('announcement', values), byId('warning').textContent].join(' ');
+  byId('curl').textContent = curlCommand(result.text);
+  showReasons(result, { select });
 }
 
-// The command line that asks for the same, quoted for a shell.
-function curl(text) {
+// The curl command that sends the same request, quoted for a shell.
+function curlCommand(text) {
   const body = JSON.stringify({ texts: text, detail: true }).replaceAll("'", "'\\''");
   return `curl -d '${body}' ${new URL('api/1/scores', document.baseURI)}`;
 }
 
-// Selects a stretch of the text, given in code points.
+// Selects a part of the text. Offsets are in code points, those of the textarea in UTF-16 code units.
 function select({ start, end }) {
-  const box = find('text');
+  const box = byId('text');
   const characters = Array.from(box.value);
-  const units = (to) => characters.slice(0, to).join('').length;
+  const codeUnits = (offset) => characters.slice(0, offset).join('').length;
   box.focus();
-  box.setSelectionRange(units(start), units(end));
+  box.setSelectionRange(codeUnits(start), codeUnits(end));
 }

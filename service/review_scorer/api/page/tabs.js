@@ -1,4 +1,4 @@
-// Tabs as the ARIA authoring practices have them: arrows move, one of them is in the tab order.
+// Tabs with the keyboard controls of the ARIA Authoring Practices: arrow keys move, one tab is in the tab order.
 
 export function startTabs(list) {
   const tabs = [...list.querySelectorAll('[role=tab]')];

@@ -1,4 +1,4 @@
-// No validator: it would send the description to a host elsewhere.
+// null turns off the validator, which would send the OpenAPI document to another host.
 SwaggerUIBundle({
   url: "openapi.json",
   dom_id: "#docs",

@@ -1,4 +1,4 @@
-"""Whatever hinders training is told in one line, and costs none of the steps that were finished."""
+"""Failures of training are reported in one line, and finished steps are kept."""
 
 import errno
 import os
@@ -12,24 +12,26 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-import fsspec
 import pytest
-from fsspec import AbstractFileSystem
+from fsspec.implementations.memory import MemoryFileSystem
 
+from review_scorer.corpora.errors import CorpusError
+from review_scorer.corpora.locations import location
 from review_scorer.scoring import bundle
 from review_training.corpus.sources import stamp
 from review_training.evaluation import cross_validation
-from review_training.evaluation.cross_validation import Validated
+from review_training.evaluation.cross_validation import ValidatedFit
 from review_training.runs import train
+from review_training.runs.lock import lock_bundle
 from review_training.runs.workdir import UnfinishedError
 from tests.support.running import ROOT
 
-QUICK = ["--no-seed-corpus", "--no-original"]
+QUICK = ["--no-seed-corpus"]
 
 
 @contextmanager
 def files_no_larger_than(most: int) -> Iterator[None]:
-    """Let the system refuse to write more into a file, as a full disk does."""
+    """Limit the size of files, so that writes fail as on a full disk."""
     usual = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (most, usual[1]))
     try:
@@ -50,13 +52,13 @@ def names(directory: Path) -> list[str]:
     return sorted(each.name for each in directory.iterdir())
 
 
-def test_a_second_training_of_the_same_bundle_does_not_disturb_the_first(
+def test_a_second_training_of_the_same_bundle_is_refused(
     tiny_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     real, statuses = train.fit_and_validate, []
 
-    def train_meanwhile(*arguments: object) -> Validated:
-        for more in ([], ["--seed", "2"], ["--work", str(tmp_path / "work")]):
+    def train_meanwhile(*arguments: object) -> ValidatedFit:
+        for more in ([], ["--seed", "2"], ["--work-dir", str(tmp_path / "work")]):
             statuses.append(train.main(options_for(tiny_corpus, tmp_path / "bundle", *more)))
             assert "another training" in last_line(capsys)
         return real(*arguments)  # type: ignore[arg-type]
@@ -64,29 +66,48 @@ def test_a_second_training_of_the_same_bundle_does_not_disturb_the_first(
     monkeypatch.setattr(train, "fit_and_validate", train_meanwhile)
     assert train.main(options_for(tiny_corpus, tmp_path / "bundle")) == 0
     assert statuses == [1, 1, 1]
-    assert names(tmp_path) == ["bundle"]
+    assert names(tmp_path) == [".bundle.lock", "bundle"]
 
 
-def test_a_training_that_was_killed_keeps_nobody_away(tiny_corpus: Path, tmp_path: Path) -> None:
+def test_a_lock_file_without_a_process_does_not_block_training(tiny_corpus: Path, tmp_path: Path) -> None:
     (tmp_path / ".bundle.lock").touch()
     assert train.main(options_for(tiny_corpus, tmp_path / "bundle")) == 0
-    assert names(tmp_path) == ["bundle"]
+    assert names(tmp_path) == [".bundle.lock", "bundle"]
 
 
-def test_a_full_disk_ends_training_in_one_line_and_it_goes_on_when_there_is_room(
+def test_a_kill_releases_the_lock(tmp_path: Path) -> None:
+    code = """if True:
+    import sys, time
+    from pathlib import Path
+    from review_training.runs.lock import lock_bundle
+    with lock_bundle(Path(sys.argv[1])):
+        print("locked", flush=True)
+        time.sleep(60)"""
+    bundle_path = tmp_path / "bundle"
+    with subprocess.Popen([sys.executable, "-c", code, bundle_path], stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"locked\n"
+        with pytest.raises(CorpusError, match="another training of"), lock_bundle(bundle_path):
+            pass
+        process.kill()
+    with lock_bundle(bundle_path):
+        pass
+
+
+def test_a_full_disk_is_reported_in_one_line_and_training_resumes_when_there_is_space(
     tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with files_no_larger_than(50_000):
         assert train.main(options_for(tiny_corpus, tmp_path / "bundle")) == 1
     assert os.strerror(errno.EFBIG) in last_line(capsys)
-    (work,) = tmp_path.iterdir()
+    (work,) = tmp_path.glob(".bundle.work-*")
     assert not [file for file in work.rglob("*") if file.name.startswith(".")]  # nothing half-written
     assert train.main(options_for(tiny_corpus, tmp_path / "bundle")) == 0
-    assert "going on from the steps that are finished" in capsys.readouterr().err
-    assert names(tmp_path) == ["bundle"]
+    assert "resuming from the finished steps" in capsys.readouterr().err
+    assert names(tmp_path) == [".bundle.lock", "bundle"]
 
 
-def test_a_bundle_that_does_not_fit_on_the_disk_costs_no_step(
+def test_the_steps_are_kept_if_the_bundle_does_not_fit_on_the_disk(
     tiny_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     real = bundle.write
@@ -99,26 +120,26 @@ def test_a_bundle_that_does_not_fit_on_the_disk_costs_no_step(
         patch.setattr(train, "write", write)
         assert train.main(options_for(tiny_corpus, tmp_path / "bundle")) == 1
     assert last_line(capsys) == f"train.py: cannot write the bundle {tmp_path / 'bundle'}: {os.strerror(errno.EFBIG)}"
-    (work,) = tmp_path.iterdir()  # and no half of a bundle
+    (work,) = tmp_path.glob(".bundle.work-*")  # and no half of a bundle
     assert (work / "whole" / "booster.done").exists()
     assert train.main(options_for(tiny_corpus, tmp_path / "bundle")) == 0
-    assert names(tmp_path) == ["bundle"]
+    assert names(tmp_path) == [".bundle.lock", "bundle"]
 
 
-def test_a_killed_process_ends_training_in_one_line_and_the_finished_steps_are_kept(
+def test_a_killed_process_is_reported_in_one_line_and_the_finished_steps_are_kept(
     tiny_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(cross_validation, "_fit_whole", partial(os._exit, 1))
+    monkeypatch.setattr(cross_validation, "_fit_bundle", partial(os._exit, 1))
     assert train.main(["--corpus", str(tiny_corpus), "--bundle", str(tmp_path / "bundle"), *QUICK]) == 1
-    assert last_line(capsys) == "train.py: one of its processes was killed, most likely for want of memory"
-    (work,) = tmp_path.iterdir()
+    assert last_line(capsys) == "train.py: a worker process was killed, probably because memory ran out"
+    (work,) = tmp_path.glob(".bundle.work-*")
     assert (work / "words.done").exists()
 
 
-def test_an_interrupt_ends_training_in_one_line_with_all_its_processes_and_it_goes_on(
+def test_an_interrupt_ends_all_processes_without_a_traceback_and_training_resumes(
     tiny_corpus: Path, tmp_path: Path
 ) -> None:
-    options = options_for(tiny_corpus, tmp_path / "bundle", "--validation", "folds", "--shard", "100")
+    options = options_for(tiny_corpus, tmp_path / "bundle", "--validation", "folds", "--shard-size", "100")
     command = [sys.executable, str(ROOT / "train-corpus" / "train.py"), *options]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True)
     deadline = time.monotonic() + 60
@@ -136,13 +157,13 @@ def test_an_interrupt_ends_training_in_one_line_with_all_its_processes_and_it_go
             assert time.monotonic() < deadline, "a process is left over"
             time.sleep(0.05)
     again = subprocess.run(command, capture_output=True, timeout=60, check=True)
-    assert again.stderr.startswith(b"going on from the steps that are finished")
+    assert again.stderr.startswith(b"resuming from the finished steps")
 
 
-def test_training_does_not_go_on_with_the_words_of_a_dictionary_that_was_replaced(
+def test_training_does_not_resume_with_tokens_of_a_replaced_dictionary(
     tiny_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def stop(*_: object) -> Validated:
+    def stop(*_: object) -> ValidatedFit:
         raise UnfinishedError("stopped")
 
     words = tmp_path / "words.dic"
@@ -155,35 +176,30 @@ def test_training_does_not_go_on_with_the_words_of_a_dictionary_that_was_replace
         if not goes_on:
             words.write_text(content)
         assert train.main(options) == 1
-        assert ("going on" in capsys.readouterr().err) is goes_on
+        assert ("resuming" in capsys.readouterr().err) is goes_on
 
 
 @pytest.mark.parametrize("key", ["etag", "ETag", "mtime", "LastModified"])
-def test_an_object_that_was_replaced_by_one_of_the_same_size_is_another(key: str) -> None:
-    class Bucket(AbstractFileSystem):  # type: ignore[misc]
-        protocol = "bucket"
-        state = "first"
-
-        def info(self, path: str, **_: object) -> dict[str, object]:
-            return {"name": path, "size": 9, "type": "file", key: self.state}
-
-    fsspec.register_implementation("bucket", Bucket, clobber=True)
-    before = stamp("bucket://reviews.csv")
-    assert stamp("bucket://reviews.csv") == before
-    Bucket.state = "second"
-    assert stamp("bucket://reviews.csv") != before
+def test_a_replaced_object_of_the_same_size_has_another_stamp(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    info: dict[str, object] = {"name": "/reviews.csv", "size": 9, "type": "file", key: "first"}
+    monkeypatch.setattr(MemoryFileSystem, "info", lambda *_, **__: info)
+    reviews = location("memory://reviews.csv")
+    before = stamp(reviews)
+    assert stamp(reviews) == before
+    info[key] = "second"
+    assert stamp(reviews) != before
 
 
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["--user-dictionary", "none.dic"], "MeCab cannot use the dictionary"),
+        (["--user-dictionary", "none.dic"], "MeCab cannot load the dictionary"),
         (["--rejects", "{corpus}/rejects.csv"], "File exists"),
-        (["--work", "{corpus}/work"], "Not a directory"),
+        (["--work-dir", "{corpus}/work"], "Not a directory"),
         (["--bundle", "{corpus}/bundle"], "File exists"),
     ],
 )
-def test_a_place_that_is_none_is_told_in_one_line(
+def test_an_unusable_path_is_reported_in_one_line(
     more: list[str], message: str, tmp_path: Path, tiny_corpus: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     corpus = tmp_path / "corpus.csv"
@@ -193,19 +209,21 @@ def test_a_place_that_is_none_is_told_in_one_line(
     assert not (tmp_path / "bundle").exists()
 
 
-def test_a_prior_that_is_not_there_is_told_in_one_line(
+def test_a_missing_seed_corpus_is_reported_in_one_line(
     tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["--corpus", str(tiny_corpus), "--bundle", str(tmp_path / "bundle"), "--prior", "none.csv"]
+    arguments = ["--corpus", str(tiny_corpus), "--bundle", str(tmp_path / "bundle"), "--seed-corpus", "none.csv"]
     assert train.main(arguments) == 1
     assert last_line(capsys).startswith("train.py: cannot read none.csv")
 
 
-@pytest.mark.parametrize(("option", "value"), [("--shard", "0"), ("--shard", "-1"), ("--seed", "-1"), ("--seed", "x")])
-def test_a_number_that_cannot_be_is_refused_by_its_option(
+@pytest.mark.parametrize(
+    ("option", "value"), [("--shard-size", "0"), ("--shard-size", "-1"), ("--seed", "-1"), ("--seed", "x")]
+)
+def test_an_invalid_number_is_refused_with_its_option(
     option: str, value: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
         train.main(["--corpus", "x.csv", "--bundle", "b", option, value])
     assert ended.value.code == 2
-    assert f"{option}: '{value}' is not a whole number" in last_line(capsys)
+    assert f"{option}: '{value}' is not an integer" in last_line(capsys)
