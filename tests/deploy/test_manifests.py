@@ -528,15 +528,15 @@ def test_yamllint_finds_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kubeconfig", "said"),
+    ("kubeconfig", "message"),
     [("", "KUBECONFIG is not set"), ("missing", "invalid KUBECONFIG"), ("broken", "invalid KUBECONFIG")],
 )
-def test_the_cluster_check_reports_a_missing_cluster(tmp_path: Path, kubeconfig: str, said: str) -> None:
+def test_the_cluster_check_reports_a_missing_cluster(tmp_path: Path, kubeconfig: str, message: str) -> None:
     (tmp_path / "broken").write_text("kind: Config\n")
     path = str(tmp_path / kubeconfig) if kubeconfig else ""
     environ = os.environ | {"KUBECONFIG": path}
     command = [sys.executable, "-m", "tools.k8s.check_cluster"]
     ended = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
     assert ended.returncode == 2
-    assert said in ended.stderr
+    assert message in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -306,24 +306,24 @@ def test_the_commands_of_the_manifests_train_a_bundle(real: Trees, tiny_corpus: 
         runner = subprocess.run(
             [*command("runner"), "--no-seed-corpus"], cwd=code, env=environ, capture_output=True, text=True, check=False
         )
-        said = runner.stderr + "".join(log.read_text() for log in tmp_path.glob("*.log"))
-        assert runner.returncode == 0, said
+        output = runner.stderr + "".join(log.read_text() for log in tmp_path.glob("*.log"))
+        assert runner.returncode == 0, output
         probe = container(found["scheduler"])["readinessProbe"]["httpGet"]["path"]
         assert healthy(f"http://127.0.0.1:{http}{probe}")
     assert load(data / "bundle").manifest["corpus"]["rows"] > 400
     assert list((data / "work").iterdir()) == []
 
 
-@pytest.mark.parametrize(("find", "said"), [(cron, "retrain.py"), (dask_manifests.rollout, "rollout.py")])
+@pytest.mark.parametrize(("find", "program"), [(cron, "retrain.py"), (dask_manifests.rollout, "rollout.py")])
 def test_the_retraining_image_supports_the_options_of_the_commands(
-    real: Trees, tmp_path: Path, find: Callable[[Trees], Document], said: str
+    real: Trees, tmp_path: Path, find: Callable[[Trees], Document], program: str
 ) -> None:
     code = application(tmp_path / "app")
     environ = image_environment(code, "train-tools") | {"SCORER_REDIS_URL": "redis://127.0.0.1:1"}
     command = container(manifests.pod(find(real)))["command"]
     ended = subprocess.run(command, cwd=code, env=environ, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
-    assert ended.stderr.startswith(f"{said}: no bundle at /data/bundle")
+    assert ended.stderr.startswith(f"{program}: no bundle at /data/bundle")
 
 
 def test_the_image_of_the_cluster_has_dask() -> None:

@@ -33,17 +33,15 @@ NOT_HERE: Mapping[str, str] = {
     "make chaos": "takes twenty minutes; test_overload, test_slow_clients, test_reload and test_faults are short",
     "make fuzz": "takes ten minutes; tests/tools/test_fuzz.py is its short form",
     "make sbom": "tests/project/test_supply.py runs it",
-    "make audit": "wants a service of advisories; tests/project/test_supply.py brings one",
+    "make audit": "requires an advisory service; covered by tests/project/test_supply.py",
     "make bench-scaling": "takes an hour; tests/tools/test_scale.py runs a short form of every row",
     "make retrain REDIS=… CORPUS=reviews.csv BUNDLE=build/mine": (
-        "wants feedback; tests/training/test_retrain.py brings some"
+        "requires feedback; covered by tests/training/test_retrain.py"
     ),
     "python -m review_scorer.batch.score --scheduler tcp://… 'gs://bucket/reviews-*.parquet' "
-    "--out gs://bucket/scored": (
-        "wants a cluster and an object store; tests/batch/test_dask_score.py has two workers and a directory"
-    ),
+    "--out gs://bucket/scored": ("requires a cluster and an object store; covered by tests/batch/test_dask_score.py"),
     "train.py --scheduler tcp://… --work-dir gs://bucket/work": (
-        "wants a cluster and an object store; tests/training/test_dask.py trains on two workers and a directory"
+        "requires a cluster and an object store; covered by tests/training/test_dask.py"
     ),
     "make feedback REDIS=redis://localhost:6379/0 OUT=said.csv": REDIS,
     'make feedback REDIS=redis://localhost:6379/0 ARGS="--report --disagreements"': REDIS,

@@ -103,17 +103,17 @@ def options(port: int) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("answers", "status", "said"),
+    ("answers", "status", "message"),
     [
         ({}, 0, f"{len(NEEDED)} packages, no known vulnerabilities"),
         ({"falcon": {"vulns": [ADVISORY]}}, 1, f"falcon {LOCKED['falcon']} has EXAMPLE-1; fixed in 99"),
     ],
 )
-def test_the_audit_reports_vulnerabilities(answers: dict[str, Any], status: int, said: str) -> None:
+def test_the_audit_reports_vulnerabilities(answers: dict[str, Any], status: int, message: str) -> None:
     with advising(answers) as asked:
         ended = run("audit", "requirements/serving.txt", *asked)
     assert ended.returncode == status, ended.stderr
-    assert said in ended.stdout
+    assert message in ended.stdout
 
 
 def test_an_audit_without_answers_fails() -> None:
