@@ -1,25 +1,26 @@
-# One image: dependencies → the default bundle → what serves. `make image` builds it; so does plain `docker build .`.
+# The image of the service, and with other targets those of training and of the load test.
+# Build it with `make image` or `docker build .`.
 #
-#   --build-arg BASE=…             another base with Python 3.11 or later at /usr/local/bin/python
-#   --build-arg BUNDLE=given       serve the bundle in build/image-bundle instead of training (make image BUNDLE=DIR)
-#   --secret id=pip_conf,src=…     a pip.conf, where the package index is not the public one
-#   --secret id=ca,src=…           a CA bundle, behind a proxy with a certificate of its own
-#   --secret id=apt_sources,src=…  a .sources file, where Debian's mirror is not the public one
-#   --secret id=apt_keyring,src=…  and the keys that sign it
+#   --build-arg BASE=…             another base image with Python 3.11 or later at /usr/local/bin/python
+#   --build-arg BUNDLE=given       use the bundle in build/image-bundle instead of training (make image BUNDLE=DIR)
+#   --secret id=pip_conf,src=…     a pip.conf, for another package index
+#   --secret id=ca,src=…           a CA bundle, for a proxy with its own certificate
+#   --secret id=apt_sources,src=…  a .sources file, for another Debian mirror
+#   --secret id=apt_keyring,src=…  and the keyring of that mirror
 ARG BASE=python:3.11-slim-bookworm
 ARG BUNDLE=trained
 
-# LightGBM's threads; the only system library that wheels do not bring.
+# OpenMP for LightGBM, the only system library that is not in a wheel.
 FROM ${BASE} AS system
-# hadolint ignore=DL3008  # Debian keeps one version of it
+# hadolint ignore=DL3008  # Debian has a single version of it
 RUN --mount=type=secret,id=apt_sources,target=/etc/apt/sources.list.d/build.sources \
     --mount=type=secret,id=apt_keyring,target=/etc/apt/keyrings/build.gpg \
     apt-get update -q \
     && apt-get install -q -y --no-install-recommends libgomp1 \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/log/apt /var/log/dpkg.log
 
-# The lock names all that serving needs; pip would add SciPy, which only LightGBM's Python package wants (the service calls
-# its C library).
+# --no-deps: the lock has all packages that serving needs. pip would add SciPy, which only LightGBM's Python package needs;
+# the service calls its C library.
 FROM system AS dependencies
 WORKDIR /app
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PATH=/opt/venv/bin:$PATH
@@ -29,7 +30,7 @@ RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     python -m venv /opt/venv \
     && pip install --no-compile --no-deps --require-hashes -r requirements/serving.txt
 
-# What installs this project; an image without it keeps no build backend.
+# The build backend, which the final image does not have.
 FROM dependencies AS build
 COPY requirements/build.txt requirements/
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
@@ -42,8 +43,8 @@ RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
     pip install --no-compile --require-hashes -r requirements/training.txt
 
-# `docker build --target train-tools` makes the image of the training Job and of the retraining CronJob. It holds what
-# training imports and nothing else, so that a change of the web service does not train the default bundle anew.
+# `docker build --target train-tools` builds the image of the training Job and the retraining CronJob. It has only the
+# modules that training imports, so that a change of the web service does not retrain the default bundle.
 FROM train-dependencies AS train-tools
 COPY pyproject.toml ./
 COPY service/review_scorer/__init__.py service/review_scorer/
@@ -53,13 +54,13 @@ COPY service/review_scorer/prediction_log service/review_scorer/prediction_log
 COPY service/review_scorer/scoring service/review_scorer/scoring
 COPY service/review_scorer/tables service/review_scorer/tables
 COPY train-corpus train-corpus
-# The package index alone shows the README.
+# The README is only metadata for a package index.
 RUN touch README.md && pip install --no-deps --no-build-isolation --editable .
 ENV PYTHONDONTWRITEBYTECODE=1
 USER 10001:10001
 CMD ["python", "train-corpus/train.py", "--help"]
 
-# `docker build --target dask-tools` makes the image of training on a cluster: of its scheduler and workers, too.
+# `docker build --target dask-tools` builds the image of training on a Dask cluster, including scheduler and workers.
 FROM train-dependencies AS dask-tools
 COPY requirements/distributed.txt requirements/
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
@@ -71,7 +72,7 @@ ENV PYTHONDONTWRITEBYTECODE=1
 USER 10001:10001
 CMD ["python", "train-corpus/train.py", "--help"]
 
-# `docker build --target stress-tools` makes the image of the stress Job.
+# `docker build --target stress-tools` builds the image of the load test Job.
 FROM build AS stress-tools
 COPY requirements/stress.txt requirements/
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
@@ -96,8 +97,8 @@ COPY build/image-bundle /tmp/bundle
 # hadolint ignore=DL3006  # a stage of this file, not an image
 FROM bundle-${BUNDLE} AS bundle
 
-# What serving never imports is left behind: Swagger UI's templates and source maps, the tests that packages bring, pip.
-# The notices of what stays are collected.
+# Removes files that serving does not use: pip, tests of packages, templates and source maps of Swagger UI.
+# Collects the licences of the remaining packages.
 FROM dependencies AS slim
 COPY requirements/notices.py requirements/
 RUN pip uninstall -q -y setuptools \
@@ -107,7 +108,7 @@ RUN pip uninstall -q -y setuptools \
     && find /opt/venv -path '*/swagger_ui_bundle/vendor/*' -type f \
         ! -name swagger-ui.css ! -name swagger-ui-bundle.js -delete
 
-# The service as a package, without the parts that only the command line and training use.
+# The service as a package, without the modules that only the command line and training use.
 FROM build AS application
 COPY pyproject.toml ./
 COPY service/review_scorer service/review_scorer
@@ -129,7 +130,7 @@ COPY --from=bundle --chown=0:0 /tmp/bundle bundle
 COPY LICENSE ./
 COPY service/gunicorn.conf.py service/
 COPY --from=application /installed/opt/venv /opt/venv
-# Compiled are the modules that serving imports, and this once proves that the bundle loads with what is in the image.
+# Compiles the modules that serving imports, and verifies that the bundle loads.
 RUN python -c "from review_scorer.app import get_app; import review_scorer.server.worker, review_scorer.healthcheck, review_scorer.prediction_log.redis_stream, gunicorn.app.wsgiapp; get_app()"
 ARG VERSION=unknown
 ARG REVISION=unknown

@@ -16,14 +16,17 @@ REVIEWS = ROOT / "train-corpus" / "reviews.csv"
 
 
 def pytest_configure() -> None:
-    """Restore the signals that a shell lets a job in the background ignore: tests send them to their processes."""
+    """Restore the default handlers of SIGINT and SIGQUIT, which background jobs of a shell ignore.
+
+    Child processes inherit ignored signals, and tests send both to theirs.
+    """
     for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, handler)
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
-    """Name gzip data without its bytes: they hold the time, and pytest-xdist wants the same names in each process."""
+    """Return a fixed id for gzip data, which has a timestamp: pytest-xdist needs the same ids in all processes."""
     return "gzip" if isinstance(val, bytes) and val.startswith(b"\x1f\x8b") else None
 
 
@@ -35,7 +38,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """With NO_SKIPS set, a skipped test is a failure: the machine was to have all that tests want."""
+    """Fail if a test was skipped and NO_SKIPS is set, as on a machine with all system packages."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     skipped = reporter.stats.get("skipped", []) if reporter else []
     if os.environ.get("NO_SKIPS") and skipped and session.exitstatus == pytest.ExitCode.OK:
@@ -44,14 +47,14 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.fixture(scope="session")
 def reviews() -> list[dict[str, str]]:
-    """The rows of the embedded corpus."""
+    """The rows of the seed corpus."""
     with REVIEWS.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
 @pytest.fixture(scope="session")
 def tiny_corpus(reviews: list[dict[str, str]], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every twelfth review of the embedded corpus: enough to learn something, quick to train."""
+    """Every twelfth review of the seed corpus: enough for a useful model, and quick to train."""
     path = tmp_path_factory.mktemp("corpus") / "tiny.csv"
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, ["points", "texts", "domain"])
@@ -73,7 +76,9 @@ def default_bundle(pytestconfig: pytest.Config) -> Path:
 
 
 def _bundles(config: pytest.Config) -> Path:
-    return config.cache.mkdir("bundles") if config.cache else config.rootpath / ".pytest_cache" / "bundles"
+    folder = config.rootpath / ".pytest_cache" / "bundles"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -261,8 +261,8 @@ def _check(made: argparse.ArgumentParser, options: argparse.Namespace) -> None:
         and 2 * (options.calm or 0) >= (options.duration or 30.0),
         f"--connections {connections} is less than {parts} shares": options.closed and (connections or parts) < parts,
     }
-    for message, holds in contradictions.items():
-        if holds:
+    for message, applies in contradictions.items():
+        if applies:
             made.error(message)
     for path in filter(None, (options.html, Path(options.json) if options.json and options.json != "-" else None)):
         if not path.parent.is_dir():

@@ -1,4 +1,4 @@
-"""The manifests: rendered by kubectl, held against schemas and the code; and each check held against broken copies."""
+"""Manifests rendered by kubectl and validated against schemas and the code; each check must fail for broken copies."""
 
 import functools
 import os
@@ -24,7 +24,7 @@ TREES = manifests.kustomizations()
 OVERLAYS = [tree for tree in TREES if tree not in PARTS and tree.startswith(("k8s/base", "k8s/overlays/"))]
 SERVICES = [tree for tree in OVERLAYS if tree != KSERVE]
 LOCAL = "k8s/overlays/local"
-# The newest that is known, the first in which preStop may sleep without an alpha switch, and one between them.
+# The newest with schemas, the first with preStop sleep enabled by default, and one between them.
 VERSIONS = (schemas.latest_version(), "1.34", "1.30")
 YAMLLINT = """
 extends: default
@@ -35,13 +35,13 @@ rules:
 
 
 def memory_of_two_workers(server: Server) -> int:
-    """Bytes that the server's processes use, what they share counted once, after the largest requests in parallel."""
+    """Return the PSS of all processes in bytes after the largest requests, in parallel."""
     body = {"texts": ["この宿は部屋が狭いけれど、朝食がとても美味しかったです。" * 10] * 1_000}
 
     def post(_index: int) -> int:
         return httpx.post(f"{server.url}/api/1/scores", json=body, timeout=30).status_code
 
-    with ThreadPoolExecutor(2) as pool:  # more at a time would be refused
+    with ThreadPoolExecutor(2) as pool:  # more would be refused
         assert set(pool.map(post, range(6))) == {200}
     workers = server.workers()
     assert len(workers) == 2
@@ -80,7 +80,7 @@ def named(check: Check) -> str:
 
 @pytest.mark.parametrize("tree", TREES)
 @pytest.mark.parametrize("check", POD_CHECKS, ids=named)
-def test_every_pod_is_right(real: Project, check: Check, tree: str) -> None:
+def test_every_pod_meets_the_requirements(real: Project, check: Check, tree: str) -> None:
     project = real.copy()
     project.tree = tree
     check(project)
@@ -95,11 +95,11 @@ def test_every_overlay_agrees_with_the_code(real: Project, check: Check, tree: s
 
 
 @pytest.mark.parametrize("check", PROJECT_CHECKS, ids=named)
-def test_the_parts_agree_with_each_other(real: Project, check: Check) -> None:
+def test_the_project_is_consistent(real: Project, check: Check) -> None:
     check(real)
 
 
-def test_the_overlays_are_those_that_the_readme_offers() -> None:
+def test_the_overlays_are_those_of_the_readme() -> None:
     offered = {"local", "dev", "gke", "ingress", "bundle-volume", "bundle-bucket", "canary", "api-keys", "monitoring"}
     offered |= {"kserve", "prediction-log"}
     assert {f"k8s/overlays/{name}" for name in offered} | {"k8s/base", "k8s/overlays/gke/cluster"} == set(OVERLAYS)
@@ -110,7 +110,7 @@ REMOVED = object()
 
 
 def put(document: Any, path: str, value: Any) -> None:
-    """Put a value where the words of ``path`` lead, or remove what is there."""
+    """Set the value at ``path``, or remove it."""
     *way, last = (int(word) if word.isdigit() else word for word in path.split())
     for word in way:
         document = document[word]
@@ -121,17 +121,17 @@ def put(document: Any, path: str, value: Any) -> None:
 
 
 def at(kind: str, path: str, value: Any, *, tree: str = "", name: str = manifests.NAME) -> Change:
-    """Change one field of one manifest."""
+    """Return a change of a field of a manifest."""
     return lambda project: put(manifests.the(project.trees[tree or project.tree], kind, name), path, value)
 
 
 def within(file: str, path: str, value: Any) -> Change:
-    """Change one field of compose.yaml or skaffold.yaml."""
+    """Return a change of a field of compose.yaml or skaffold.yaml."""
     return lambda project: put(getattr(project, file), path, value)
 
 
 def instead(old: str, new: str) -> Change:
-    """Change the Dockerfile."""
+    """Return a change of the Dockerfile."""
 
     def change(project: Project) -> None:
         assert old in project.dockerfile
@@ -141,7 +141,7 @@ def instead(old: str, new: str) -> Change:
 
 
 def without(kind: str) -> Change:
-    """Remove the manifests of a kind."""
+    """Return a removal of the manifests of a kind."""
 
     def change(project: Project) -> None:
         manifests.of_kind(project.documents, kind)
@@ -156,7 +156,7 @@ pod = functools.partial(at, "Deployment")
 
 
 def predictor(path: str, value: Any) -> Change:
-    """Change one field of what KServe is told."""
+    """Return a change of a field of the InferenceService."""
     return at("InferenceService", f"spec predictor {path}", value)
 
 
@@ -452,21 +452,21 @@ def test_a_broken_copy_is_refused(real: Project, check: Check, tree: str, change
         check(project)
 
 
-def test_every_check_is_made_and_has_a_broken_copy() -> None:
+def test_every_check_is_used_and_has_a_broken_copy() -> None:
     written = {value for name, value in vars(manifests).items() if name.startswith("check_")}
     assert written == {*POD_CHECKS, *SERVICE_CHECKS, *PROJECT_CHECKS} == {check for check, *_ in BROKEN}
 
 
 def validate_all(documents: list[Document], version: str) -> None:
     for document in documents:
-        # Of the operator's kinds there is no schema in Kubernetes; tests/deploy/test_monitoring.py has one.
+        # Kubernetes has no schemas of the Prometheus Operator's kinds; tests/deploy/test_monitoring.py has them.
         if document["kind"] not in monitoring.SCHEMAS:
             for each in known(document):
                 kubernetes_validate.validate(each, version, strict=True)
 
 
 def known(document: Document) -> list[Document]:
-    """The document, or of a kind that Kubernetes itself does not know, KServe's or Dask's, its pods."""
+    """Yield the document, or its pods if it is of a custom kind (KServe, Dask)."""
     if document["kind"] not in {"InferenceService", "DaskJob"}:
         return [document]
     return [{"apiVersion": "v1", "kind": "Pod", **pod} for pod in manifests.pods_of(document)]
@@ -474,7 +474,7 @@ def known(document: Document) -> list[Document]:
 
 @pytest.fixture(scope="module")
 def schema_cache() -> Iterator[None]:
-    """The schemas in memory: the validator reads megabytes anew for every document."""
+    """Cache the schemas; otherwise the validator reads megabytes for every document."""
     read = schemas.schema_contents
     schemas.schema_contents = functools.cache(read)
     yield
@@ -520,7 +520,7 @@ def yamllint(*paths: str) -> str:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout
 
 
-def test_yaml_is_tidy(tmp_path: Path) -> None:
+def test_yamllint_finds_nothing(tmp_path: Path) -> None:
     untidy = tmp_path / "untidy.yaml"
     untidy.write_text("name: one\nname: two\n")
     assert "duplication of key" in yamllint(str(untidy))
@@ -528,15 +528,15 @@ def test_yaml_is_tidy(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kubeconfig", "said"),
+    ("kubeconfig", "message"),
     [("", "KUBECONFIG is not set"), ("missing", "invalid KUBECONFIG"), ("broken", "invalid KUBECONFIG")],
 )
-def test_the_cluster_check_says_when_there_is_no_cluster(tmp_path: Path, kubeconfig: str, said: str) -> None:
+def test_the_cluster_check_reports_a_missing_cluster(tmp_path: Path, kubeconfig: str, message: str) -> None:
     (tmp_path / "broken").write_text("kind: Config\n")
     path = str(tmp_path / kubeconfig) if kubeconfig else ""
     environ = os.environ | {"KUBECONFIG": path}
     command = [sys.executable, "-m", "tools.k8s.check_cluster"]
     ended = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
     assert ended.returncode == 2
-    assert said in ended.stderr
+    assert message in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -323,9 +323,9 @@ def test_the_external_address_is_waited_for(recorded: Recorded, cluster: client.
             recorded.service["status"] = {"loadBalancer": {"ingress": [{"ip": "203.0.113.7", "ipMode": "VIP"}]}}
 
     recorded.play = play
-    said: list[str] = []
-    assert external_url(cluster, "default", NAME, seconds=10, notify=said.append) == "http://203.0.113.7:80"
-    assert said == ["waiting for the external address of the Service default/review-scorer"]
+    notices: list[str] = []
+    assert external_url(cluster, "default", NAME, seconds=10, notify=notices.append) == "http://203.0.113.7:80"
+    assert notices == ["waiting for the external address of the Service default/review-scorer"]
 
 
 @pytest.mark.parametrize(

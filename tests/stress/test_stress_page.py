@@ -144,11 +144,11 @@ def expected(report: dict[str, Any], *path: str) -> list[tuple[float, float]]:
 def test_the_plots_show_the_timeline(
     opened: Page, report: dict[str, Any], plot: str, series: str, path: tuple[str, ...]
 ) -> None:
-    wanted = expected(report, *path)
+    points = expected(report, *path)
     found = plotted(opened, plot)[series]
-    assert len(found) == len(wanted) >= 3
-    most = max(value for _, value in wanted)
-    for (t, drawn), (when, figure) in zip(found, wanted, strict=True):
+    assert len(found) == len(points) >= 3
+    most = max(value for _, value in points)
+    for (t, drawn), (when, figure) in zip(found, points, strict=True):
         assert t == pytest.approx(when, abs=0.01)
         # Pixels are rounded to hundredths.
         assert drawn == pytest.approx(figure, rel=0.002, abs=0.001 * most)
@@ -182,10 +182,10 @@ def test_hovering_shows_the_same_time_in_all_plots(opened: Page, report: dict[st
     assert box
     width = float(scale["xTo"]) - float(scale["xFrom"])
     opened.mouse.move(box["x"] + float(scale["xFrom"]) + width * 2 / float(scale["xHigh"]), box["y"] + 40)
-    said = opened.locator("section", has=opened.locator("#replicas")).locator(".head").inner_text()
+    legend = opened.locator("section", has=opened.locator("#replicas")).locator(".head").inner_text()
     row = report["timeline"][2]
-    assert "at 2 s" in said
-    assert f"ready {row['replicas']['ready']}" in said
+    assert "at 2 s" in legend
+    assert f"ready {row['replicas']['ready']}" in legend
     shown = opened.locator("section", has=opened.locator("#outcomes")).locator(".head").inner_text()
     assert f"ok {row['outcomes']['ok']}" in shown
 

@@ -1,6 +1,7 @@
 """Bundles that are trained once for all processes and runs of the tests."""
 
 import hashlib
+import os
 import shutil
 import sys
 import time
@@ -14,6 +15,7 @@ from review_training.runs import train
 from tests.support.imports import PACKAGES, closure
 from tests.support.running import ROOT
 
+# Bundles that no run used for a week are removed.
 _KEPT_SECONDS = 7 * 86_400
 
 
@@ -28,6 +30,7 @@ def trained(name: str, cache: Path, options: Sequence[str], *, corpus: Path) -> 
         if not (bundle / MANIFEST).exists():
             _remove_old(cache)
             assert train.main(["--corpus", str(corpus), "--bundle", str(bundle), *options]) == 0
+        os.utime(folder)
     return bundle
 
 
@@ -40,8 +43,8 @@ def _key(options: Sequence[str], corpus: Path) -> str:
 
 def _sources() -> Iterator[Path]:
     """Yield the files that a trained bundle depends on, in a fixed order."""
-    training = [path for path in PACKAGES["review_training"].rglob("*") if path.suffix in {".py", ".html"}]
-    yield from sorted(closure(path for path in training if path.suffix == ".py") | set(training))
+    folders = {path.parent for path in closure(PACKAGES["review_training"].rglob("*.py"))}
+    yield from sorted(path for folder in folders for path in folder.iterdir() if path.is_file())
     yield ROOT / "train-corpus" / "reviews.csv"
     yield from sorted(ROOT.glob("requirements/*.txt"))
 

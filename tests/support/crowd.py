@@ -1,4 +1,4 @@
-"""Many clients at once: each on a thread with a connection of its own, which it keeps as long as it may."""
+"""Concurrent clients, each in its own thread with a persistent connection."""
 
 import threading
 import time
@@ -15,7 +15,7 @@ PATH = "/api/1/scores"
 
 @dataclass
 class Crowd:
-    """What its clients met: answers by status, failures, the seconds that answers of each status took, and ids."""
+    """Results of the clients: responses by status, failures, seconds by status, and prediction ids."""
 
     bodies: Sequence[bytes]
     answers: Counter[int] = field(default_factory=Counter)
@@ -27,7 +27,7 @@ class Crowd:
     stopped: threading.Event = field(default_factory=threading.Event)
 
     def send(self, server: Server, *, stay: bool) -> None:
-        """Send until told to stop; unless it is to ``stay``, also until an answer says `Connection: close`."""
+        """Send until stopped or, without ``stay``, until a response has `Connection: close`."""
         connection = HTTPConnection(*server.address, timeout=20)
         number = 0
         while not self.stopped.is_set():
@@ -57,7 +57,7 @@ class Crowd:
 
 @contextmanager
 def crowd(server: Server, bodies: Sequence[bytes], *, clients: int, stay: bool = True) -> Iterator[Crowd]:
-    """Let ``clients`` send ``bodies`` during the block."""
+    """Send ``bodies`` from ``clients`` threads during the block."""
     met = Crowd(bodies)
     threads = [threading.Thread(target=met.send, args=[server], kwargs={"stay": stay}) for _ in range(clients)]
     for thread in threads:

@@ -1,7 +1,7 @@
-"""The manifests of training with the Dask operator and of retraining, and what must hold between them and the operator.
+"""Manifests of training with the Dask operator and of retraining, and checks against the operator's schemas and code.
 
-The schemas are those of the package ``dask-kubernetes``, and what the operator makes of the DaskJob is made by its own
-functions. Each ``check_…`` takes the rendered trees and raises where it does not hold; its name is the requirement.
+The schemas are those of the package ``dask-kubernetes``; the operator's own functions create the objects of a DaskJob.
+Each ``check_…`` takes the rendered trees and raises if the requirement in its name is violated.
 """
 
 import copy
@@ -29,7 +29,7 @@ Check = Callable[[Trees], None]
 
 @cache
 def schema(kind: str) -> dict[str, Any]:
-    """What the operator's custom resource definition says of a kind, and refuses what it does not know."""
+    """Return the schema of a kind from the operator's custom resource definition, without unknown fields."""
     files = importlib.metadata.files("dask-kubernetes") or []
     (file,) = [each for each in files if each.match(f"crds/{kind.lower()}.yaml")]
     definition = yaml.load(file.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
@@ -42,7 +42,7 @@ def schema(kind: str) -> dict[str, Any]:
 
 
 def closed(node: Any) -> Any:
-    """The schema, without room for unknown fields: the API server drops those silently."""
+    """Return the schema without additional properties, which the API server drops silently."""
     if isinstance(node, list):
         return [closed(each) for each in node]
     if not isinstance(node, dict):
@@ -70,16 +70,16 @@ def container(pod: Document) -> Document:
 
 
 def options(container: Document) -> dict[str, str]:
-    """The options of a command line, without the dashes."""
+    """Return the options of a command line, without dashes."""
     found = [word.removeprefix("--").partition("=") for word in container["command"] if word.startswith("--")]
     return {name: value for name, _, value in found}
 
 
 def made(trees: Trees) -> dict[str, Document]:
-    """What the operator makes of the DaskJob: scheduler and its service, a worker and the pod that trains."""
+    """Return the objects that the operator creates: scheduler, its Service, a worker and the training pod."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from dask_kubernetes.operator.controller import controller  # noqa: PLC0415 - takes seconds, and warns
+        from dask_kubernetes.operator.controller import controller  # noqa: PLC0415 - slow import with warnings
     document = copy.deepcopy(job(trees))
     name, labels, parts = document["metadata"]["name"], document["metadata"]["labels"], document["spec"]
     cluster = parts["cluster"]["spec"]
@@ -111,10 +111,10 @@ def check_what_the_operator_makes_is_valid(trees: Trees) -> None:
 
 
 def check_everybody_finds_the_scheduler(trees: Trees) -> None:
-    """By the service's name and port, whose selector and target are the scheduler's and nobody else's."""
+    """By the name and port of the Service, which selects only the scheduler."""
     service, found = made(trees)["service"], pods(trees)
     ports = {port["name"]: port for port in service["spec"]["ports"]}
-    comm, http = ports["tcp-comm"], ports["http-dashboard"]  # the names that the operator asks by
+    comm, http = ports["tcp-comm"], ports["http-dashboard"]  # port names that the operator uses
     address = f"tcp://{service['metadata']['name']}:{comm['port']}"
     assert options(container(found["runner"]))["scheduler"] == address
     assert container(found["worker"])["command"][:3] == ["dask", "worker", address]
@@ -133,7 +133,7 @@ def check_everybody_finds_the_scheduler(trees: Trees) -> None:
 
 
 def check_workers_have_one_thread_and_bounded_memory(trees: Trees) -> None:
-    """Dask's limit is below the container's by what the watching process takes; it spills to a scratch volume."""
+    """Dask's limit is below the container's, with room for the nanny; workers spill to a scratch volume."""
     worker = container(pods(trees)["worker"])
     limits, told = worker["resources"]["limits"], options(worker)
     assert (told["nthreads"], environment(worker)["OMP_NUM_THREADS"], limits["cpu"]) == ("1", "1", "1")
@@ -168,7 +168,7 @@ def check_pods_share_a_volume_that_everything_lies_on(trees: Trees) -> None:
 
 
 def check_the_bundle_is_the_served_one(trees: Trees) -> None:
-    """Of all who write and read it: where the init container of the Deployment looks, on the volume that it mounts."""
+    """Writers and readers use the path of the Deployment's init container, on the same volume."""
     deployment = manifests.pod(the(trees["bundle-volume"], "Deployment"))
     (init,) = deployment["spec"]["initContainers"]
     (claim,) = [each for each in deployment["spec"]["volumes"] if "persistentVolumeClaim" in each]
@@ -179,7 +179,7 @@ def check_the_bundle_is_the_served_one(trees: Trees) -> None:
 
 
 def check_nobody_else_reaches_the_cluster(trees: Trees) -> None:
-    """The policy selects all of its pods and lets them talk to each other and to the name server."""
+    """The policy selects all pods of the cluster and allows traffic between them and to DNS."""
     policy = the(trees["train-dask"], "NetworkPolicy", NAME)["spec"]
     selector = policy["podSelector"]["matchLabels"]
     for name, pod in pods(trees).items():
@@ -214,7 +214,7 @@ def check_what_comes_again_is_one_at_a_time_and_bounded(trees: Trees) -> None:
 
 
 def check_a_rollout_may_change_the_one_deployment_and_nothing_else(trees: Trees) -> None:
-    """It only reads the volume, and reaches names and the API."""
+    """It mounts the volume read-only, and reaches DNS and the API."""
     name = "review-scorer-rollout"
     deployment = the(trees["bundle-volume"], "Deployment")["metadata"]["name"]
     pod = manifests.pod(rollout(trees))
@@ -232,7 +232,7 @@ def check_a_rollout_may_change_the_one_deployment_and_nothing_else(trees: Trees)
 
 
 def check_a_worse_bundle_is_not_tried_again(trees: Trees) -> None:
-    """And a lost node does not count."""
+    """A lost node does not count as a failure."""
     inner = cron(trees)["spec"]["jobTemplate"]["spec"]
     lost, worse = inner["podFailurePolicy"]["rules"]
     assert (lost["action"], lost["onPodConditions"][0]["type"]) == ("Ignore", "DisruptionTarget")

@@ -1,4 +1,4 @@
-"""Reads which modules of the project import which."""
+"""Import graph of the project."""
 
 import ast
 from collections.abc import Iterable, Mapping
@@ -14,7 +14,7 @@ PACKAGES: Mapping[str, Path] = {
 
 
 def imported(file: Path, packages: Mapping[str, Path] = PACKAGES) -> set[Path]:
-    """Return the files of ``packages`` that ``file`` imports anywhere, inside functions too."""
+    """Return the files of ``packages`` that ``file`` imports, including imports in functions."""
     names = set[str]()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
@@ -31,12 +31,12 @@ def imported(file: Path, packages: Mapping[str, Path] = PACKAGES) -> set[Path]:
 
 
 def closure(files: Iterable[Path]) -> set[Path]:
-    """Return ``files`` and every file of the project that they import, directly or through others."""
+    """Return ``files`` and all files of the project that they import, directly or indirectly."""
     found, new = set[Path](), set(files)
     while new:
         found |= new
         new = {other for file in new for other in imported(file)} - found
-    # A package runs its __init__ before any of its modules.
+    # Importing a module also runs the __init__ of its packages.
     return found | {
         parent / "__init__.py" for file in found for parent in file.parents if (parent / "__init__.py").exists()
     }

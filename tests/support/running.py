@@ -1,4 +1,4 @@
-"""The real service in a process of its own."""
+"""The real service in its own process."""
 
 import os
 import re
@@ -18,7 +18,7 @@ GUNICORN = (sys.executable, "-m", "gunicorn", "-c", CONFIGURATION)
 
 
 class Server:
-    """A running service: its address, a client and its process."""
+    """A running service with a client."""
 
     def __init__(self, url: str, process: subprocess.Popen[str]) -> None:
         self.url = url
@@ -38,13 +38,13 @@ class Server:
 
 
 def peak_memory(process: int) -> int:
-    """The most bytes that the process ever held in memory."""
+    """Return the peak resident memory of a process in bytes."""
     (kilobytes,) = re.findall(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text())
     return 1024 * int(kilobytes)
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on."""
+    """Return a free port of loopback."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -52,13 +52,13 @@ def free_port() -> int:
 
 
 def environment(bundle: Path, **settings: str) -> dict[str, str]:
-    """What the real server is told; ``settings`` are ``SCORER_`` variables without the prefix."""
+    """Return the environment of a server; ``settings`` are ``SCORER_`` variables without the prefix."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("SCORER_")}
     return environ | {"SCORER_BUNDLE": str(bundle), **{f"SCORER_{name}": value for name, value in settings.items()}}
 
 
 def gunicorn(bundle: Path, *, configuration: str = CONFIGURATION, **settings: str) -> subprocess.Popen[str]:
-    """Start the real server as the image does; see ``environment``."""
+    """Start the server as the image does; see ``environment``."""
     return subprocess.Popen(
         [*GUNICORN[:-1], configuration],
         cwd=ROOT,
@@ -71,7 +71,7 @@ def gunicorn(bundle: Path, *, configuration: str = CONFIGURATION, **settings: st
 
 @contextmanager
 def serving(bundle: Path, **settings: str) -> Iterator[Server]:
-    """A server that is ready, ended with the block."""
+    """Yield a ready server; stop it afterwards."""
     port = free_port()
     process = gunicorn(bundle, **{"PORT": str(port), "WORKERS": "2", "DRAIN_SECONDS": "0", **settings})
     server = Server(f"http://127.0.0.1:{port}", process)
@@ -89,26 +89,26 @@ def serving(bundle: Path, **settings: str) -> Iterator[Server]:
 
 
 def wait_ready(server: Server, seconds: float = 30) -> None:
-    """Return once the server calls itself ready."""
+    """Wait until the server is ready."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if server.process.poll() is not None:
-            raise AssertionError(f"the server ended: {server.process.communicate()[0]}")
+            raise AssertionError(f"the server exited: {server.process.communicate()[0]}")
         try:
             if server.client.get("/readyz").status_code == 200:
                 return
         except httpx.TransportError:
             pass
         time.sleep(0.05)
-    raise AssertionError("the server was not ready in time")
+    raise AssertionError(f"the server was not ready after {seconds:g} s")
 
 
 def wait_for_workers(server: Server, *, without: Collection[int] = (), seconds: float = 15) -> list[int]:
-    """The ids of two workers, once there are two and none of them is among ``without``."""
+    """Wait for two workers, none of them in ``without``; return their process ids."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         now = server.workers()
         if len(now) == 2 and not set(now) & set(without):
             return now
         time.sleep(0.05)
-    raise AssertionError("the workers were not there in time")
+    raise AssertionError(f"there were no two workers after {seconds:g} s")

@@ -68,8 +68,8 @@ def test_a_second_training_gives_the_same_scores(tiny_corpus: Path, model: Path,
 
 def test_the_recipe_is_the_one_of_the_original() -> None:
     tfidf = baseline_server.union().transformer_list[0][1].get_params()
-    wanted = {"ngram_range": (1, 2), "max_features": 10_000, "sublinear_tf": True, "norm": "l2", "smooth_idf": False}
-    assert wanted.items() <= tfidf.items()
+    expected = {"ngram_range": (1, 2), "max_features": 10_000, "sublinear_tf": True, "norm": "l2", "smooth_idf": False}
+    assert expected.items() <= tfidf.items()
     assert tfidf["token_pattern"] == r"\w{1,}"  # noqa: S105
     assert PARAMETERS["num_leaves"] == 270
     assert PARAMETERS["learning_rate"] == 0.016

@@ -118,7 +118,7 @@ class Sender:
 
     @property
     def pending(self) -> int:
-        """How many requests are under way or wait for a free connection."""
+        """The number of requests in flight or waiting for a free connection."""
         return len(self._tasks) + len(self._waiting)
 
     def _abandon(self) -> None:

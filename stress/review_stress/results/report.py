@@ -64,8 +64,8 @@ def build(run: Run, *, target: str, history: Any = None, warnings: Sequence[str]
 
 def totals(total: WindowStats, *, rate: float) -> Report:
     """Return the figures of a whole run."""
-    said = total.to_json()
-    return said | {"rate": round(rate, 2), "details": dict(total.details), "curve": total.curve()}
+    figures = total.to_json()
+    return figures | {"rate": round(rate, 2), "details": dict(total.details), "curve": total.curve()}
 
 
 def timeline_rows(timeline: Timeline, seconds: float, history: Any = None) -> list[Report]:
