@@ -178,7 +178,7 @@ def test_a_bug_is_a_500_without_a_stack_trace(scorer: Scorer, caplog: pytest.Log
         def score(self, text: str) -> float:
             return scorer.score(text)
 
-        def detail(self, _text: str) -> Prediction:
+        def predict(self, _text: str) -> Prediction:
             raise ZeroDivisionError("secret detail")
 
     app = create_app(Broken(), probe=PROBE, facts={}, settings=Settings())

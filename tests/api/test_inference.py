@@ -207,7 +207,7 @@ ONE = request_of(["a"])
         (request_of(["a" * 51]), 413, "texts[0]: "),
         (request_of(["a"] * 4), 413, "texts: the list has 4 texts; send at most 3 per request"),
         (request_of(["a"], shape=[10**30]), 413, "texts: the list has 1,000,000,000,000,000"),
-        (request_of(["a" * 1_000]), 413, "the body has 1,0"),
+        (request_of(["a" * 1_000]), 413, "request body of 1,0"),
     ],
 )
 def test_a_malformed_request_gets_the_reason(limited: httpx.Client, body: Any, status: int, reason: str) -> None:

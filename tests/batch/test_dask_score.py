@@ -238,6 +238,19 @@ def test_partitions_of_an_earlier_run_are_deleted(run: Callable[..., int], tmp_p
     assert {path.stem for path in (tmp_path / "out" / "_checkpoints").iterdir()} == outputs
 
 
+def test_the_temporary_record_of_a_killed_worker_is_deleted_without_its_outputs(
+    run: Callable[..., int], tmp_path: Path, texts: list[str]
+) -> None:
+    delimited(tmp_path / "a.csv", texts[:30])
+    assert run(tmp_path / "a.csv") == 0
+    record = tmp_path / "out" / "_checkpoints" / "a.scored.csv.json"
+    temporary = record.with_name(f".{record.name}.x")
+    temporary.write_bytes(record.read_bytes())
+    assert run(tmp_path / "a.csv") == 0
+    assert not temporary.exists()
+    assert (tmp_path / "out" / "a.scored.csv").exists()
+
+
 def test_a_killed_worker_is_replaced(
     cluster: LocalCluster,
     run: Callable[..., int],

@@ -148,8 +148,8 @@ def test_a_cancelled_request_is_not_computed() -> None:
 def test_a_request_that_waited_too_long_is_refused_and_one_with_results_is_completed() -> None:
     async def scene(queue: WorkQueue) -> None:
         outcomes = await asyncio.gather(
-            queue.run(partial(pause, 0.02), ["良い宿"] * 3 * SLICE_TEXTS),
-            queue.run(partial(pause, 0.02), ["良い宿"]),
+            queue.run(partial(pause, 0.2), ["良い宿"] * 3 * SLICE_TEXTS),
+            queue.run(partial(pause, 0.2), ["良い宿"]),
             queue.run(list, ["良い宿"]),
             return_exceptions=True,
         )
@@ -157,7 +157,7 @@ def test_a_request_that_waited_too_long_is_refused_and_one_with_results_is_compl
         assert isinstance(outcomes[2], RequestError)
         assert outcomes[2].code == "overloaded"
 
-    assert play(scene, max_wait=0.03).refused == 1
+    assert play(scene, max_wait=0.3).refused == 1
 
 
 def test_a_resumed_request_is_not_refused() -> None:

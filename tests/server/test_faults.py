@@ -85,7 +85,7 @@ def of_an_older_format(path: Path) -> None:
     ("spoil", "name", "message"),
     [
         (truncate, "manifest.json", "is not JSON"),
-        (truncate, "booster.txt", "sha256 differs"),
+        (truncate, "booster.txt", "SHA-256 differs"),
         (unreadable, "vocabulary.txt", "cannot read"),
         (unreadable, "manifest.json", "cannot read"),
         (of_another_dictionary, "manifest.json", "was trained with the dictionary unidic"),

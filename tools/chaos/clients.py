@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from review_stress.load.texts import EMBEDDED, bodies, read_texts
-from review_stress.measurement.tally import Tally
+from review_stress.measurement.window_stats import WindowStats
 from tests.support.running import ROOT
 
 PATH = "/api/1/users"
@@ -71,12 +71,12 @@ async def stress(url: str, folder: Path, *options: str, seconds: float) -> Repor
     return found
 
 
-def between(report: Report, start: float, end: float) -> Tally:
+def between(report: Report, start: float, end: float) -> WindowStats:
     """Return the sum of the windows of a report from ``start`` to ``end``."""
-    total = Tally()
+    total = WindowStats()
     for row in report["timeline"]:
         if start <= row["t"] and row["t"] + report["window"] <= end:
-            total.add(Tally.from_json(row))
+            total.add(WindowStats.from_json(row))
     return total
 
 

@@ -119,7 +119,7 @@ def _capacity(calm: Unloaded) -> list[Check]:
 
 
 def _offered(report: Report, during: tuple[int, int], costs: Costs) -> list[Check]:
-    rate = report["asked_rate"]
+    rate = report["arrival_rate"]
     achieved = between(report, *during).sent / (during[1] - during[0])
     limited = "; ".join(report["sender"]["why"]) or "the sender kept up"
     return [
@@ -147,7 +147,7 @@ def _answers(report: Report, during: tuple[int, int]) -> list[Check]:
     return [
         at_most("p99 of accepted", between(report, *during).percentile(99), 100, " ms"),
         at_most("p99 of 503 with Retry-After", shed and shed["p99"], 100, " ms", note=f"{outcomes['shed']:,}"),
-        at_most("other answers", outcomes["status"] + outcomes["wrong"], 0),
+        at_most("other answers", outcomes["http_error"] + outcomes["invalid"], 0),
         at_most("resets", outcomes["reset"] + outcomes["refused"], 0),
         at_most("time-outs", outcomes["timeout"], 0),
     ]

@@ -158,7 +158,7 @@ def check(cluster: Cluster, image: str) -> None:
             raise CheckError(f"the load ended before the rollout; increase LOAD_SECONDS ({LOAD_SECONDS})")
     report = outcome(cluster, "load-long")
     seen = watcher.stop()
-    if seen.trouble or not seen.events or min(sample.ready for sample in seen.samples) < 2:
+    if seen.error or not seen.events or min(sample.ready for sample in seen.samples) < 2:
         raise CheckError(f"the stress tool's watcher saw {seen}")
     print(f"the stress tool's watcher took {len(seen.samples)} samples and saw {len(seen.events)} events of pods")
     print(f"{sum(report['answers'].values())} answers during a rollout and a deletion, no failure")

@@ -39,7 +39,8 @@ class Checkpoints:
         sources = {str(job.source.location) for job in jobs}
         names = {_record_name(job) for job in jobs}
         for name in _file_names(self._records) - names:
-            record = self._read(name)
+            # The temporary file of a killed worker may hold a complete record of current outputs.
+            record = None if name.startswith(".") else self._read(name)
             if record and record["inputs"]["source"] in sources:
                 for stale in (*(self._outputs / output for output in record["outputs"]), self._records / name):
                     stale.unlink(missing_ok=True)

@@ -84,9 +84,9 @@ class TelemetryMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        # ASGI allows any iterable, even one that can be read only once.
+        # uvicorn passes a list of tuples. ASGI allows any iterables, even ones that can be read only once.
         if not isinstance(scope["headers"], list):
-            scope["headers"] = list(scope["headers"])
+            scope["headers"] = list(map(tuple, scope["headers"]))
         context = self.begin(scope)
         scope.setdefault("state", {})["request_id"] = context.id
 
