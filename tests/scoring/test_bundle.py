@@ -140,11 +140,11 @@ def test_another_seed_gives_another_bundle(tiny_corpus: Path, tiny_bundle: Path,
     assert (other / "booster.txt").read_bytes() != (tiny_bundle / "booster.txt").read_bytes()
 
 
-def test_training_replaces_a_bundle_and_leaves_nothing_beside_it(tiny_corpus: Path, copy: Path) -> None:
+def test_training_replaces_a_bundle_and_leaves_only_its_lock_file_beside_it(tiny_corpus: Path, copy: Path) -> None:
     before = load(copy).digest
     assert train.main(["--corpus", str(tiny_corpus), "--bundle", str(copy), "--no-seed-corpus", "--seed", "3"]) == 0
     assert load(copy).digest != before
-    assert [path.name for path in copy.parent.iterdir()] == ["bundle"]
+    assert {path.name for path in copy.parent.iterdir()} == {"bundle", ".bundle.lock"}
 
 
 def test_training_through_a_symlink_replaces_what_it_points_to(tiny_corpus: Path, copy: Path, tmp_path: Path) -> None:
@@ -245,4 +245,4 @@ def test_a_writer_killed_at_any_time_leaves_a_complete_bundle(prelude: str, tmp_
 def test_training_deletes_the_temporary_files_of_a_killed_writer(tiny_corpus: Path, copy: Path) -> None:
     (copy.parent / ".bundle.partial-x").mkdir()
     assert train.main(["--corpus", str(tiny_corpus), "--bundle", str(copy), "--no-seed-corpus"]) == 0
-    assert [path.name for path in copy.parent.iterdir()] == ["bundle"]
+    assert {path.name for path in copy.parent.iterdir()} == {"bundle", ".bundle.lock"}

@@ -139,7 +139,7 @@ def test_a_bundle_that_cannot_be_swapped_in_is_kept_where_the_message_says(
     monkeypatch.setattr("review_scorer.scoring.bundle._exchange", lambda *_: errno.EINVAL)  # as on NFS
     assert retrain.main(options(store, tiny_corpus, served)) == 2
     new = served.parent / ".bundle.retrain" / "bundle"
-    assert f"the new bundle is whole at {new}" in capsys.readouterr().err.splitlines()[-1]
+    assert f"the new bundle is complete at {new}" in capsys.readouterr().err.splitlines()[-1]
     assert load(served).digest == before != load(new).digest
 
 
