@@ -1,9 +1,9 @@
-"""Ask pip-audit for known vulnerabilities of what is locked, and do not take "nobody knows" for "none".
+"""Look up known vulnerabilities of the locked packages with pip-audit; a failed lookup is an error.
 
-    python requirements/audit.py requirements/*.txt [-- pip-audit's own options, as --vulnerability-service osv]
+    python requirements/audit.py requirements/*.txt [-- options of pip-audit, such as --vulnerability-service osv]
 
-Exits 0 when all were looked up and none has any, 1 when some have, 2 when some could not be looked up. pip-audit by
-itself ends with 0 where an index serves packages and no advisories.
+The exit status is 0 if there are none, 1 if there are some, 2 if a lookup failed. pip-audit alone exits with 0 if the
+index serves packages but no advisories.
 """
 
 import json
@@ -14,7 +14,7 @@ from typing import Any
 
 
 def audit(lock: Path, options: list[str]) -> list[dict[str, Any]] | None:
-    """Return what is said of each requirement in ``lock``, or None if nothing was."""
+    """Return the findings for each requirement in ``lock``, or None if pip-audit failed."""
     command = [sys.executable, "-m", "pip_audit", "--disable-pip", "--require-hashes", "--progress-spinner=off"]
     ended = subprocess.run(
         [*command, "-f", "json", "-r", str(lock), *options], capture_output=True, text=True, check=False
@@ -22,21 +22,21 @@ def audit(lock: Path, options: list[str]) -> list[dict[str, Any]] | None:
     try:
         found: list[dict[str, Any]] = json.loads(ended.stdout)["dependencies"]
     except ValueError:
-        print(f"{lock}: {(ended.stderr.strip().splitlines() or ['pip-audit said nothing'])[-1]}", file=sys.stderr)
+        print(f"{lock}: {(ended.stderr.strip().splitlines() or ['no output from pip-audit'])[-1]}", file=sys.stderr)
         return None
     return found
 
 
 def report(lock: Path, found: list[dict[str, Any]]) -> int:
-    """Print what was found in one file; return the exit status that it asks for."""
+    """Print the findings of one file; return its exit status."""
     for each in found:
         for vulnerability in each.get("vulns", []):
-            fixed = ", ".join(vulnerability["fix_versions"]) or "nowhere yet"
+            fixed = ", ".join(vulnerability["fix_versions"]) or "no version yet"
             print(f"{lock}: {each['name']} {each['version']} has {vulnerability['id']}; fixed in {fixed}")
     unknown = [each["name"] for each in found if "skip_reason" in each]
     if unknown:
         named = f": {', '.join(unknown)}" if len(unknown) < len(found) else ""
-        print(f"{lock}: NOT audited, nothing is known here of {len(unknown)} of {len(found)} packages{named}")
+        print(f"{lock}: NOT audited: no advisories for {len(unknown)} of {len(found)} packages{named}")
     vulnerable = any(each.get("vulns") for each in found)
     if not unknown and not vulnerable:
         print(f"{lock}: {len(found)} packages, no known vulnerabilities")
@@ -44,13 +44,13 @@ def report(lock: Path, found: list[dict[str, Any]]) -> int:
 
 
 def main(arguments: list[str]) -> int:
-    """Audit the files that are named; return the exit status."""
+    """Audit the given files; return the exit status."""
     cut = arguments.index("--") if "--" in arguments else len(arguments)
     statuses = set()
     for lock in map(Path, arguments[:cut]):
         found = audit(lock, arguments[cut + 1 :])
         statuses.add(2 if found is None else report(lock, found))
-    # Some that are known are worse than some that are not.
+    # A known vulnerability takes precedence over a failed lookup.
     return 1 if 1 in statuses else 2 if statuses != {0} else 0
 
 

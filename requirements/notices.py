@@ -1,4 +1,4 @@
-"""Print the licences of all installed packages: who ships an image ships their notices with it."""
+"""Print the licences of all installed packages, to be shipped with the image."""
 
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
@@ -7,14 +7,14 @@ _NAMES = ("LICENSE", "LICENCE", "COPYING", "NOTICE", "AUTHORS")
 
 
 def notices(distribution: Distribution) -> list[Path]:
-    """Return the licence files that a distribution brings, wherever it keeps them (IPADIC's is among its data)."""
+    """Return the licence files of a distribution, wherever they are (IPADIC has its own among the data files)."""
     files = distribution.files or []
     found = [Path(str(file.locate())) for file in files if Path(file.name).stem.upper().startswith(_NAMES)]
     return sorted(file for file in found if file.suffix not in {".py", ".pyc"} and file.is_file())
 
 
 def main() -> None:
-    """Print one section a package, in alphabetical order."""
+    """Print a section for each package, in alphabetical order."""
     for distribution in sorted(distributions(), key=lambda each: each.name.lower()):
         metadata = distribution.metadata
         licence = metadata.get("License-Expression") or metadata.get("License") or "see below"

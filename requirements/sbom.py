@@ -1,9 +1,9 @@
-"""Write what the image is made of as CycloneDX: the locked Python packages, and Debian's.
+"""Write the bill of materials of the image in CycloneDX format: locked Python packages and Debian packages.
 
     python requirements/sbom.py build/sbom.json [PACKAGES]
 
-PACKAGES is what ``dpkg-query -W`` prints in the image. Without it only the base image, and what the Dockerfile installs
-beside it, are named, without versions. Nothing is fetched.
+PACKAGES is the output of ``dpkg-query -W`` in the image. Without it, the bill has the base image and the packages
+that the Dockerfile installs, without versions. No network is used.
 """
 
 import json
@@ -24,7 +24,7 @@ _SYSTEM = re.compile(r"AS system\n(.*?)\nFROM ", re.DOTALL)
 
 
 def python_packages() -> Bom:
-    """Return the bill of what ``serving.txt`` locks, with the hashes that are accepted."""
+    """Return the bill of the packages in ``serving.txt``, with their hashes."""
     command = [sys.executable, "-W", "ignore", "-m", "cyclonedx_py", "requirements", "--output-reproducible"]
     command += ["--pyproject", str(ROOT / "pyproject.toml"), str(ROOT / "requirements" / "serving.txt")]
     made = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -33,7 +33,7 @@ def python_packages() -> Bom:
 
 
 def debian_packages(listed: str) -> Iterator[Component]:
-    """Yield a component for each line of ``dpkg-query -W``: a name, maybe with an architecture, a tab, a version."""
+    """Yield a component for each line of ``dpkg-query -W``: name, optional architecture, tab, version."""
     for line in listed.splitlines():
         name, version = line.split("\t")
         name, _, architecture = name.partition(":")
@@ -41,7 +41,7 @@ def debian_packages(listed: str) -> Iterator[Component]:
 
 
 def named_in_dockerfile(dockerfile: str) -> Iterator[Component]:
-    """Yield the base image, and the Debian packages that are installed on it."""
+    """Yield the base image and the Debian packages that the Dockerfile installs."""
     image, _, tag = re.findall(r"(?m)^ARG BASE=(\S+)$", dockerfile)[0].partition(":")
     purl = PackageURL("docker", name=image, version=tag)
     yield Component(name=image, version=tag, type=ComponentType.CONTAINER, purl=purl, bom_ref=purl.to_string())
@@ -56,7 +56,7 @@ def _debian(name: str, version: str | None, qualifiers: dict[str, str]) -> Compo
 
 
 def main(target: Path, packages: Path | None = None) -> None:
-    """Write the bill to ``target``."""
+    """Write the bill of materials to ``target``."""
     bom = python_packages()
     for component in (
         debian_packages(packages.read_text()) if packages else named_in_dockerfile((ROOT / "Dockerfile").read_text())

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Say which packages of system.txt are missing, or install them.
-#   system.sh missing run|test|chaos|container    prints the names, one a line; each level holds the ones before
-#   system.sh install run|test|chaos|container    installs them where it can (Debian, as root); else says what to install
+# Lists or installs the missing packages of system.txt.
+#   system.sh missing run|test|chaos|container    prints their names, one per line; each level includes the previous ones
+#   system.sh install run|test|chaos|container    installs them (Debian, as root), or else prints what to install
 set -eu
 python=${PYTHON:-python3}
 list=$(dirname "$0")/system.txt
@@ -29,7 +29,7 @@ case $1 in
         [ -n "$wanted" ] || exit 0
         if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
             apt-get update -q
-            # shellcheck disable=SC2086  # one name a word
+            # shellcheck disable=SC2086  # one word per name
             DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $wanted
         else
             echo "missing: $(echo "$wanted" | tr '\n' ' ')(Debian's names). Install them, on Debian with:" >&2

@@ -1,4 +1,4 @@
-"""Puts load on a running service and reports what came of it: ``python stress/stress-testing.py --help``."""
+"""Load tests a running service: ``python stress/stress-testing.py --help``."""
 
 import sys
 

@@ -1,16 +1,37 @@
-"""What tests share: the embedded corpus, a tiny bundle and the default one, both really trained."""
+"""Fixtures of all tests: the seed corpus, a tiny bundle and the default bundle, both really trained."""
 
 import csv
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from review_training.runs import train
+from tests.support.bundles import trained
 from tests.support.running import ROOT, Server, serving
+from tests.support.slow import is_slow
 
 REVIEWS = ROOT / "train-corpus" / "reviews.csv"
+
+
+def pytest_configure() -> None:
+    """Restore the signals that a shell lets a job in the background ignore: tests send them to their processes."""
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name gzip data without its bytes: they hold the time, and pytest-xdist wants the same names in each process."""
+    return "gzip" if isinstance(val, bytes) and val.startswith(b"\x1f\x8b") else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that ``make quick`` leaves out."""
+    for item in items:
+        if is_slow(item):
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -40,21 +61,21 @@ def tiny_corpus(reviews: list[dict[str, str]], tmp_path_factory: pytest.TempPath
 
 
 @pytest.fixture(scope="session")
-def tiny_bundle(tiny_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle trained on the tiny corpus; not to be changed."""
-    path = tmp_path_factory.mktemp("tiny") / "bundle"
-    assert train.main(["--corpus", str(tiny_corpus), "--bundle", str(path), "--no-seed-corpus", "--no-original"]) == 0
-    return path
+def tiny_bundle(tiny_corpus: Path, pytestconfig: pytest.Config) -> Path:
+    """A bundle trained on the tiny corpus; read-only, since all processes share it."""
+    return trained("tiny", _bundles(pytestconfig), ["--no-seed-corpus", "--no-original"], corpus=tiny_corpus)
 
 
 @pytest.fixture(scope="session")
-def default_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bundle that ``make run`` trains; not to be changed."""
-    path = tmp_path_factory.mktemp("default") / "bundle"
-    assert (
-        train.main(["--corpus", str(REVIEWS), "--bundle", str(path), "--group-column", "domain", "--no-original"]) == 0
-    )
-    return path
+def default_bundle(pytestconfig: pytest.Config) -> Path:
+    """The bundle that ``make run`` trains; read-only, since all processes share it."""
+    return trained("default", _bundles(pytestconfig), ["--group-column", "domain", "--no-original"], corpus=REVIEWS)
+
+
+def _bundles(config: pytest.Config) -> Path:
+    folder = config.rootpath / ".pytest_cache" / "bundles"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="session")

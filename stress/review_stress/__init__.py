@@ -1,1 +1,1 @@
-"""Load tests an HTTP scoring service: sends requests on schedule, measures, reports. Imports nothing of it."""
+"""Load testing of an HTTP scoring service. It imports no code of the service."""

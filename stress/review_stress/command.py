@@ -1,4 +1,4 @@
-"""The load engineer's tool: ``python stress/stress-testing.py --help``."""
+"""Command line of the load test: ``python stress/stress-testing.py --help``."""
 
 import argparse
 import asyncio
@@ -13,13 +13,13 @@ from rich.console import Console
 
 from review_stress.arguments import arguments
 from review_stress.load.driver import (
-    MOST_CONNECTIONS,
+    MAX_CONNECTIONS,
     ORIGINAL_TEXTS,
     ORIGINAL_WORKERS,
     Driver,
     Load,
-    NobodyAnswersError,
     Run,
+    UnreachableError,
     preflight,
 )
 from review_stress.load.senders import Config, SenderError
@@ -29,19 +29,19 @@ from review_stress.results.merge import MergeError, merge, read
 from review_stress.results.page import write_page
 from review_stress.results.report import build, dump
 from review_stress.results.summary import original, show
-from review_stress.target import ClusterError, TargetError, named, resolve
+from review_stress.target import KubernetesError, TargetError, given_target, resolve
 
-HELD, BROKEN, UNUSABLE, INTERRUPTED = 0, 99, 2, 130
-UNUSABLE_ERRORS = (ClusterError, MergeError, NobodyAnswersError, SenderError, TargetError, TextsError)
+PASSED, FAILED, UNUSABLE, INTERRUPTED = 0, 99, 2, 130
+UNUSABLE_ERRORS = (KubernetesError, MergeError, UnreachableError, SenderError, TargetError, TextsError)
 
 
 def main(given: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     options = arguments(given)
-    # The report alone goes to standard output when it is asked for there.
+    # With --json -, standard output has only the report.
     console = Console(stderr=options.json == "-", quiet=options.quiet, highlight=False)
     if not console.is_terminal:
-        console.width = 120  # a log has no width of its own
+        console.width = 120  # output to a file or pipe
     try:
         report = merged(options) if options.merge else asyncio.run(stress(options, console))
     except UNUSABLE_ERRORS as error:
@@ -59,15 +59,15 @@ def main(given: Sequence[str] | None = None) -> int:
         return UNUSABLE
     if report["interrupted"] and not options.merge:
         return INTERRUPTED
-    return HELD if all(one["held"] for one in report["objectives"]) else BROKEN
+    return PASSED if all(one["met"] for one in report["objectives"]) else FAILED
 
 
 async def stress(options: argparse.Namespace, console: Console) -> dict[str, Any]:
-    """Find the target, put the load on it and return the report."""
-    url, watcher, notes = find(options, console)
+    """Find the target, run the load and return the report."""
+    url, watcher, notes = find_target(options, console)
     driver = Driver(load(options, url))
-    if odd := await preflight(driver.run.load.config):
-        notes.append(odd)
+    if problem := await preflight(driver.run.load.config):
+        notes.append(problem)
     for note in notes:
         console.print(f"[yellow]note[/yellow]  {note}", soft_wrap=True)
 
@@ -75,56 +75,56 @@ async def stress(options: argparse.Namespace, console: Console) -> dict[str, Any
         if watcher:
             watcher.begin(run.origin)
 
-    showing = asyncio.create_task(View(console, driver.run, watcher).show()) if not options.quiet else None
+    view = asyncio.create_task(View(console, driver.run, watcher).show()) if not options.quiet else None
     try:
         run = await driver.drive(begin=begin)
     finally:
-        if showing:
-            showing.cancel()
+        if view:
+            view.cancel()
             with suppress(asyncio.CancelledError):
-                await showing
+                await view
         history = watcher.stop() if watcher else None
     return build(run, target=url, history=history, warnings=notes)
 
 
-def find(options: argparse.Namespace, console: Console) -> tuple[str, Any, list[str]]:
-    """Return the target's URL, a watcher of its cluster if one is at hand, and what is to be said."""
-    url = named(options.target, os.environ)
+def find_target(options: argparse.Namespace, console: Console) -> tuple[str, Any, list[str]]:
+    """Return the URL of the target, a watcher of its cluster if there is one, and notes for the report."""
+    url = given_target(options.target, os.environ)
     if options.no_kubernetes and not url:
-        raise TargetError("no TARGET was given, and --no-kubernetes forbids looking for one")
+        raise TargetError("TARGET is missing; without it, --no-kubernetes is not possible")
     if options.no_kubernetes:
         return url or "", None, []
-    # Not needed by every run, and it takes as long to import as all the rest.
+    # A local import: it takes as long as all others, and not every run needs it.
     from review_stress.kubernetes.watcher import Watcher, connect, external_url  # noqa: PLC0415
 
     try:
         api, namespace = connect()
         namespace = options.namespace or namespace
         if not url:
-            url = resolve(external_url(api, namespace, options.service, seconds=options.wait, say=console.print))
+            url = resolve(external_url(api, namespace, options.service, seconds=options.wait, notify=console.print))
             console.print(f"the Service {namespace}/{options.service} answers at {url}")
         watcher = Watcher(api, namespace, options.deployment)
         watcher.start()
-    except ClusterError as error:
+    except KubernetesError as error:
         if not url:
-            raise TargetError(f"no TARGET was given, and {error}") from error
+            raise TargetError(f"TARGET is missing, and {error}") from error
         return url, None, [f"Kubernetes is not watched: {error}"]
     return url, watcher, []
 
 
 def load(options: argparse.Namespace, url: str) -> Load:
-    """Return what the options ask for."""
+    """Return the load that the options describe."""
     texts = read_texts(options.corpus, column=options.text_column)
     originals = options.profile == "original"
     config = Config(
         url=url,
         bodies=bodies(
-            texts, batch=options.batch or 0, seed=options.seed, **({"most": ORIGINAL_TEXTS} if originals else {})
+            texts, batch=options.batch or 0, seed=options.seed, **({"limit": ORIGINAL_TEXTS} if originals else {})
         ),
         batch=options.batch or 0,
         headers={"Content-Type": "application/json; charset=utf-8"} | dict(options.header),
         timeout=options.timeout,
-        connections=ORIGINAL_WORKERS if originals else options.connections or MOST_CONNECTIONS,
+        connections=ORIGINAL_WORKERS if originals else options.connections or MAX_CONNECTIONS,
         reuse=not originals,
         seed=options.seed,
     )
@@ -146,12 +146,12 @@ def load(options: argparse.Namespace, url: str) -> Load:
 
 
 def merged(options: argparse.Namespace) -> dict[str, Any]:
-    """Return the reports that are to be merged as one."""
+    """Return the merged report."""
     return merge([read(path) for path in options.merge], objectives=options.objective)
 
 
 def write(report: dict[str, Any], options: argparse.Namespace) -> None:
-    """Write the report to where it is wanted."""
+    """Write the report as JSON and HTML, as the options say."""
     if options.json == "-":
         print(dump(report), flush=True)
     elif options.json:

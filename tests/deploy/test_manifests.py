@@ -528,7 +528,8 @@ def test_yaml_is_tidy(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kubeconfig", "said"), [("", "no cluster is given"), ("missing", "cannot be used"), ("broken", "cannot be used")]
+    ("kubeconfig", "said"),
+    [("", "KUBECONFIG is not set"), ("missing", "invalid KUBECONFIG"), ("broken", "invalid KUBECONFIG")],
 )
 def test_the_cluster_check_says_when_there_is_no_cluster(tmp_path: Path, kubeconfig: str, said: str) -> None:
     (tmp_path / "broken").write_text("kind: Config\n")

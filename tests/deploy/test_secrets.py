@@ -1,4 +1,4 @@
-"""Nothing secret is in the tree, the image or the manifests, and no error tells what is behind it."""
+"""No secrets in the repository, the image or the manifests, and no internals in error responses."""
 
 import json
 import re
@@ -23,7 +23,7 @@ SECRET = {
     "a token": r"\b(?:gh[pousr]_\w{36}|xox[abp]-[\w-]{20,}|eyJ[\w-]{20,}\.[\w-]{20,}\.[\w-]{20,})\b",
     "a password in an address": r"\b[a-z]+://[^\s/:@{}$\"'`]+:[^\s/:@{}$\"'`]{4,}@",
 }
-# What a name is of that holds a secret; a file or a Secret of that name is another thing.
+# Names of variables that hold a secret, as opposed to a file or the name of a Secret.
 SECRETIVE = re.compile(r"(?i)(password|passwd|secret|token|api_?key|credential)s?$")
 TELLTALE = re.compile(
     r"(?i)traceback|\.py\b|line \d+|site-packages|/home/|/tmp/|/app\b|0x[0-9a-f]{6,}|uvicorn|falcon|msgspec|lightgbm"
@@ -36,7 +36,7 @@ def tracked() -> list[Path]:
 
 
 @pytest.mark.parametrize("pattern", SECRET.values(), ids=SECRET)
-def test_no_file_holds_one(pattern: str) -> None:
+def test_no_file_has_a_secret(pattern: str) -> None:
     for path in tracked():
         assert path.suffix not in {".pem", ".key", ".p12", ".pfx", ".env"}, path
         found = re.search(pattern, path.read_text(encoding="utf-8", errors="ignore"))
@@ -52,12 +52,12 @@ def test_no_file_holds_one(pattern: str) -> None:
         ("a password in an address", "redis://scorer:" + "hunter2@redis"),
     ],
 )
-def test_one_would_be_found(pattern: str, example: str) -> None:
+def test_a_secret_is_detected(pattern: str, example: str) -> None:
     assert re.search(SECRET[pattern], f"x = '{example}'")
 
 
 @pytest.mark.parametrize("tree", manifests.kustomizations())
-def test_no_manifest_holds_one(tree: str) -> None:
+def test_no_manifest_has_a_secret(tree: str) -> None:
     for document in manifests.render(ROOT / tree):
         assert document["kind"] != "Secret", "a Secret is made by who has it, and is not written here"
         if document["kind"] in manifests.POD_MAKERS:
@@ -67,12 +67,12 @@ def test_no_manifest_holds_one(tree: str) -> None:
                 ]
 
 
-def test_the_image_and_compose_hold_none() -> None:
+def test_the_image_and_compose_have_no_secrets() -> None:
     dockerfile = (ROOT / "Dockerfile").read_text()
     named = re.findall(r"(?m)^(?:ARG|ENV)\s+(\w+)|^\s+(\w+)=", dockerfile)
     assert named
     assert not [name for pair in named for name in pair if SECRETIVE.search(name)]
-    # What a build needs to know in secret is mounted, and leaves no layer.
+    # Build secrets are mounted, so that no layer has them.
     assert not re.findall(r"(?m)^COPY (?!--from).*\b(?:pip\.conf|\.netrc|\.git|\.env|\.)\s", dockerfile)
     compose = yaml.safe_load((ROOT / "compose.yaml").read_text())
     for service in compose["services"].values():
@@ -99,15 +99,15 @@ ASKED: list[tuple[str, str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("method", "path", "more"), ASKED, ids=range(len(ASKED)))
-def test_no_error_tells_what_is_behind_it(server: Server, method: str, path: str, more: dict[str, Any]) -> None:
+def test_errors_reveal_no_internals(server: Server, method: str, path: str, more: dict[str, Any]) -> None:
     answer = server.client.request(method, path, **more)
     assert 400 <= answer.status_code < 500
-    told = answer.json()["error"]["reason"].replace(path, "").replace("app.py", "")
-    assert not TELLTALE.search(told)
+    reason = answer.json()["error"]["reason"].replace(path, "").replace("app.py", "")
+    assert not TELLTALE.search(reason)
     assert not [value for value in answer.headers.values() if TELLTALE.search(value)]
 
 
-def test_a_bug_tells_nothing_of_itself(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_reveals_no_internals(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError(f"{Path(__file__)}: the password is swordfish")
 

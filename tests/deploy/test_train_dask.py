@@ -1,4 +1,4 @@
-"""Training on a Dask cluster in Kubernetes, and retraining there: manifests, broken copies, and the commands, run."""
+"""Manifests of training on Dask and of retraining: checks, broken copies, and test runs of their commands."""
 
 import copy
 import os
@@ -41,7 +41,7 @@ REMOVED = object()
 
 
 def put(find: Callable[[Trees], Document], path: str, value: Any) -> Callable[[Trees], None]:
-    """A change of the field where the words of ``path`` lead."""
+    """Return a change of the field at ``path``."""
 
     def change(trees: Trees) -> None:
         document: Any = find(trees)
@@ -69,7 +69,7 @@ def role(trees: Trees) -> Document:
 
 
 def word(find: Callable[[Trees], Document], path: str, old: str, new: str) -> Callable[[Trees], None]:
-    """A change of one word of a command."""
+    """Return a change of one argument of a command."""
 
     def change(trees: Trees) -> None:
         document: Any = find(trees)
@@ -229,7 +229,7 @@ def test_every_check_has_a_broken_copy() -> None:
 
 
 def application(path: Path) -> Path:
-    """What the Dockerfile copies into the images that train, and nothing else."""
+    """Create a tree with exactly the files that the Dockerfile copies into the training images."""
     stage = re.split(r"(?m)^FROM .* AS train-tools$", (ROOT / "Dockerfile").read_text())[1].split("\nFROM ")[0]
     for line in re.findall(r"(?m)^COPY (.*)", stage.replace("\\\n", " ")):
         *sources, target = line.split()
@@ -243,14 +243,14 @@ def application(path: Path) -> Path:
 
 
 def image_environment(application: Path, stage: str) -> dict[str, str]:
-    """The variables that the image of a stage sets, over none of ours but those that find programs and certificates."""
+    """Return the environment of the image of a stage, plus PATH and certificates of this machine."""
     text = re.split(rf"(?m)^FROM .* AS {stage}$", (ROOT / "Dockerfile").read_text())[1].split("\nFROM ")[0]
     (line,) = re.findall(r"(?m)^ENV (.*)", text)
     found = dict(word.split("=", 1) for word in line.replace("/app", str(application)).split())
-    # The image installs the packages from where they are copied to.
+    # The image installs the packages in editable mode.
     found["PYTHONPATH"] = f"{application / 'service'}:{application / 'train-corpus'}"
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    # Of a user that is in no list, the home directory is /, and cannot be written.
+    # A user without an entry in /etc/passwd has the home directory /, which is not writable.
     return {"PATH": path, "HOME": "/proc"} | found
 
 
@@ -277,7 +277,7 @@ def healthy(url: str) -> bool:
 
 
 @pytest.mark.timeout(240)
-def test_the_commands_as_they_stand_train_a_bundle(real: Trees, tiny_corpus: Path, tmp_path: Path) -> None:
+def test_the_commands_of_the_manifests_train_a_bundle(real: Trees, tiny_corpus: Path, tmp_path: Path) -> None:
     found, code = pods(real), application(tmp_path / "app")
     environ = image_environment(code, "dask-tools")
     data, port, http, scratch = tmp_path / "data", free_port(), free_port(), tmp_path / "scratch"
@@ -315,7 +315,7 @@ def test_the_commands_as_they_stand_train_a_bundle(real: Trees, tiny_corpus: Pat
 
 
 @pytest.mark.parametrize(("find", "said"), [(cron, "retrain.py"), (dask_manifests.rollout, "rollout.py")])
-def test_the_image_that_retrains_has_what_the_commands_take(
+def test_the_retraining_image_supports_the_options_of_the_commands(
     real: Trees, tmp_path: Path, find: Callable[[Trees], Document], said: str
 ) -> None:
     code = application(tmp_path / "app")

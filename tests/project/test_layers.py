@@ -1,4 +1,4 @@
-"""The layers of the code: which part may import which, and how large a folder may be."""
+"""Layers of the code: allowed imports between packages, and the maximum size of a package."""
 
 import shutil
 from collections.abc import Mapping
@@ -38,7 +38,7 @@ SCORER: Mapping[str, set[str]] = {
     "asgi": set(),
     "scoring": set(),
 }
-"""What each part of ``review_scorer`` may import of the others."""
+"""Allowed imports between the parts of ``review_scorer``."""
 
 TRAINING: Mapping[str, set[str]] = {
     "feedback_loop": {"corpus", "evaluation", "runs"},
@@ -51,7 +51,7 @@ TRAINING: Mapping[str, set[str]] = {
     "shards": set(),
 }
 TRAINING_IMPORTS = {"compute", "corpora", "prediction_log", "scoring", "tables"}
-"""What ``review_training`` may import of ``review_scorer``; ``prediction_log`` for the format of its entries."""
+"""Parts of ``review_scorer`` that ``review_training`` may import; ``prediction_log`` for the format of its entries."""
 
 STRESS: Mapping[str, set[str]] = {
     "command": {"arguments", "kubernetes", "load", "results", "target"},
@@ -64,13 +64,13 @@ STRESS: Mapping[str, set[str]] = {
 }
 RULES = {"review_scorer": SCORER, "review_training": TRAINING, "review_stress": STRESS}
 
-# Libraries that the heart does without, so that training and notebooks can use it.
+# Not imported by scoring, so that training and notebooks can use it.
 WEB = {"falcon", "gunicorn", "uvicorn", "kubernetes", "logging", "msgspec", "os.environ"}
 MOST_MODULES = 14
 
 
 def arrows(name: str, packages: Mapping[str, Path]) -> dict[tuple[str, str], set[str]]:
-    """Return the parts that each part imports, of its own package and of the others, with the modules that do."""
+    """Return the imports between parts, of this package and others, with the importing modules."""
     found: dict[tuple[str, str], set[str]] = {}
     root = packages[name]
     for module in root.rglob("*.py"):
@@ -84,7 +84,7 @@ def arrows(name: str, packages: Mapping[str, Path]) -> dict[tuple[str, str], set
 
 
 def check(name: str, packages: Mapping[str, Path] = PACKAGES) -> None:
-    """Fail where a part of the package ``name`` imports what it must not."""
+    """Raise ``AssertionError`` if a part of the package ``name`` has an import that is not allowed."""
     rules = RULES[name]
     for (part, target), modules in arrows(name, packages).items():
         package, _, other = target.partition(".")
@@ -96,12 +96,12 @@ def check(name: str, packages: Mapping[str, Path] = PACKAGES) -> None:
 
 
 @pytest.mark.parametrize("name", RULES)
-def test_each_part_imports_only_the_parts_below_it(name: str) -> None:
+def test_each_part_imports_only_lower_parts(name: str) -> None:
     check(name)
 
 
 @pytest.mark.parametrize("name", RULES)
-def test_the_rules_have_no_cycle_and_name_every_part(name: str) -> None:
+def test_the_rules_are_acyclic_and_complete(name: str) -> None:
     TopologicalSorter(RULES[name]).prepare()  # raises CycleError, which names the parts
     there = {path.stem for path in PACKAGES[name].iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
     assert there - {"__init__"} == set(RULES[name])
@@ -118,7 +118,7 @@ def test_the_rules_have_no_cycle_and_name_every_part(name: str) -> None:
         ("review_stress/target.py", "from review_scorer.errors import RequestError"),
     ],
 )
-def test_a_broken_copy_fails(module: str, line: str, tmp_path: Path) -> None:
+def test_a_forbidden_import_is_found(module: str, line: str, tmp_path: Path) -> None:
     packages = {name: tmp_path / name for name in PACKAGES}
     for name, path in PACKAGES.items():
         shutil.copytree(path, packages[name], ignore=shutil.ignore_patterns("__pycache__", "page", "swagger"))
@@ -128,7 +128,7 @@ def test_a_broken_copy_fails(module: str, line: str, tmp_path: Path) -> None:
         check(module.split("/", maxsplit=1)[0], packages)
 
 
-def test_no_module_imports_in_a_circle() -> None:
+def test_there_are_no_circular_imports() -> None:
     modules = [module for root in PACKAGES.values() for module in root.rglob("*.py") if module.name != "__init__.py"]
     graph = {module: {other for other in imported(module) if other.name != "__init__.py"} for module in modules}
     try:
@@ -137,23 +137,23 @@ def test_no_module_imports_in_a_circle() -> None:
         pytest.fail(" imports ".join(path.stem for path in error.args[1]))
 
 
-def test_no_folder_holds_more_modules_than_a_reader_takes_in_at_a_glance() -> None:
+def test_no_package_has_too_many_modules() -> None:
     for root in PACKAGES.values():
         for folder in (root, *(path for path in root.rglob("*") if path.is_dir())):
             modules = [path for path in folder.glob("*.py") if path.name != "__init__.py"]
             assert len(modules) <= MOST_MODULES, folder
 
 
-def test_an_init_holds_a_docstring_and_no_name() -> None:
+def test_an_init_has_only_a_docstring() -> None:
     for root in PACKAGES.values():
         for path in root.rglob("__init__.py"):
-            if path.parent != PACKAGES["review_scorer"]:  # it has the version
+            if path.parent != PACKAGES["review_scorer"]:  # has the version
                 lines = path.read_text(encoding="utf-8")
                 assert lines.strip().startswith('"""'), path
                 assert "import" not in lines.split('"""')[2], path
 
 
-def test_the_heart_knows_no_web_no_environment_and_no_logging() -> None:
+def test_scoring_imports_no_web_framework_environment_or_logging() -> None:
     for module in (PACKAGES["review_scorer"] / "scoring").glob("*.py"):
         text = module.read_text(encoding="utf-8")
         assert not [name for name in WEB if f"import {name}" in text or f"from {name}" in text], module

@@ -1,4 +1,4 @@
-"""What the READMEs show works: every command line runs, on a checkout of its own, or it is said why it cannot."""
+"""Command lines of the READMEs: each runs in a fresh checkout, or is listed with the reason why it cannot."""
 
 import csv
 import json
@@ -18,16 +18,16 @@ import pytest
 from tests.support.readme import READMES, Shown, in_blocks, in_sentences
 from tests.support.running import ROOT, Server, free_port, serving
 
-DOCKER = "wants Docker; tests/container builds, runs and stops the image"
-CLUSTER = "wants a cluster; tests/deploy/test_manifests.py renders and checks it, tests/cluster applies it"
-REGISTRY = "wants a registry and the rights to push there"
-REDIS = "wants Redis; tests/training/test_feedback_corpus.py starts one and asks for both"
+DOCKER = "requires Docker; covered by tools/container"
+CLUSTER = "requires a cluster; covered by tests/deploy/test_manifests.py and tools/k8s"
+REGISTRY = "requires a registry with push access"
+REDIS = "requires Redis; covered by tests/training/test_feedback_corpus.py"
 NOT_HERE: Mapping[str, str] = {
-    "make test": "runs this very test",
-    "make check": "looks at the code, not at what it does",
-    "make baseline-server": "trains for a minute; tests/stress/test_baseline_server.py asks what it serves",
+    "make test": "runs this test",
+    "make check": "static checks",
+    "make baseline-server": "trains for a minute; covered by tests/tools/test_baseline_server.py",
     """make stress URL=localhost:4567 ARGS="--profile breakpoint --objective 'p99<100ms'\"""": (
-        "loads the machine for minutes; tests/stress/test_stress.py looks for breakpoints that are found sooner"
+        "takes minutes; covered by tests/stress/test_stress.py"
     ),
     "make bench": "takes ten minutes; tests/tools/test_bench.py runs a short form of every row",
     "make chaos": "takes twenty minutes; test_overload, test_slow_clients, test_reload and test_faults are short",
@@ -67,9 +67,9 @@ NOT_HERE: Mapping[str, str] = {
     "skaffold dev": CLUSTER,
     "make test-k8s KUBECONFIG=…": CLUSTER,
 }
-"""Lines that no test can run, and why."""
+"""Lines that no test can run, with the reason."""
 
-# What stands for something else; and what would take too long, or depend on how busy this machine is.
+# Replacements of placeholders, and of values that take too long or depend on the load of the machine.
 MEANT = {
     "DIR": "build/mine",
     "PATH": "other.csv",
@@ -90,19 +90,19 @@ def command(line: Shown) -> str:
     return line.command
 
 
-def test_both_readmes_show_the_same_lines_and_answers() -> None:
+def test_both_readmes_have_the_same_commands_and_outputs() -> None:
     one, other = (list(in_blocks(readme)) for readme in READMES)
     assert one == other
     assert len(one) > 10
 
 
-def test_what_cannot_run_here_is_still_shown() -> None:
+def test_the_excluded_lines_are_in_the_readmes() -> None:
     assert set(NOT_HERE) <= set(ALL)
 
 
 @pytest.fixture(scope="module")
 def checkout(default_bundle: Path, tiny_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tracked files, an environment that is already made, the default bundle and somebody's reviews."""
+    """The tracked files, the existing environment, the default bundle and user corpora."""
     root = tmp_path_factory.mktemp("checkout")
     names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for name in filter(None, names.split("\0")):
@@ -127,7 +127,7 @@ def checkout(default_bundle: Path, tiny_corpus: Path, tmp_path_factory: pytest.T
 
 @pytest.fixture(scope="module")
 def mine(checkout: Path, tiny_bundle: Path) -> Path:
-    """Somebody's own bundle, where the READMEs train it."""
+    """A user bundle at the path of the READMEs."""
     path = checkout / "build" / "mine"
     shutil.copytree(tiny_bundle, path)
     return path
@@ -145,19 +145,19 @@ def environ(checkout: Path, **more: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("line", ASKING, ids=command)
-def test_what_is_asked_gets_the_answer_that_is_shown(running: Server, line: Shown) -> None:
+def test_curl_commands_give_the_shown_output(running: Server, line: Shown) -> None:
     asked = line.command.replace("localhost:4567", "{}:{}".format(*running.address))
     done = subprocess.run(["bash", "-c", asked], capture_output=True, text=True, check=True, timeout=30)
     answer, expected = json.loads(done.stdout), json.loads(line.answer)
     assert answer.keys() == expected.keys()
     for name in expected:
-        # Another processor may round otherwise in training.
+        # Training may round differently on other processors.
         assert answer[name] == pytest.approx(expected[name], abs=1e-3)
 
 
 @pytest.mark.parametrize("line", SERVING, ids=command)
 @pytest.mark.usefixtures("mine")
-def test_what_serves_serves(checkout: Path, line: Shown) -> None:
+def test_commands_that_serve_become_ready(checkout: Path, line: Shown) -> None:
     port = str(free_port())
     asked = re.sub(r"PORT=\d+", f"PORT={port}", line.command)
     variables = environ(checkout, PORT=port, SCORER_WORKERS="1", SCORER_DRAIN_SECONDS="0")
@@ -165,8 +165,8 @@ def test_what_serves_serves(checkout: Path, line: Shown) -> None:
     try:
         deadline = time.monotonic() + 30
         while not ready(port):
-            assert process.poll() is None, "it ended"
-            assert time.monotonic() < deadline, "it was not ready in time"
+            assert process.poll() is None, "the process ended"
+            assert time.monotonic() < deadline, "not ready in 30 s"
             time.sleep(0.1)
     finally:
         os.killpg(process.pid, signal.SIGTERM)
@@ -182,15 +182,15 @@ def ready(port: str) -> bool:
 
 @pytest.mark.parametrize("line", FINISHING, ids=command)
 @pytest.mark.usefixtures("mine")
-def test_every_other_line_ends_well(checkout: Path, running: Server, line: Shown) -> None:
+def test_all_other_commands_succeed(checkout: Path, running: Server, line: Shown) -> None:
     asked = line.command.replace("localhost:4567", "{}:{}".format(*running.address))
     for word, meaning in MEANT.items():
         asked = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", meaning, asked)
-    # The READMEs say of both how to do without.
+    # Both options are described in the READMEs.
     variables = environ(checkout, ARGS="--no-original --no-seed-corpus") if "make train" in asked else environ(checkout)
     done = subprocess.run(
         ["bash", "-c", asked], cwd=checkout, env=variables, capture_output=True, text=True, check=False, timeout=100
     )
-    # Of two bundles one may well be the worse: then the comparison says so, and fails.
+    # The comparison exits with 1 if a bundle is worse.
     fine = done.returncode == 0 or ("make compare" in asked and "B is worse" in done.stdout)
     assert fine, done.stdout[-2_000:] + done.stderr[-2_000:]

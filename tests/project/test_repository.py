@@ -1,7 +1,8 @@
-"""What holds for the files of the project themselves."""
+"""Rules for the files of the repository."""
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ def tracked() -> list[Path]:
 
 
 @pytest.mark.parametrize("name", ["serving", "build", "training", "distributed", "stress", "development"])
-def test_every_requirement_is_locked_with_hashes_and_without_addresses(name: str) -> None:
+def test_every_requirement_is_locked_with_hashes_and_without_urls(name: str) -> None:
     lock = (ROOT / "requirements" / f"{name}.txt").read_text()
     requirements = re.split(r"\n(?=[a-z])", lock.strip())
     assert all(re.match(r"[a-z0-9._-]+==", requirement) for requirement in requirements)
@@ -24,7 +25,7 @@ def test_every_requirement_is_locked_with_hashes_and_without_addresses(name: str
     assert not re.search(r"--(extra-)?index-url|--find-links|--trusted-host", lock)
 
 
-def test_serving_installs_nothing_that_only_training_needs() -> None:
+def test_serving_has_no_requirements_of_training() -> None:
     lock = (ROOT / "requirements" / "serving.txt").read_text()
     for name in ("scikit-learn", "pandas", "pyarrow", "kubernetes", "pytest", "scipy", "tqdm"):
         assert not re.search(rf"^{name}==", lock, re.MULTILINE), name
@@ -37,8 +38,14 @@ def test_nothing_is_pickled() -> None:
             assert not re.search(r"^\s*(?:import|from) (?:pickle|joblib|dill)\b", path.read_text(), re.MULTILINE), path
 
 
-def test_both_readmes_show_the_two_commands() -> None:
+def test_both_readmes_have_the_two_commands() -> None:
     for name in ("README.md", "README.ja.md"):
         text = (ROOT / name).read_text(encoding="utf-8")
         assert "make run" in text
         assert "make test" in text
+
+
+def test_the_pre_commit_configuration_is_valid_and_needs_no_network() -> None:
+    command = [sys.executable, "-m", "pre_commit", "validate-config", ".pre-commit-config.yaml"]
+    assert subprocess.run(command, cwd=ROOT, check=False).returncode == 0
+    assert re.findall(r"repo: (.*)", (ROOT / ".pre-commit-config.yaml").read_text()) == ["local"]

@@ -1,4 +1,4 @@
-"""What is shipped is known by name, and looked up: the bill of materials and the audit."""
+"""The software bill of materials and the vulnerability audit."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from packaging.requirements import Requirement
 from tests.support.running import ROOT, free_port
 
 LOCKED = dict(re.findall(r"(?m)^([a-z0-9._-]+)==([^\s;\\]+)", (ROOT / "requirements" / "serving.txt").read_text()))
-# Those that this Python needs: an audit is of what would be installed.
+# The requirements for this Python version: the audit covers what would be installed.
 NEEDED = {
     each.name
     for each in map(Requirement, re.findall(r"(?m)^\w[^\\\n]*", (ROOT / "requirements" / "serving.txt").read_text()))
@@ -52,14 +52,14 @@ def bill(tmp_path: Path, *packages: str) -> dict[str, Any]:
     return found
 
 
-def test_the_bill_names_every_locked_package_with_its_version_and_hashes(tmp_path: Path) -> None:
+def test_the_bill_lists_every_locked_package_with_version_and_hashes(tmp_path: Path) -> None:
     components = bill(tmp_path)["components"]
     packages = {each["name"]: each for each in components if each["purl"].startswith("pkg:pypi/")}
     assert {name: each["version"] for name, each in packages.items()} == LOCKED
     assert all(each["externalReferences"][0]["hashes"] for each in packages.values())
 
 
-def test_without_an_image_the_bill_names_its_base_and_what_is_installed_on_it(tmp_path: Path) -> None:
+def test_without_an_image_the_bill_lists_the_base_image_and_its_packages(tmp_path: Path) -> None:
     purls = {each["purl"] for each in bill(tmp_path)["components"]}
     assert {purl for purl in purls if not purl.startswith("pkg:pypi/")} == {
         "pkg:docker/python@3.11-slim-bookworm",
@@ -67,7 +67,7 @@ def test_without_an_image_the_bill_names_its_base_and_what_is_installed_on_it(tm
     }
 
 
-def test_with_an_image_the_bill_names_each_of_its_debian_packages(tmp_path: Path) -> None:
+def test_with_an_image_the_bill_lists_all_debian_packages(tmp_path: Path) -> None:
     (tmp_path / "packages.tsv").write_text("libgomp1:amd64\t12.2.0-14+deb12u1\ntzdata\t2026a-0+deb12u1\n")
     purls = {each["purl"] for each in bill(tmp_path, str(tmp_path / "packages.tsv"))["components"]}
     assert {purl for purl in purls if purl.startswith("pkg:deb/")} == {
@@ -78,7 +78,7 @@ def test_with_an_image_the_bill_names_each_of_its_debian_packages(tmp_path: Path
 
 @contextmanager
 def advising(answers: dict[str, Any]) -> Iterator[list[str]]:
-    """A service of advisories, by package; the block gets the options that make pip-audit ask it."""
+    """Serve advisories by package; yield the options that let pip-audit use this server."""
 
     class Advisories(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -109,14 +109,14 @@ def options(port: int) -> list[str]:
         ({"falcon": {"vulns": [ADVISORY]}}, 1, f"falcon {LOCKED['falcon']} has EXAMPLE-1; fixed in 99"),
     ],
 )
-def test_the_audit_tells_vulnerable_from_clean(answers: dict[str, Any], status: int, said: str) -> None:
+def test_the_audit_reports_vulnerabilities(answers: dict[str, Any], status: int, said: str) -> None:
     with advising(answers) as asked:
         ended = run("audit", "requirements/serving.txt", *asked)
     assert ended.returncode == status, ended.stderr
     assert said in ended.stdout
 
 
-def test_an_audit_that_nobody_answered_is_not_clean() -> None:
+def test_an_audit_without_answers_fails() -> None:
     ended = run("audit", "requirements/serving.txt", *options(free_port()))
     assert ended.returncode == 2
     assert "no known vulnerabilities" not in ended.stdout

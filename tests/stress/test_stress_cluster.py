@@ -1,4 +1,4 @@
-"""What Kubernetes did meanwhile: the watcher against an API that serves recorded objects over loopback HTTP."""
+"""The Kubernetes watcher, against a loopback API that serves recorded objects."""
 
 import asyncio
 import json
@@ -16,14 +16,14 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from kubernetes import client
 
-from review_stress.kubernetes.scaling import lag, suggest
+from review_stress.kubernetes.scaling import scale_up_lag, suggest
 from review_stress.kubernetes.watcher import Watcher, connect, external_url
-from review_stress.target import ClusterError
+from review_stress.target import KubernetesError
 from tests.support.stress_servers import Answer, Request, answering, complete, environment, stress
 
 LABELS = {"app.kubernetes.io/name": "review-scorer"}
 NAME = "review-scorer"
-# In the shapes of the API of Kubernetes 1.36, with what nobody reads cut away.
+# Objects of the Kubernetes 1.36 API, without fields that are not read.
 DEPLOYMENT: dict[str, Any] = {
     "apiVersion": "apps/v1",
     "kind": "Deployment",
@@ -146,7 +146,7 @@ def copied(recorded: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass
 class Recorded:
-    """The objects that the API serves; what was asked for; statuses to refuse paths with."""
+    """Objects that the API serves, requests that it got, and error statuses by path."""
 
     deployment: dict[str, Any] = field(default_factory=lambda: copied(DEPLOYMENT))
     autoscaler: dict[str, Any] = field(default_factory=lambda: copied(AUTOSCALER))
@@ -157,7 +157,7 @@ class Recorded:
     play: Callable[["Recorded"], None] = lambda _: None
 
     def answer(self, path: str) -> tuple[int, dict[str, Any]]:
-        """The status and object of a path."""
+        """Return the status and the object of a path."""
         self.play(self)
         for part, status in self.refused.items():
             if part in path:
@@ -178,7 +178,7 @@ class Recorded:
 
 @contextmanager
 def api(recorded: Recorded, folder: Path) -> Iterator[Path]:
-    """The path of a kubeconfig whose cluster serves what was recorded."""
+    """Yield the path of a kubeconfig for an API that serves ``recorded``."""
 
     class Handler(BaseHTTPRequestHandler):
         def __getattr__(self, name: str) -> Any:
@@ -239,10 +239,10 @@ def cluster(recorded: Recorded, tmp_path: Path) -> Iterator[client.ApiClient]:
         made.rest_client.pool_manager.clear()
 
 
-def test_a_sample_is_what_the_cluster_says(recorded: Recorded, cluster: client.ApiClient) -> None:
+def test_a_sample_has_the_state_of_the_workload(recorded: Recorded, cluster: client.ApiClient) -> None:
     watcher = Watcher(cluster, "default", NAME)
     recorded.autoscaler["status"]["desiredReplicas"] = 4
-    watcher.look()
+    watcher.sample()
     history = watcher.stop()
     (sample,) = history.samples
     assert (sample.desired, sample.ready, sample.target, sample.current) == (4, 2, 70, 21)
@@ -250,13 +250,13 @@ def test_a_sample_is_what_the_cluster_says(recorded: Recorded, cluster: client.A
     assert history.events == []
 
 
-def test_what_happens_to_pods_becomes_events(recorded: Recorded, cluster: client.ApiClient) -> None:
+def test_changes_of_pods_become_events(recorded: Recorded, cluster: client.ApiClient) -> None:
     watcher = Watcher(cluster, "default", NAME)
-    watcher.look()
+    watcher.sample()
     recorded.pods = [pod("scorer-a"), pod("scorer-b", ready=False, restarts=1), pod("scorer-c", ready=False)]
-    watcher.look()
+    watcher.sample()
     recorded.pods = [pod("scorer-b", restarts=1), pod("scorer-c")]
-    watcher.look()
+    watcher.sample()
     events = [(event["event"], event["pod"]) for event in watcher.stop().events]
     assert events == [
         ("unready", "scorer-b"),
@@ -268,40 +268,38 @@ def test_what_happens_to_pods_becomes_events(recorded: Recorded, cluster: client
     ]
 
 
-def test_looking_is_all_that_it_does(recorded: Recorded, cluster: client.ApiClient) -> None:
+def test_the_watcher_only_reads(recorded: Recorded, cluster: client.ApiClient) -> None:
     watcher = Watcher(cluster, "default", NAME)
-    watcher.look()
+    watcher.sample()
     assert {verb for verb, _ in recorded.asked} == {"GET"}
     (pods,) = [urlsplit(path).query for _, path in recorded.asked if "/pods" in path]
     assert parse_qs(pods) == {"labelSelector": ["app.kubernetes.io/name=review-scorer"]}
 
 
-def test_plain_quantities_are_numbers(recorded: Recorded, cluster: client.ApiClient) -> None:
+def test_quantities_are_parsed(recorded: Recorded, cluster: client.ApiClient) -> None:
     del recorded.autoscaler["spec"]["metrics"][1]
     current = {"metric": {"name": "in_flight"}, "current": {"averageValue": "2250m"}}
     recorded.autoscaler["status"]["currentMetrics"] = [{"type": "Pods", "pods": current}]
     watcher = Watcher(cluster, "default", NAME)
-    watcher.look()
+    watcher.sample()
     history = watcher.stop()
     assert history.metric == "in_flight"
     assert (history.samples[0].target, history.samples[0].current) == (1.5, 2.25)
 
 
 @pytest.mark.parametrize("refusal", [403, 404])
-def test_without_an_autoscaler_replicas_are_still_seen(
+def test_without_an_autoscaler_replicas_are_sampled(
     recorded: Recorded, cluster: client.ApiClient, refusal: int
 ) -> None:
     recorded.refused = {"horizontalpodautoscalers": refusal}
     watcher = Watcher(cluster, "default", NAME)
-    watcher.look()
-    watcher.look()
+    watcher.sample()
+    watcher.sample()
     sample = watcher.stop().samples[-1]
     assert (sample.desired, sample.ready, sample.target, sample.current) == (2, 2, None, None)
 
 
-def test_an_api_that_fails_meanwhile_is_noted_and_looked_at_again(
-    recorded: Recorded, cluster: client.ApiClient
-) -> None:
+def test_a_failing_api_is_retried(recorded: Recorded, cluster: client.ApiClient) -> None:
     watcher = Watcher(cluster, "default", NAME, seconds=0.05)
     watcher.start()
     recorded.refused = {"deployments": 500}
@@ -310,12 +308,12 @@ def test_an_api_that_fails_meanwhile_is_noted_and_looked_at_again(
     seen = len(watcher.stop().samples)
     assert seen >= 1
     recorded.refused = {"deployments": 500}
-    with pytest.raises(ClusterError, match="cannot read the Deployment default/review-scorer: 500"):
+    with pytest.raises(KubernetesError, match="cannot read the Deployment default/review-scorer: 500"):
         Watcher(cluster, "default", NAME).start()
 
 
-def test_a_deployment_that_is_not_there_cannot_be_watched(cluster: client.ApiClient) -> None:
-    with pytest.raises(ClusterError, match="cannot read the Deployment default/other: 404"):
+def test_a_missing_deployment_is_an_error(cluster: client.ApiClient) -> None:
+    with pytest.raises(KubernetesError, match="cannot read the Deployment default/other: 404"):
         Watcher(cluster, "default", "other").start()
 
 
@@ -326,7 +324,7 @@ def test_the_external_address_is_waited_for(recorded: Recorded, cluster: client.
 
     recorded.play = play
     said: list[str] = []
-    assert external_url(cluster, "default", NAME, seconds=10, say=said.append) == "http://203.0.113.7:80"
+    assert external_url(cluster, "default", NAME, seconds=10, notify=said.append) == "http://203.0.113.7:80"
     assert said == ["waiting for the external address of the Service default/review-scorer"]
 
 
@@ -334,26 +332,26 @@ def test_the_external_address_is_waited_for(recorded: Recorded, cluster: client.
     ("ingress", "url"),
     [({"hostname": "lb.example.org"}, "http://lb.example.org:80"), ({"ip": "fd00::7"}, "http://[fd00::7]:80")],
 )
-def test_an_address_may_be_a_name_or_of_version_6(
+def test_an_external_address_may_be_a_hostname_or_ipv6(
     recorded: Recorded, cluster: client.ApiClient, ingress: dict[str, str], url: str
 ) -> None:
     recorded.service["status"] = {"loadBalancer": {"ingress": [ingress]}}
-    assert external_url(cluster, "default", NAME, seconds=1, say=print) == url
+    assert external_url(cluster, "default", NAME, seconds=1, notify=print) == url
 
 
 def test_a_service_without_an_external_address_is_an_error(recorded: Recorded, cluster: client.ApiClient) -> None:
-    with pytest.raises(ClusterError, match=r"has had no external address for 0\.2 s"):
-        external_url(cluster, "default", NAME, seconds=0.2, say=lambda _: None)
+    with pytest.raises(KubernetesError, match=r"got no external address in 0\.2 s"):
+        external_url(cluster, "default", NAME, seconds=0.2, notify=lambda _: None)
     recorded.service["spec"]["type"] = "ClusterIP"
-    with pytest.raises(ClusterError, match="is a ClusterIP, not a LoadBalancer"):
-        external_url(cluster, "default", NAME, seconds=0.2, say=print)
+    with pytest.raises(KubernetesError, match="is a ClusterIP, not a LoadBalancer"):
+        external_url(cluster, "default", NAME, seconds=0.2, notify=print)
 
 
-def test_no_kubeconfig_is_no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_kubeconfig_there_is_no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("KUBECONFIG", "KUBERNETES_SERVICE_HOST"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", "/nonexistent")
-    with pytest.raises(ClusterError, match="there is no cluster at hand"):
+    with pytest.raises(KubernetesError, match="no Kubernetes cluster is configured"):
         connect()
 
 
@@ -372,7 +370,7 @@ def row(t: float, p99: float, *, rate: float = 100, ready: int = 2, cpu: float =
     }
 
 
-def test_scale_up_lag_runs_from_the_step_over_the_first_new_pod_to_good_latency() -> None:
+def test_scale_up_lag_counts_from_the_step_to_the_first_new_pod_and_to_recovery() -> None:
     latencies = [10, 10, 10, 800, 900, 900, 20, 700, 20, 20, 20, 20]
     rows = [row(t, p99) for t, p99 in enumerate(latencies)]
     events = [
@@ -382,22 +380,22 @@ def test_scale_up_lag_runs_from_the_step_over_the_first_new_pod_to_good_latency(
         {"t": 9.0, "event": "started", "pod": "newer"},
         {"t": 9.5, "event": "ready", "pod": "newer"},
     ]
-    # One good window among bad ones is no recovery.
-    assert lag(rows, events, step=2.0, percentile="p99", bound=100) == {
+    # A single good window is not a recovery.
+    assert scale_up_lag(rows, events, step=2.0, percentile="p99", bound=100) == {
         "step": 2.0,
-        "broke": 1.0,
+        "degraded": 1.0,
         "first_ready": 4.4,
         "recovered": 6.0,
     }
-    assert lag(rows[:2], [], step=0.0, percentile="p99", bound=100) == {
+    assert scale_up_lag(rows[:2], [], step=0.0, percentile="p99", bound=100) == {
         "step": 0.0,
-        "broke": None,
+        "degraded": None,
         "first_ready": None,
         "recovered": None,
     }
 
 
-def test_suggestions_come_from_the_windows_that_were_good() -> None:
+def test_suggestions_are_based_on_good_windows() -> None:
     rows = [row(0, 10, rate=200, cpu=60), row(1, 10, rate=300, cpu=85), row(2, 900, rate=500, cpu=100)]
     found = suggest(rows, percentile="p99", bound=100, peak=600, scale_up=12, cpu=True)
     assert found["per_pod_rate"] == 150
@@ -409,7 +407,7 @@ def test_suggestions_come_from_the_windows_that_were_good() -> None:
     assert suggest(rows[2:], percentile="p99", bound=100, peak=600, scale_up=None, cpu=True)["min_replicas"] is None
 
 
-def test_a_run_finds_the_service_and_shows_what_the_cluster_did(tmp_path: Path) -> None:
+def test_a_run_finds_the_service_and_reports_the_scaling(tmp_path: Path) -> None:
     began = 0.0
 
     def since() -> float:
@@ -455,7 +453,7 @@ def test_a_run_finds_the_service_and_shows_what_the_cluster_did(tmp_path: Path) 
         ("ready", "scorer-c"),
     ]
     lags = seen["scale_up"]
-    assert lags["broke"] <= 2
+    assert lags["degraded"] <= 2
     assert 2.5 < lags["first_ready"] < 5.5
     assert 2 <= lags["recovered"] <= 5
     assert seen["suggestion"]["min_replicas"] >= 1
@@ -464,7 +462,7 @@ def test_a_run_finds_the_service_and_shows_what_the_cluster_did(tmp_path: Path) 
     assert {verb for verb, _ in recorded.asked} == {"GET"}
 
 
-def test_without_a_cluster_it_works_on_and_says_so(tmp_path: Path) -> None:
+def test_without_a_cluster_the_run_continues_with_a_note(tmp_path: Path) -> None:
     async def well(_: Request) -> Answer:
         return Answer()
 
@@ -474,11 +472,11 @@ def test_without_a_cluster_it_works_on_and_says_so(tmp_path: Path) -> None:
     assert done.status == 0
     assert done.report["kubernetes"] is None
     assert done.report["outcomes"]["ok"] > 0
-    assert "Kubernetes is not watched: there is no cluster at hand" in done.output
+    assert "Kubernetes is not watched: no Kubernetes cluster is configured" in done.output
 
 
-def test_without_a_cluster_and_a_target_there_is_nothing_to_do(tmp_path: Path) -> None:
+def test_without_a_cluster_the_target_is_required(tmp_path: Path) -> None:
     done = stress(tmp_path, "--rate", 20, kubernetes=True, HOME=str(tmp_path))
     assert done.status == 2
     (line,) = done.errors.splitlines()
-    assert line.startswith("stress-testing.py: no TARGET was given, and there is no cluster at hand")
+    assert line.startswith("stress-testing.py: TARGET is missing, and no Kubernetes cluster is configured")

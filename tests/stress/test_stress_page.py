@@ -1,4 +1,4 @@
-"""The HTML report in a real browser: what is plotted is what the JSON says."""
+"""The HTML report in a real browser: the plots show the values of the JSON report."""
 
 import json
 import math
@@ -31,7 +31,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """A report of a real run with every kind of thing in it, and a cluster's doings written in."""
+    """A report of a real run with all kinds of outcomes, and added observations of a cluster."""
 
     async def behave(request: Request) -> Answer:
         match request.number % 12:
@@ -50,16 +50,16 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     for number, row in enumerate(made["timeline"]):
         row["replicas"] = {"desired": 2 + number // 2, "ready": 2 + number // 3}
         row["hpa"] = {"target": 70.0, "current": 40.0 + 20 * number}
-    # A window without answers is a gap, and no figure may break the script that holds it.
+    # A window without responses is a gap, and no text may break the script element.
     made["timeline"][1]["latency_ms"] = None
     made["warnings"] = ["</script><script>document.title='broken'</script>"]
     made["kubernetes"] = {
         "metric": "cpu",
         "good": "p99<250ms",
-        "scale_up": {"step": 0.0, "broke": None, "first_ready": 2.5, "recovered": None},
+        "scale_up": {"step": 0.0, "degraded": None, "first_ready": 2.5, "recovered": None},
         "suggestion": {"min_replicas": 3, "cpu_target": 55, "why": "so it was measured"},
         "events": [{"t": 1.2, "event": "started", "pod": "scorer-c"}, {"t": 2.5, "event": "ready", "pod": "scorer-c"}],
-        "trouble": None,
+        "error": None,
     }
     made["own_page"] = str(folder / "own.html")
     return made
@@ -78,13 +78,13 @@ def opened(browser: Browser, report: dict[str, Any], tmp_path_factory: pytest.Te
     page.goto(path.as_uri())
     yield page
     assert troubles == []
-    # Offline: the page asks for itself and nothing else.
+    # The page loads nothing but itself.
     assert [url for url in asked if not url.startswith("data:")] == [path.as_uri()]
     page.close()
 
 
 def plotted(page: Page, plot: str) -> dict[str, list[tuple[float, float]]]:
-    """The points of a plot's lines, turned back from pixels into values by the axes that are drawn."""
+    """Return the points of the lines of a plot, converted from pixels to values."""
     found: dict[str, list[tuple[float, float]]] = {}
     scale = page.eval_on_selector(f"#{plot}", "svg => ({...svg.dataset})")
     paths = page.eval_on_selector_all(
@@ -128,7 +128,7 @@ def expected(report: dict[str, Any], *path: str) -> list[tuple[float, float]]:
 @pytest.mark.parametrize(
     ("plot", "series", "path"),
     [
-        ("rate", "asked", ("asked",)),
+        ("rate", "offered", ("arrival_rate",)),
         ("rate", "ok", ("rate",)),
         ("latency", "p50", ("latency_ms", "p50")),
         ("latency", "p90", ("latency_ms", "p90")),
@@ -141,7 +141,7 @@ def expected(report: dict[str, Any], *path: str) -> list[tuple[float, float]]:
         ("autoscaler", "current", ("hpa", "current")),
     ],
 )
-def test_the_plotted_points_are_the_timelines(
+def test_the_plots_show_the_timeline(
     opened: Page, report: dict[str, Any], plot: str, series: str, path: tuple[str, ...]
 ) -> None:
     wanted = expected(report, *path)
@@ -150,11 +150,11 @@ def test_the_plotted_points_are_the_timelines(
     most = max(value for _, value in wanted)
     for (t, drawn), (when, figure) in zip(found, wanted, strict=True):
         assert t == pytest.approx(when, abs=0.01)
-        # Pixels are drawn to the hundredth.
+        # Pixels are rounded to hundredths.
         assert drawn == pytest.approx(figure, rel=0.002, abs=0.001 * most)
 
 
-def test_the_bars_are_the_outcomes(opened: Page, report: dict[str, Any]) -> None:
+def test_the_bars_show_the_outcomes(opened: Page, report: dict[str, Any]) -> None:
     scale = opened.eval_on_selector("#outcomes", "svg => ({...svg.dataset})")
     unit = abs(float(scale["yTo"]) - float(scale["yFrom"])) / (float(scale["yHigh"]) - float(scale["yLow"]))
     bars = opened.eval_on_selector_all(
@@ -169,14 +169,14 @@ def test_the_bars_are_the_outcomes(opened: Page, report: dict[str, Any]) -> None
                 assert ((name, index) in drawn) == (count > 0)
 
 
-def test_the_percentile_curve_is_the_reports(opened: Page, report: dict[str, Any]) -> None:
+def test_the_percentile_curve_is_that_of_the_report(opened: Page, report: dict[str, Any]) -> None:
     found = plotted(opened, "curve")["latency"]
     assert [milliseconds for _, milliseconds in found] == pytest.approx([y for _, y in report["curve"]], rel=0.002)
     shares = [100 * (1 - 1 / x) for x, _ in found[:-1]]
     assert shares == pytest.approx([share for share, _ in report["curve"][:-1]], abs=0.05)
 
 
-def test_hovering_reads_the_same_time_out_of_every_plot(opened: Page, report: dict[str, Any]) -> None:
+def test_hovering_shows_the_same_time_in_all_plots(opened: Page, report: dict[str, Any]) -> None:
     scale = opened.eval_on_selector("#rate", "svg => ({...svg.dataset})")
     box = opened.locator("#rate").bounding_box()
     assert box
@@ -190,7 +190,7 @@ def test_hovering_reads_the_same_time_out_of_every_plot(opened: Page, report: di
     assert f"ok {row['outcomes']['ok']}" in shown
 
 
-def test_what_the_report_says_stands_on_the_page(opened: Page, report: dict[str, Any]) -> None:
+def test_the_page_shows_the_texts_of_the_report(opened: Page, report: dict[str, Any]) -> None:
     text = opened.locator("main").inner_text()
     assert report["target"] in text
     assert "✓ p99<250ms" in text
@@ -202,7 +202,7 @@ def test_what_the_report_says_stands_on_the_page(opened: Page, report: dict[str,
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_page_follows_the_systems_colours_and_fits_a_phone(
+def test_the_page_follows_the_colour_scheme_and_fits_a_phone(
     browser: Browser, report: dict[str, Any], scheme: Any
 ) -> None:
     page = browser.new_page(viewport={"width": 400, "height": 800}, color_scheme=scheme)

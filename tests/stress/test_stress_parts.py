@@ -1,4 +1,4 @@
-"""The parts of the stress tool, each by itself."""
+"""Unit tests of the stress tool."""
 
 import json
 import random
@@ -12,43 +12,43 @@ import pytest
 import yaml
 
 from review_stress.arguments import arguments
-from review_stress.load.profiles import Segment, arrivals, rises, segments
+from review_stress.load.profiles import Segment, arrivals, profile_segments, steepest_rise
 from review_stress.load.texts import TextsError, bodies, read_texts
 from review_stress.measurement.objectives import ObjectiveError, parse
 from review_stress.measurement.outcomes import ABANDONED, OK, RESET, SHED, UNSENT, judge
-from review_stress.measurement.tally import Tally, Timeline, histogram
+from review_stress.measurement.window_stats import Timeline, WindowStats, histogram
 from review_stress.results.merge import merge
-from review_stress.target import TargetError, named, resolve
+from review_stress.target import TargetError, given_target, resolve
 from tests.support.running import ROOT
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (("localhost", "--rate", "many"), "argument --rate: 'many' is no number above zero"),
-        (("localhost", "--rate", "inf"), "argument --rate: 'inf' is no number above zero"),
-        (("localhost", "--duration", "5 fortnights"), "argument --duration: '5 fortnights' is no span of time"),
-        (("localhost", "--duration", "0"), "argument --duration: '0' is no span of time"),
-        (("localhost", "--objective", "p99"), "argument --objective: 'p99' is no objective"),
-        (("localhost", "--objective", "p99<100"), "'p99<100': p99 wants us, ms or s"),
-        (("localhost", "--objective", "errors<1"), "'errors<1': errors wants percent"),
-        (("localhost", "--objective", "rate>5%"), "'rate>5%': rate is ok answers a second"),
-        (("localhost", "--header", "no colon"), "argument --header: 'no colon' is no header"),
-        (("localhost", "--header", "A: b\r\nC: d"), "is no header"),
-        (("localhost", "--share", "3/3"), "argument --share: '3/3' is no share"),
-        (("localhost", "--connections", "0"), "argument --connections: '0' is no whole number of at least one"),
+        (("localhost", "--rate", "many"), "argument --rate: 'many' is not a positive number"),
+        (("localhost", "--rate", "inf"), "argument --rate: 'inf' is not a positive number"),
+        (("localhost", "--duration", "5 fortnights"), "argument --duration: '5 fortnights' is not a duration"),
+        (("localhost", "--duration", "0"), "argument --duration: '0' is not a duration"),
+        (("localhost", "--objective", "p99"), "argument --objective: 'p99' is not an objective"),
+        (("localhost", "--objective", "p99<100"), "'p99<100': p99 requires us, ms or s"),
+        (("localhost", "--objective", "errors<1"), "'errors<1': errors requires percent"),
+        (("localhost", "--objective", "rate>5%"), "'rate>5%': rate is ok responses per second"),
+        (("localhost", "--header", "no colon"), "argument --header: 'no colon' is not a header"),
+        (("localhost", "--header", "A: b\r\nC: d"), "is not a header"),
+        (("localhost", "--share", "3/3"), "argument --share: '3/3' is not a share"),
+        (("localhost", "--connections", "0"), "argument --connections: '0' is not a positive integer"),
         (("localhost", "--profile", "sawtooth"), "invalid choice: 'sawtooth'"),
-        (("localhost", "--profile", "ramp", "--connections", "4"), "--profile ramp wants --rate"),
-        (("localhost", "--profile", "original", "--rate", "4"), "--profile original is a closed loop"),
-        (("localhost", "--profile", "breakpoint", "--objective", "rate>5"), "objectives on rate mean nothing there"),
-        (("localhost", "--profile", "breakpoint", "--share", "0/2"), "a share of them means nothing"),
-        (("localhost", "--profile", "original", "--connections", "4"), "it takes no --rate and no --connections"),
-        (("localhost", "--connections", "1", "--share", "0/2"), "--connections 1 cannot be shared by 2"),
+        (("localhost", "--profile", "ramp", "--connections", "4"), "--profile ramp requires --rate"),
+        (("localhost", "--profile", "original", "--rate", "4"), "cannot be combined with --rate"),
+        (("localhost", "--profile", "breakpoint", "--objective", "rate>5"), "it cannot have an objective on rate"),
+        (("localhost", "--profile", "breakpoint", "--share", "0/2"), "cannot be shared"),
+        (("localhost", "--profile", "original", "--connections", "4"), "--profile original cannot be combined"),
+        (("localhost", "--connections", "1", "--share", "0/2"), "--connections 1 is less than 2 shares"),
         (("localhost", "--html", "/nowhere/page.html"), "cannot write /nowhere/page.html"),
-        (("localhost", "--merge", "a.json"), "--merge sends nothing"),
+        (("localhost", "--merge", "a.json"), "--merge cannot be combined"),
     ],
 )
-def test_unusable_arguments_end_with_two_and_one_line(
+def test_invalid_arguments_exit_with_2_and_one_line(
     capsys: pytest.CaptureFixture[str], given: tuple[str, ...], message: str
 ) -> None:
     if "--merge" in given:
@@ -56,12 +56,12 @@ def test_unusable_arguments_end_with_two_and_one_line(
     with pytest.raises(SystemExit) as ended:
         arguments(given, {})
     assert ended.value.code == 2
-    said = capsys.readouterr().err
-    assert len(said.splitlines()) == 1
-    assert message in said
+    error = capsys.readouterr().err
+    assert len(error.splitlines()) == 1
+    assert message in error
 
 
-def test_a_pod_of_an_indexed_job_knows_its_share() -> None:
+def test_an_indexed_job_sets_the_share() -> None:
     assert arguments(["x"], {"JOB_COMPLETION_INDEX": "2", "STRESS_SHARES": "3"}).share == (2, 3)
     assert arguments(["x"], {"JOB_COMPLETION_INDEX": "2"}).share == (0, 1)
     with pytest.raises(SystemExit):
@@ -105,15 +105,15 @@ def test_a_target_is_a_url_or_a_host(text: str, url: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["ftp://x", "localhost:port", "http://", "a b", "x:99999", f"{'x' * 64}.example"])
-def test_what_is_no_target_is_refused(text: str) -> None:
+def test_an_invalid_target_is_refused(text: str) -> None:
     with pytest.raises(TargetError):
         resolve(text)
 
 
-def test_the_argument_goes_before_the_variable_of_the_original() -> None:
-    assert named("here", {"DOCKER": "there"}) == "http://here:4567/api/1/users"
-    assert named(None, {"DOCKER": "there"}) == "http://there:4567/api/1/users"
-    assert named(None, {}) is None
+def test_the_argument_overrides_the_variable_docker() -> None:
+    assert given_target("here", {"DOCKER": "there"}) == "http://here:4567/api/1/users"
+    assert given_target(None, {"DOCKER": "there"}) == "http://there:4567/api/1/users"
+    assert given_target(None, {}) is None
 
 
 @pytest.mark.parametrize(
@@ -151,22 +151,22 @@ def test_bodies_are_single_texts_or_lists_and_the_same_for_a_seed() -> None:
     ("profile", "expected"),
     [("constant", [500, 500, 500, 500]), ("ramp", [125, 375, 625, 875]), ("spike", [500, 750, 750, 500])],
 )
-def test_profiles_ask_for_what_they_say(profile: str, expected: list[int], *, poisson: bool) -> None:
-    pieces = segments(profile, 100 if profile != "ramp" else 200, 20, base=100)
+def test_profiles_have_the_described_shape(profile: str, expected: list[int], *, poisson: bool) -> None:
+    segments = profile_segments(profile, 100 if profile != "ramp" else 200, 20, base=100)
     if profile == "spike":
-        pieces = segments(profile, 225, 20, base=100)
-    due = list(arrivals(pieces, poisson=poisson))
+        segments = profile_segments(profile, 225, 20, base=100)
+    due = list(arrivals(segments, poisson=poisson))
     assert due == sorted(due)
     quarters = [sum(quarter * 5 <= t < quarter * 5 + 5 for t in due) for quarter in range(4)]
-    # Four standard deviations of a Poisson count, or none.
-    for found, wanted in zip(quarters, expected, strict=True):
-        assert abs(found - wanted) <= (4 * wanted**0.5 if poisson else 1)
+    # Within four standard deviations of a Poisson count; exact for constant arrivals.
+    for found, count in zip(quarters, expected, strict=True):
+        assert abs(found - count) <= (4 * count**0.5 if poisson else 1)
 
 
-def test_steps_rise_equally() -> None:
-    assert [piece.end for piece in segments("step", 100, 10, steps=4)] == [25, 50, 75, 100]
-    assert rises(segments("spike", 100, 10, base=10)) == 4.0
-    assert rises(segments("constant", 100, 10)) == 0.0
+def test_the_steps_of_a_profile_are_equal() -> None:
+    assert [piece.end for piece in profile_segments("step", 100, 10, steps=4)] == [25, 50, 75, 100]
+    assert steepest_rise(profile_segments("spike", 100, 10, base=10)) == 4.0
+    assert steepest_rise(profile_segments("constant", 100, 10)) == 0.0
 
 
 def test_poisson_arrivals_are_memoryless() -> None:
@@ -177,12 +177,12 @@ def test_poisson_arrivals_are_memoryless() -> None:
     assert statistics.stdev(gaps) == pytest.approx(0.01, rel=0.05)
 
 
-def test_the_parts_of_several_senders_make_the_whole() -> None:
-    pieces = segments("ramp", 100, 10)
-    whole = list(arrivals(pieces, poisson=False))
-    parts = sorted(t for part in range(3) for t in arrivals(pieces, part=part, parts=3, poisson=False))
+def test_the_parts_of_all_senders_add_up_to_the_whole() -> None:
+    segments = profile_segments("ramp", 100, 10)
+    whole = list(arrivals(segments, poisson=False))
+    parts = sorted(t for part in range(3) for t in arrivals(segments, part=part, parts=3, poisson=False))
     assert parts == pytest.approx(whole)
-    drawn = [list(arrivals(pieces, part=part, parts=3)) for part in range(3)]
+    drawn = [list(arrivals(segments, part=part, parts=3)) for part in range(3)]
     assert 400 < sum(map(len, drawn)) < 600
     assert not set(drawn[0]) & set(drawn[1])
 
@@ -192,31 +192,29 @@ def test_the_parts_of_several_senders_make_the_whole() -> None:
     [
         (200, False, b'{"score": 1}', 0, "ok"),
         (200, False, b'{"scores": [1, 5.0]}', 2, "ok"),
-        (200, False, b'{"scores": [1]}', 2, "wrong"),
-        (200, False, b'{"score": 5.0001}', 0, "wrong"),
-        (200, False, b'{"score": "3"}', 0, "wrong"),
-        (200, False, b"\xff", 0, "wrong"),
+        (200, False, b'{"scores": [1]}', 2, "invalid"),
+        (200, False, b'{"score": 5.0001}', 0, "invalid"),
+        (200, False, b'{"score": "3"}', 0, "invalid"),
+        (200, False, b"\xff", 0, "invalid"),
         (503, True, b"", 0, "shed"),
-        (503, False, b"", 0, "status"),
-        (429, True, b"", 0, "status"),
+        (503, False, b"", 0, "http_error"),
+        (429, True, b"", 0, "http_error"),
     ],
 )
-def test_an_answer_is_judged_by_what_it_says(
-    status: int, *, retry: bool, content: bytes, batch: int, outcome: str
-) -> None:
-    names = ("ok", "shed", "status", "wrong")
+def test_responses_are_classified(status: int, *, retry: bool, content: bytes, batch: int, outcome: str) -> None:
+    names = ("ok", "shed", "http_error", "invalid")
     assert names[judge(status, content, retry_after=retry, batch=batch)] == outcome
 
 
-def tally(**counts: int) -> Tally:
-    made = Tally()
+def stats(**counts: int) -> WindowStats:
+    made = WindowStats()
     for name, count in counts.items():
         setattr(made, name, count)
     return made
 
 
-def test_objectives_are_judged_by_their_figures() -> None:
-    made = tally(offered=1000, sent=980, unsent=20, late=100)
+def test_objectives_are_judged() -> None:
+    made = stats(offered=1000, sent=980, unsent=20, late=100)
     made.outcomes.update({OK: 900, SHED: 49, RESET: 31})
     for milliseconds in range(1, 901):
         made.record(milliseconds * 1000)
@@ -231,18 +229,18 @@ def test_objectives_are_judged_by_their_figures() -> None:
         "unsent<2.5%": (2.0, True),
         "rate>=300/s": (300.0, True),
     }
-    for text, (value, held) in expected.items():
+    for text, (value, met) in expected.items():
         judged = parse(text).judge(made, rate=300)
         assert judged["value"] == pytest.approx(value, rel=0.002), text
-        assert judged["held"] is held, text
+        assert judged["met"] is met, text
 
 
-def test_nothing_answered_holds_no_percentile() -> None:
-    assert parse("p50<1s").judge(Tally(), rate=0)["held"] is False
+def test_without_responses_a_percentile_is_not_met() -> None:
+    assert parse("p50<1s").judge(WindowStats(), rate=0)["met"] is False
 
 
 @pytest.mark.parametrize("text", ["p5<1s", "p99=1s", "p99<-1s", "apdex>0.9", "rate>", "", "errors<1%%"])
-def test_what_is_no_objective_is_refused(text: str) -> None:
+def test_an_invalid_objective_is_refused(text: str) -> None:
     with pytest.raises(ObjectiveError):
         parse(text)
 
@@ -254,16 +252,16 @@ def records(*rows: tuple[float, ...]) -> "array[float]":
 def test_a_request_belongs_to_the_window_in_which_it_was_due() -> None:
     timeline = Timeline()
     nan = float("nan")
-    timeline.hear(
+    timeline.add_records(
         records(
             (0.9, 0.9, 0.9, 2.1, OK, 200),  # answered two windows later
-            (1.0, 1.0, 1.5, 1.6, OK, 200),  # late: no connection was free
+            (1.0, 1.0, 1.5, 1.6, OK, 200),  # late: no free connection
             (1.1, 1.2, 1.2, 1.3, RESET, 104),  # late: the sender was behind
             (1.2, 1.2, nan, 9.0, UNSENT, 0),
             (1.3, 1.3, 1.3, 9.0, ABANDONED, 0),
         )
     )
-    first, second, third = (timeline.tallies[number] for number in range(3))
+    first, second, third = (timeline.windows[number] for number in range(3))
     assert (first.offered, first.sent, first.answered) == (1, 1, 0)
     assert first.percentile(50) == pytest.approx(1200, rel=0.001)
     assert (second.offered, second.sent, second.unsent, second.abandoned) == (4, 3, 1, 1)
@@ -273,16 +271,16 @@ def test_a_request_belongs_to_the_window_in_which_it_was_due() -> None:
 
 
 def some_report(seed: int, started: str) -> tuple[dict[str, Any], list[int]]:
-    """A report of ok answers only, and their latencies in microseconds."""
+    """Return a report with only ok responses, and their latencies in microseconds."""
     drawn = random.Random(seed)
     latencies = [int(drawn.lognormvariate(9, 1)) for _ in range(2000)]
     timeline = Timeline()
     for number, microseconds in enumerate(latencies):
         due = number / 1000
-        timeline.hear(records((due, due, due, due + microseconds / 1e6, OK, 200)))
+        timeline.add_records(records((due, due, due, due + microseconds / 1e6, OK, 200)))
     report = {
         "format": 1,
-        "asked_rate": 1000.0,
+        "arrival_rate": 1000.0,
         "share": [0, 1],
         "started": started,
         "seconds": 2.0,
@@ -298,7 +296,7 @@ def some_report(seed: int, started: str) -> tuple[dict[str, Any], list[int]]:
     }
     rows = [
         {"t": float(number), "replicas": None, "hpa": None} | one.to_json()
-        for number, one in sorted(timeline.tallies.items())
+        for number, one in sorted(timeline.windows.items())
     ]
     return report | {"rate": 900.0, "timeline": rows} | timeline.between().to_json(), latencies
 

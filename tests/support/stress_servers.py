@@ -1,4 +1,4 @@
-"""Loopback servers that misbehave in known ways, and the tool run against them as its users run it."""
+"""Loopback servers with known faults, and functions that run the stress tool against them."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ TOOL = ROOT / "stress" / "stress-testing.py"
 
 @dataclass
 class Request:
-    """What came; number 0 is the tool's first question, before the load."""
+    """A received request; number 0 is the preflight request."""
 
     number: int
     body: bytes
@@ -35,7 +35,7 @@ class Request:
 
 @dataclass
 class Answer:
-    """What goes back; ``raw`` instead of HTTP, ``reset`` instead of anything."""
+    """A response; ``raw`` bytes replace it, ``reset`` resets the connection."""
 
     body: bytes = SCORE
     status: int = 200
@@ -50,7 +50,7 @@ Behaviour = Callable[[Request], Awaitable[Answer]]
 
 @dataclass
 class Running:
-    """A server in a thread of its own."""
+    """A server in its own thread."""
 
     url: str
     port: int
@@ -87,7 +87,7 @@ class _Server:
             self._running.requests.append(request)
             answer = await self._behaviour(request)
             if answer.reset:
-                # Linger for no time: the close is a reset.
+                # Zero linger time: closing sends a reset.
                 writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 return
             if answer.raw is not None:
@@ -102,8 +102,8 @@ class _Server:
 
 @contextmanager
 def answering(behaviour: Behaviour) -> Iterator[Running]:
-    """A server of HTTP on loopback that does what ``behaviour`` says."""
-    # All of it in the thread: a browser's driver may have an event loop in this one.
+    """Yield a loopback HTTP server that answers with ``behaviour``."""
+    # In its own thread, since the driver of a browser may run an event loop in this one.
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
@@ -132,7 +132,7 @@ async def _finish(server: asyncio.Server) -> None:
 
 @dataclass
 class Outcome:
-    """What the tool said."""
+    """Exit status, report and output of the tool."""
 
     status: int
     report: dict[str, Any]
@@ -141,20 +141,20 @@ class Outcome:
 
 
 def command(*arguments: object, kubernetes: bool = False) -> list[str]:
-    """The command line of the tool."""
+    """Return the command line of the tool."""
     words = [str(argument) for argument in arguments]
     return [sys.executable, "-W", "error", str(TOOL), *words, *([] if kubernetes else ["--no-kubernetes"])]
 
 
 def environment(**more: str) -> dict[str, str]:
-    """An environment without a cluster or a target in it."""
+    """Return an environment without a cluster or a default target."""
     names = {"DOCKER", "JOB_COMPLETION_INDEX", "STRESS_SHARES", "KUBECONFIG", "KUBERNETES_SERVICE_HOST"}
     kept = {name: value for name, value in os.environ.items() if name not in names}
     return kept | {"KUBECONFIG": "/nonexistent", "COLUMNS": "200"} | more
 
 
 def stress(folder: Path, *arguments: object, kubernetes: bool = False, **environ: str) -> Outcome:
-    """Run the tool and return what it said and reported."""
+    """Run the tool."""
     path = folder / "report.json"
     done = subprocess.run(
         command(*arguments, "--json", path, kubernetes=kubernetes),
@@ -169,7 +169,7 @@ def stress(folder: Path, *arguments: object, kubernetes: bool = False, **environ
 
 
 def interrupted(folder: Path, *arguments: object, after: float) -> Outcome:
-    """Run the tool and press Ctrl-C so long after it began to send."""
+    """Run the tool and send SIGINT after some seconds."""
     path = folder / "report.json"
     process = subprocess.Popen(
         command(*arguments, "--json", path),
@@ -211,7 +211,7 @@ uvloop.run(main())
 
 @contextmanager
 def trivial() -> Iterator[str]:
-    """The URL of a server that does as good as nothing, in a process of its own."""
+    """Yield the URL of a minimal server in its own process."""
     process = subprocess.Popen([sys.executable, "-c", TRIVIAL], stdout=subprocess.PIPE, text=True)
     assert process.stdout
     try:
@@ -222,9 +222,10 @@ def trivial() -> Iterator[str]:
 
 
 def complete(
-    report: dict[str, Any], outcomes: Sequence[str] = ("ok", "shed", "status", "wrong", "refused", "reset", "timeout")
+    report: dict[str, Any],
+    outcomes: Sequence[str] = ("ok", "shed", "http_error", "invalid", "refused", "reset", "timeout"),
 ) -> None:
-    """Assert that no request was lost between the counts, in the whole and in each window."""
+    """Assert that the counts add up, in total and in each window."""
     for counts in (report, *report["timeline"]):
         assert set(counts["outcomes"]) == set(outcomes)
         assert counts["offered"] == counts["sent"] + counts["unsent"]

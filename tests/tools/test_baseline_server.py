@@ -1,4 +1,4 @@
-"""The obvious server, which the real one is compared with: trained for real, on little."""
+"""The baseline server, really trained on a small corpus."""
 
 import json
 import subprocess
@@ -22,7 +22,7 @@ TEXT = "この映画は全くだめ、楽しくない。駄作"
 
 @contextmanager
 def serving(*arguments: object) -> Iterator[tuple[str, list[str]]]:
-    """The obvious server's URL and the lines that it printed before it served."""
+    """The URL of a baseline server and the lines that it printed before it served."""
     port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "tools.bench.baseline_server", "--port", str(port), *map(str, arguments)],
@@ -46,13 +46,13 @@ def serving(*arguments: object) -> Iterator[tuple[str, list[str]]]:
 
 @pytest.fixture(scope="module")
 def model(tiny_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("obvious") / "model"
+    path = tmp_path_factory.mktemp("baseline") / "model"
     tagger = MeCab.Tagger(f"-Owakati {ipadic.MECAB_ARGS}")
     baseline_server.train(tiny_corpus, path, tagger, 5)
     return path
 
 
-def test_what_was_kept_scores_as_what_was_trained(tiny_corpus: Path, model: Path, tmp_path: Path) -> None:
+def test_a_second_training_gives_the_same_scores(tiny_corpus: Path, model: Path, tmp_path: Path) -> None:
     tagger = MeCab.Tagger(f"-Owakati {ipadic.MECAB_ARGS}")
     again = tmp_path / "again"
     baseline_server.train(tiny_corpus, again, tagger, 5)
@@ -65,7 +65,7 @@ def test_what_was_kept_scores_as_what_was_trained(tiny_corpus: Path, model: Path
     assert {path.name for path in model.iterdir()} == {"vectorizer.npz", "lightgbm.txt"}
 
 
-def test_the_recipe_is_the_originals() -> None:
+def test_the_recipe_is_the_one_of_the_original() -> None:
     tfidf = baseline_server.union().transformer_list[0][1].get_params()
     wanted = {"ngram_range": (1, 2), "max_features": 10_000, "sublinear_tf": True, "norm": "l2", "smooth_idf": False}
     assert wanted.items() <= tfidf.items()
@@ -75,7 +75,7 @@ def test_the_recipe_is_the_originals() -> None:
     assert baseline_server.ROUNDS == 450
 
 
-def test_it_serves_one_review_at_a_time_and_takes_the_same_load(model: Path, tmp_path: Path) -> None:
+def test_it_scores_single_reviews_and_runs_under_the_stress_tool(model: Path, tmp_path: Path) -> None:
     with serving("--model", model) as (url, lines):
         assert lines == [f"serving on {url.removeprefix('http://').removesuffix('/api/1/users')}"]
         request = urllib.request.Request(url, json.dumps({"texts": TEXT}).encode())
@@ -85,14 +85,14 @@ def test_it_serves_one_review_at_a_time_and_takes_the_same_load(model: Path, tmp
     assert done.report["outcomes"]["ok"] == done.report["sent"] > 20
 
 
-def test_it_trains_when_there_is_no_model(tiny_corpus: Path, tmp_path: Path) -> None:
+def test_it_trains_if_there_is_no_model(tiny_corpus: Path, tmp_path: Path) -> None:
     with serving("--model", tmp_path / "new", "--corpus", tiny_corpus, "--rounds", 2) as (_, lines):
         assert lines[0].startswith("training on ")
     assert (tmp_path / "new" / "lightgbm.txt").exists()
 
 
-def test_without_a_model_and_a_corpus_it_says_what_is_missing(tmp_path: Path) -> None:
+def test_without_a_model_the_corpus_is_required(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "tools.bench.baseline_server", "--model", str(tmp_path)]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
-    assert "--corpus says what to train on" in done.stderr
+    assert "--corpus is required to train one" in done.stderr

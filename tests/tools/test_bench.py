@@ -1,4 +1,4 @@
-"""The benchmark itself, on little: what it measures is there, and what it compares is the same model."""
+"""The benchmark on a small corpus: it measures every row, and its sides compare the same model."""
 
 import json
 import subprocess
@@ -12,23 +12,23 @@ import pytest
 
 from tests.support.running import ROOT
 from tools.bench import baseline_server, bench, profiling, sides
-from tools.bench.figures import OBVIOUS, OBVIOUS_CODE, OURS, SIDES, Figures, Row
+from tools.bench.figures import BASELINE, BASELINE_CODE, SERVICE, SIDES, Figures, Row
 from tools.bench.stages import AGREEMENT, BATCHES, GROUP
 from tools.bench.targets import TARGETS, judge
 
 
 @pytest.fixture(scope="module")
-def obvious(tiny_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("bench") / "obvious"
+def baseline(tiny_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("bench") / "baseline"
     baseline_server.train(tiny_corpus, path, MeCab.Tagger(f"-Owakati {ipadic.MECAB_ARGS}"), 5)
     return path
 
 
 @pytest.fixture(scope="module")
-def report(tiny_bundle: Path, tiny_corpus: Path, obvious: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The report of two rounds in process."""
+def report(tiny_bundle: Path, tiny_corpus: Path, baseline: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A report of two rounds in process."""
     path = tmp_path_factory.mktemp("report") / "bench.json"
-    models = ["--bundle", tiny_bundle, "--obvious", obvious, "--corpus", tiny_corpus]
+    models = ["--bundle", tiny_bundle, "--baseline", baseline, "--corpus", tiny_corpus]
     words = [sys.executable, "-m", "tools.bench.bench", *models, "--only", "stages", "--quick"]
     done = subprocess.run(
         [*map(str, words), "--json", str(path)], cwd=ROOT, capture_output=True, text=True, timeout=100, check=False
@@ -46,8 +46,8 @@ def test_every_stage_of_every_side_is_measured_for_every_batch_size(report: Any)
     rows = cells(report, GROUP)
     assert len(rows) == len(BATCHES) * 5
     for name, row in rows.items():
-        # Before the obvious way cuts a text it does nothing to it.
-        assert set(row) == (set(SIDES) - {OBVIOUS} if "normalise" in name else set(SIDES)), name
+        # The baseline does not normalise.
+        assert set(row) == (set(SIDES) - {BASELINE} if "normalise" in name else set(SIDES)), name
         for side in row.values():
             assert len(side["values"]) == 2
             assert 0 < side["low"] <= side["median"] <= side["high"]
@@ -61,17 +61,17 @@ def test_the_stages_add_up_to_about_the_whole(report: Any) -> None:
         assert sum(stages) == pytest.approx(total, rel=0.5)
 
 
-def test_our_model_in_obvious_code_is_our_model(report: Any) -> None:
-    apart = cells(report, AGREEMENT.group)[AGREEMENT.name]
-    assert set(apart) == {OBVIOUS_CODE}
-    assert apart[OBVIOUS_CODE]["high"] < 1e-6
+def test_the_baseline_code_gives_the_scores_of_the_service(report: Any) -> None:
+    differences = cells(report, AGREEMENT.group)[AGREEMENT.name]
+    assert set(differences) == {BASELINE_CODE}
+    assert differences[BASELINE_CODE]["high"] < 1e-6
 
 
 @pytest.mark.parametrize("name", SIDES)
 def test_the_stages_that_are_timed_give_the_score_of_the_whole(
-    tiny_bundle: Path, obvious: Path, reviews: list[dict[str, str]], name: str
+    tiny_bundle: Path, baseline: Path, reviews: list[dict[str, str]], name: str
 ) -> None:
-    chain = sides.side(name, bundle=tiny_bundle, model=obvious)
+    chain = sides.side(name, bundle=tiny_bundle, model=baseline)
     texts = [review["texts"] for review in reviews[:40]]
     many: Any = texts
     for stage in chain.stages:
@@ -85,7 +85,7 @@ def test_the_stages_that_are_timed_give_the_score_of_the_whole(
         assert chain.score(text) == pytest.approx(score, abs=1e-9)
 
 
-def test_the_report_says_where_and_of_what_it_is(report: Any, tiny_bundle: Path) -> None:
+def test_the_report_names_the_code_the_machine_and_the_bundle(report: Any, tiny_bundle: Path) -> None:
     manifest = json.loads((tiny_bundle / "manifest.json").read_text())
     assert report["bundle"]["parameters"] == manifest["parameters"]
     assert report["machine"]["cores"] >= 1
@@ -95,31 +95,31 @@ def test_the_report_says_where_and_of_what_it_is(report: Any, tiny_bundle: Path)
     assert report["texts"]["distinct"] > 500
 
 
-def test_targets_are_judged_where_their_figures_are(report: Any) -> None:
+def test_only_targets_with_figures_are_judged(report: Any) -> None:
     names = [target["name"] for target in report["targets"]]
-    assert "single review in process, the obvious way : ours" in names
+    assert "single review in process, baseline : service" in names
     assert not any("cold start" in name for name in names)
 
 
 def test_a_target_is_the_ratio_of_medians_and_its_spread_that_of_the_rounds() -> None:
     target = next(target for target in TARGETS if target.name.startswith("cold start"))
-    (row, ours), (_, obvious_way) = target.cells
+    (row, service), (_, other) = target.cells
     figures = Figures()
     for fast, slow in ((0.3, 0.9), (0.4, 0.8), (0.9, 1.0)):
-        figures.add(ours, {row: fast})
-        figures.add(obvious_way, {row: slow})
+        figures.add(service, {row: fast})
+        figures.add(other, {row: slow})
     (judged,) = judge(figures)
     assert judged["value"] == pytest.approx(0.4)
     assert (judged["low"], judged["high"]) == (pytest.approx(0.3), pytest.approx(0.81))
     assert judged["reached"]
-    figures.add(ours, {row: 3.0})
-    figures.add(ours, {row: 3.0})
-    figures.add(obvious_way, {row: 0.9})
-    figures.add(obvious_way, {row: 0.9})
+    figures.add(service, {row: 3.0})
+    figures.add(service, {row: 3.0})
+    figures.add(other, {row: 0.9})
+    figures.add(other, {row: 0.9})
     assert not judge(figures)[0]["reached"]
 
 
-def test_an_interrupted_writing_leaves_the_old_report(tmp_path: Path) -> None:
+def test_an_interrupted_write_leaves_the_old_report(tmp_path: Path) -> None:
     path = tmp_path / "bench.json"
     bench.write(path, {"rows": []})
     with pytest.raises(TypeError):
@@ -127,14 +127,14 @@ def test_an_interrupted_writing_leaves_the_old_report(tmp_path: Path) -> None:
     assert json.loads(path.read_text()) == {"rows": []}
 
 
-def test_where_wrk_is_missing_it_says_so_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_wrk_is_reported_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     assert "wrk is not installed" in bench.EXPERIMENTS["http"].missing()
 
 
-def test_a_part_that_fails_costs_the_others_nothing(
+def test_a_failed_experiment_does_not_stop_the_others(
     tiny_bundle: Path,
-    obvious: Path,
+    baseline: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -142,7 +142,7 @@ def test_a_part_that_fails_costs_the_others_nothing(
     lock, path = tmp_path / "lock.txt", tmp_path / "bench.json"
     lock.write_text("numpy\n")
     monkeypatch.setattr("tools.bench.sizes.LOCK", lock)
-    models = ["--bundle", str(tiny_bundle), "--obvious", str(obvious)]
+    models = ["--bundle", str(tiny_bundle), "--baseline", str(baseline)]
     assert bench.main([*models, "--only", "sizes,stages", "--quick", "--json", str(path)]) == 1
     report = json.loads(path.read_text())
     assert report["failed"] == ["sizes"]
@@ -150,27 +150,27 @@ def test_a_part_that_fails_costs_the_others_nothing(
     assert cells(report, GROUP)
 
 
-def test_without_a_bundle_it_says_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_bundle_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert bench.main(["--bundle", str(tmp_path / "none"), "--json", str(tmp_path / "bench.json")]) == 2
     assert "no bundle at" in capsys.readouterr().err
     assert not (tmp_path / "bench.json").exists()
 
 
-def test_what_is_measured_must_be_known(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_experiment_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         bench.main(["--only", "stages,htpp"])
-    assert "'htpp' is none of " in capsys.readouterr().err
+    assert "'htpp' is not one of " in capsys.readouterr().err
 
 
-def test_samples_are_counted_by_function_whatever_the_line() -> None:
-    alone, within = profiling.count(["a (m.py:1);b (m.py:2) 3", "a (m.py:9);b (m.py:7) 1", "a (m.py:4);c::d (l.so) 2"])
-    assert alone == {"b (m.py)": 4, "c::d (l.so)": 2}
+def test_samples_are_counted_by_function_not_by_line() -> None:
+    top, within = profiling.count(["a (m.py:1);b (m.py:2) 3", "a (m.py:9);b (m.py:7) 1", "a (m.py:4);c::d (l.so) 2"])
+    assert top == {"b (m.py)": 4, "c::d (l.so)": 2}
     assert within == {"a (m.py)": 6, "b (m.py)": 4, "c::d (l.so)": 2}
 
 
-def test_rows_of_a_group_stand_together() -> None:
+def test_rows_of_a_group_are_adjacent() -> None:
     figures = Figures()
-    figures.add(OURS, {Row("a", "1", "s"): 1.0})
-    figures.add(OURS, {Row("b", "1", "s"): 1.0})
-    figures.add(OURS, {Row("a", "2", "s"): 1.0})
+    figures.add(SERVICE, {Row("a", "1", "s"): 1.0})
+    figures.add(SERVICE, {Row("b", "1", "s"): 1.0})
+    figures.add(SERVICE, {Row("a", "2", "s"): 1.0})
     assert [row["group"] for row in figures.as_json()] == ["a", "a", "b"]

@@ -1,4 +1,4 @@
-"""The benchmark of growth, on little: each way is measured, on the same files, and drawn as it was measured."""
+"""The scaling benchmark on little data: all configurations use the same files, and the plots show the results."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from tools.bench import scale, synthetic
 from tools.bench.process_tree import Cost
 
 
-def test_each_way_scores_the_same_files_and_the_report_holds_them_all(
+def test_all_configurations_score_the_same_files_and_are_in_the_report(
     tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(scale, "ROOT", tmp_path)
@@ -20,7 +20,7 @@ def test_each_way_scores_the_same_files_and_the_report_holds_them_all(
         assert scale.main([*options, "--ways", *ways]) == 0
     assert len(list((tmp_path / "build" / "synthetic-400").iterdir())) == scale.FILES
     runs = json.loads(out.read_text())["runs"]
-    assert [run["way"] for run in runs] == ["one", "two", "dask-two"], "an earlier report's other ways stay"
+    assert [run["way"] for run in runs] == ["one", "two", "dask-two"], "the records of an earlier report stay"
     for run in runs:
         assert run["peak"] >= run["peak_anonymous"] > 20
         assert 0 < run["steps"]["score"] < run["seconds"]
@@ -30,7 +30,7 @@ def test_each_way_scores_the_same_files_and_the_report_holds_them_all(
     assert "| score | 400 | dask-two |" in capsys.readouterr().out
 
 
-def test_the_speed_up_is_told_for_each_step_of_both() -> None:
+def test_the_speed_up_is_given_for_steps_that_both_have() -> None:
     cost = Cost(1, 1, 1)
     runs = [
         scale.Run(10, "dask-one", "train", cost, {"tokenise": 3.0, "base": 1.0}),
@@ -40,7 +40,7 @@ def test_the_speed_up_is_told_for_each_step_of_both() -> None:
     assert scale.speedups(runs) == ["dask-two / dask-one: tokenise 2.00"]
 
 
-def test_the_same_seed_makes_up_the_same_reviews_of_about_120_characters() -> None:
+def test_a_seed_gives_the_same_reviews_of_about_120_characters() -> None:
     made = list(synthetic.reviews(500, seed=4))
     assert made == list(synthetic.reviews(500, seed=4))
     assert made != list(synthetic.reviews(500, seed=5))

@@ -1,1 +1,1 @@
-"""Benchmarks: the service beside the obvious ways to serve the same model."""
+"""Benchmarks that compare the service with a baseline, the straightforward way to serve such a model."""

@@ -1,9 +1,9 @@
-"""The model served the way most people would: what the real service is compared with.
+"""Baseline server: the original recipe behind a straightforward HTTP server.
 
-    python -m tools.bench.baseline_server --corpus train-corpus/reviews.csv --port 4568 --model build/obvious
+    python -m tools.bench.baseline_server --corpus train-corpus/reviews.csv --port 4568 --model build/baseline
 
-One request at a time through http.server, MeCab, scikit-learn and LightGBM, by the original's recipe. As there, nothing
-keeps a score between 1 and 5: the stress tool counts the few that stray as wrong.
+It handles one request at a time with http.server, MeCab, scikit-learn and LightGBM. As in the original, scores are not
+clipped to 1-5; the stress tool counts the few outside that range as wrong.
 """
 
 import argparse
@@ -36,7 +36,7 @@ ROUNDS = 450
 
 
 def union(**more: Any) -> FeatureUnion:
-    """Return the vectoriser of the recipe; ``more`` may bring a vocabulary that is known."""
+    """Return the vectoriser of the recipe; ``more`` are further options of it, such as a vocabulary."""
     tfidf = TfidfVectorizer(
         ngram_range=(1, 2),
         max_features=10_000,
@@ -51,7 +51,7 @@ def union(**more: Any) -> FeatureUnion:
 
 
 def train(corpus: Path, model: Path, tagger: Any, rounds: int) -> None:
-    """Fit on every review of a CSV with ``points`` and ``texts``, and keep arrays and LightGBM's text in ``model``."""
+    """Fit on a CSV with ``points`` and ``texts``; write NumPy arrays and LightGBM's text format to ``model``."""
     with corpus.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     print(f"training on {len(rows):,} reviews, {rounds} rounds", flush=True)
@@ -66,7 +66,7 @@ def train(corpus: Path, model: Path, tagger: Any, rounds: int) -> None:
 
 
 def load(model: Path) -> tuple[FeatureUnion, lightgbm.Booster]:
-    """Return what ``train`` kept."""
+    """Return the vectoriser and the booster that ``train`` wrote."""
     with np.load(model / "vectorizer.npz") as arrays:
         vectorizer = union(vocabulary=arrays["words"].tolist())
         vectorizer.transformer_list[0][1].idf_ = arrays["idf"]
@@ -74,7 +74,7 @@ def load(model: Path) -> tuple[FeatureUnion, lightgbm.Booster]:
 
 
 def handler(vectorizer: FeatureUnion, booster: lightgbm.Booster, tagger: Any) -> type[BaseHTTPRequestHandler]:
-    """Return the class that answers requests."""
+    """Return a request handler class around a model."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -84,7 +84,7 @@ def handler(vectorizer: FeatureUnion, booster: lightgbm.Booster, tagger: Any) ->
             answer = json.dumps({"score": float(score)}).encode()
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
-            # wrk opens a second connection, and drops it, for each answer whose end is the connection's.
+            # Without a length, wrk opens a second connection for each response and drops it.
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
             self.wfile.write(answer)
@@ -93,17 +93,19 @@ def handler(vectorizer: FeatureUnion, booster: lightgbm.Booster, tagger: Any) ->
 
 
 def main() -> int:
-    """Train unless there is a model, then serve until interrupted."""
+    """Train if there is no model yet, then serve until interrupted."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--corpus", type=Path, metavar="F", help="CSV with points and texts, to train on")
-    parser.add_argument("--port", type=int, default=4568, metavar="N", help="of 127.0.0.1 (default: %(default)s)")
-    parser.add_argument("--model", type=Path, default=Path("build/obvious"), metavar="DIR", help="default: %(default)s")
+    parser.add_argument("--port", type=int, default=4568, metavar="N", help="port on 127.0.0.1 (default: %(default)s)")
+    parser.add_argument(
+        "--model", type=Path, default=Path("build/baseline"), metavar="DIR", help="default: %(default)s"
+    )
     parser.add_argument("--rounds", type=int, default=ROUNDS, metavar="N", help="default: %(default)s")
     options = parser.parse_args()
     tagger = MeCab.Tagger(f"-Owakati {ipadic.MECAB_ARGS}")
     if not (options.model / "lightgbm.txt").exists():
         if not options.corpus:
-            parser.error(f"there is no model in {options.model}; --corpus says what to train on")
+            parser.error(f"no model in {options.model}; --corpus is required to train one")
         train(options.corpus, options.model, tagger, options.rounds)
     server = HTTPServer(("127.0.0.1", options.port), handler(*load(options.model), tagger))
     print(f"serving on 127.0.0.1:{options.port}", flush=True)

@@ -1,9 +1,9 @@
-"""One caller in a process of its own: sends its share of the bodies one after another whenever it is told to.
+"""One client process: sends its share of the bodies sequentially, once for each line of standard input.
 
-    python client_process.py BODIES.jsonl PART PARTS
+    python -m tools.bench.client_process BODIES.jsonl PART PARTS
 
-Each line of standard input is a port; the answer is when it began, when it was done and how many were not answered 200.
-The connection is kept where the server keeps it.
+Each line is the port of a server. The answer is the start time, the end time and the number of responses that were not
+200. The connection is reused if the server keeps it open.
 """
 
 import http.client
@@ -16,10 +16,10 @@ from pathlib import Path
 
 
 def send(port: int, bodies: Sequence[bytes]) -> tuple[float, float, int]:
-    """Send all; return the begin, the end and the failures."""
+    """Send all bodies; return the start time, the end time and the number of failures."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     failed = 0
-    begun = time.monotonic()
+    started = time.monotonic()
     for body in bodies:
         try:
             connection.request("POST", "/api/1/users", body, {"Content-Type": "application/json"})
@@ -31,11 +31,11 @@ def send(port: int, bodies: Sequence[bytes]) -> tuple[float, float, int]:
             failed += 1
     done = time.monotonic()
     connection.close()
-    return begun, done, failed
+    return started, done, failed
 
 
 def main(path: str, part: str, parts: str) -> None:
-    """Answer every line of standard input."""
+    """Send all bodies once for each line of standard input."""
     with Path(path).open("rb") as file:
         bodies = [line.strip() for line in islice(file, int(part), None, int(parts))]
     print(json.dumps(len(bodies)), flush=True)

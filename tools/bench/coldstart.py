@@ -1,4 +1,4 @@
-"""Seconds from starting a side's server to its first answer with status 200."""
+"""Seconds from the start of a side's server to its first response with status 200."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -8,23 +8,23 @@ from tools.bench.figures import SIDES, Row
 from tools.bench.plan import Plan
 from tools.bench.servers import start
 
-SECONDS = Row("cold start", "start to first answer", "s")
+SECONDS = Row("cold start", "start to first response", "s")
 
 
 @contextmanager
 def coldstart(plan: Plan) -> Iterator[Callable[[str], Mapping[Row, float]]]:
-    """The measurement of one round on one side."""
+    """Yield the function that measures one round of one side."""
 
     def measure(side: str) -> Mapping[Row, float]:
-        begun = time.monotonic()
+        started = time.monotonic()
         server = start(side, plan)
         try:
             server.wait(plan.first)
-            return {SECONDS: time.monotonic() - begun}
+            return {SECONDS: time.monotonic() - started}
         finally:
             server.stop()
 
-    # The first start of all reads files that every later one finds in memory.
+    # The very first start fills the page cache.
     for side in SIDES:
         measure(side)
     yield measure

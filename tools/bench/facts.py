@@ -1,4 +1,4 @@
-"""Where and of what the figures are."""
+"""The context of a report: code, machine, libraries, bundle and texts."""
 
 import os
 import platform
@@ -19,7 +19,7 @@ LIBRARIES = ("falcon", "gunicorn", "lightgbm", "mecab-python3", "msgspec", "nump
 
 
 def facts(plan: Plan, corpus: Path) -> dict[str, Any]:
-    """Return the code, the machine, the libraries, the bundle and the texts. Raises ``BundleError``."""
+    """Return the context of a report. Raises ``BundleError`` if the bundle cannot be loaded."""
     bundle = load(plan.bundle)
     lengths = [len(text) for text in plan.sample]
     return {
@@ -38,20 +38,20 @@ def facts(plan: Plan, corpus: Path) -> dict[str, Any]:
     }
 
 
-class Elsewhere:
-    """What other processes, and other machines on the same cores, take while this one measures."""
+class OtherLoad:
+    """CPU time that other processes, and other virtual machines on the same cores, use during the run."""
 
     def __init__(self) -> None:
-        self._begun, self._others = time.monotonic(), _others()
+        self._started, self._others = time.monotonic(), _others()
 
     def share(self) -> float:
-        """Return it as a share of all cores, 0–1, from the beginning until now; running children count as others."""
-        span = (time.monotonic() - self._begun) * len(os.sched_getaffinity(0))
+        """Return it as a share of all cores (0-1) since the start; running child processes count as others."""
+        span = (time.monotonic() - self._started) * len(os.sched_getaffinity(0))
         return min(max((_others() - self._others) / span, 0.0), 1.0)
 
 
 def _others() -> float:
-    """Return the seconds that the cores were busy, without those of this process and its ended children."""
+    """Return the busy seconds of all cores, without those of this process and its ended children."""
     user, nice, system, _idle, _waiting, irq, softirq, stolen, *_ = map(
         int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
     )

@@ -1,7 +1,7 @@
-"""What servers hold in memory after some work, by the kernel's own count.
+"""Memory of the servers at start and after work, as the kernel counts it.
 
-PSS counts a page that n processes share as a page / n, so the PSS of all processes add up to what they take together;
-USS is what would be free if the process ended.
+PSS counts a page that n processes share as 1/n of a page, so the sum over all processes is their total.
+USS is the memory that only this process uses.
 """
 
 import time
@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from tools.bench.figures import OURS, Row
+from tools.bench.figures import SERVICE, Row
 from tools.bench.plan import Plan, body
 from tools.bench.servers import RefusedError, Server, post, serving
 
@@ -19,7 +19,7 @@ WORKERS = 4
 
 
 def rows(when: str) -> dict[str, Row]:
-    """Return the rows of a moment."""
+    """Return the rows of a point in time."""
     return {
         "first": Row(when, "first worker, PSS", "MB"),
         "master": Row(when, "first worker and its master, PSS", "MB"),
@@ -29,40 +29,40 @@ def rows(when: str) -> dict[str, Row]:
 
 @contextmanager
 def memory(plan: Plan) -> Iterator[Callable[[str], Mapping[Row, float]]]:
-    """The measurement of one round on one side. The obvious ways have one process, which is master and worker."""
+    """Yield the function that measures one round of one side. The baselines have a single process."""
 
     def measure(side: str) -> Mapping[Row, float]:
         measured: dict[Row, float] = {}
-        for workers in (1, WORKERS) if side == OURS else (1,):
+        for workers in (1, WORKERS) if side == SERVICE else (1,):
             with serving(side, plan, workers=workers) as server:
-                measured |= taken(START, server)
-                work(server, plan, lists=side == OURS)
-                measured |= taken(WORKED, server)
+                measured |= measure_processes(START, server)
+                work(server, plan, lists=side == SERVICE)
+                measured |= measure_processes(WORKED, server)
         return measured
 
     yield measure
 
 
-def taken(when: str, server: Server) -> Mapping[Row, float]:
-    """Return what the processes take now: the first worker where it is the only one, else the further ones."""
-    said, workers = rows(when), server.workers()
+def measure_processes(when: str, server: Server) -> Mapping[Row, float]:
+    """Return the memory now: of the first worker if it is the only one, else the mean of the further workers."""
+    named, workers = rows(when), server.workers()
     if len(workers) > 1:
         further = [uss(pid) for pid in workers[1:]]
-        return {said["further"]: sum(further) / len(further)}
+        return {named["further"]: sum(further) / len(further)}
     processes = [pss(pid) for pid in (server.pid, *workers)]
-    return {said["first"]: processes[-1], said["master"]: sum(processes)}
+    return {named["first"]: processes[-1], named["master"]: sum(processes)}
 
 
 def work(server: Server, plan: Plan, *, lists: bool) -> None:
-    """Have every worker score single reviews, and lists of 1,000 where it takes them."""
+    """Let every worker score single reviews and, if ``lists``, lists of 1,000."""
     texts = plan.sample
     bodies = [body(text) for text in texts] + [body(texts)] * (8 * WORKERS if lists else 0)
     with ThreadPoolExecutor(2 * WORKERS) as senders:
-        for _ in senders.map(lambda one: _insist(server.port, one), bodies):
+        for _ in senders.map(lambda one: _post_until_accepted(server.port, one), bodies):
             pass
 
 
-def _insist(port: int, one: str) -> None:
+def _post_until_accepted(port: int, one: str) -> None:
     while True:
         try:
             post(port, one)
@@ -73,12 +73,12 @@ def _insist(port: int, one: str) -> None:
 
 
 def pss(pid: int) -> float:
-    """Return a process's PSS in MB."""
+    """Return the PSS of a process in MB."""
     return _rollup(pid)["Pss"]
 
 
 def uss(pid: int) -> float:
-    """Return a process's USS in MB."""
+    """Return the USS of a process in MB."""
     pages = _rollup(pid)
     return pages["Private_Clean"] + pages["Private_Dirty"]
 

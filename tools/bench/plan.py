@@ -1,4 +1,4 @@
-"""What is to be measured, on what."""
+"""The inputs of a benchmark run: models, texts and durations."""
 
 import json
 import random
@@ -11,21 +11,21 @@ from review_scorer.corpora.reviews import Layout, read
 from review_scorer.scoring import text as text_rules
 from review_scorer.scoring.errors import TextError
 
-# The longest list that the service takes.
+# The longest list that the service accepts.
 LIST = 1_000
-# More than this many distinct texts tell no more about a server.
+# More distinct texts do not change the results.
 MOST = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The models, the texts and how long to take over them.
+    """The models, the texts and the durations.
 
-    ``seconds`` is how long one run of load lasts, ``scratch`` a directory for files that only the run needs.
+    ``seconds`` is the duration of one load run, ``scratch`` a directory for temporary files.
     """
 
     bundle: Path
-    obvious: Path
+    baseline: Path
     texts: Sequence[str]
     seconds: int
     scratch: Path
@@ -33,16 +33,16 @@ class Plan:
 
     @property
     def sample(self) -> Sequence[str]:
-        """As many texts as the longest list holds; from a smaller corpus some more than once."""
+        """The texts of the longest list; a smaller corpus is repeated."""
         return [self.texts[index % len(self.texts)] for index in range(LIST)]
 
     @property
     def first(self) -> str:
-        """The body of a first request."""
+        """The body of the first request to a server."""
         return body(self.texts[0])
 
     def bodies(self) -> Path:
-        """Return a file of request bodies, one a line, one a text."""
+        """Return a file of request bodies, one text in each line."""
         path = self.scratch / "bodies.jsonl"
         if not path.exists():
             path.write_text("".join(body(text) + "\n" for text in self.texts), encoding="utf-8")
@@ -50,18 +50,18 @@ class Plan:
 
 
 def body(texts: str | Sequence[str]) -> str:
-    """Return what asks for the stars of a text or a list of them."""
+    """Return the request body for a text or a list of texts."""
     return json.dumps({"texts": texts}, ensure_ascii=False)
 
 
 def draw(corpus: Path) -> list[str]:
-    """Return texts of the corpus that the service takes, shuffled, the same ones every time.
+    """Return the scorable texts of a corpus, shuffled with a fixed seed.
 
-    Raises ``CorpusError`` when there are none.
+    Raises ``CorpusError`` if there are none.
     """
     texts = sorted({review.text for review in read([corpus], Layout()).reviews if _scorable(review.text)})
     if not texts:
-        raise CorpusError(f"{corpus} has no review that can be scored")
+        raise CorpusError(f"{corpus} has no scorable review")
     return random.Random(1).sample(texts, min(MOST, len(texts)))
 
 

@@ -1,4 +1,4 @@
--- wrk's requests: the bodies of a file, one a line, in turn, with wrk's own headers. Its figures: a line of JSON, times in microseconds.
+-- Script for wrk: sends the bodies of a file (one in each line) in turn; prints its figures as a line of JSON, times in microseconds.
 
 local requests, turn = {}, 0
 

@@ -1,7 +1,6 @@
-"""A command with all processes that come from it: how long it took, and what they held at most.
+"""Duration and peak memory of a command with all its child processes.
 
-Memory is the sum over all processes of what they hold, shared pages in parts (PSS), at the moment when it was most;
-mapped files, which the system may drop, are told apart.
+Peak memory is the highest sum of the PSS of all processes, with and without mapped files (which the kernel may drop).
 """
 
 import os
@@ -15,7 +14,7 @@ _EVERY_SECONDS = 0.25
 
 
 class Cost(NamedTuple):
-    """Seconds, and the peak in MB, with and without mapped files."""
+    """Duration in seconds and peak memory in MB, with and without mapped files."""
 
     seconds: float
     peak: float
@@ -23,9 +22,9 @@ class Cost(NamedTuple):
 
 
 def run(command: Sequence[str], *, cwd: Path, cores: int) -> Cost:
-    """Run ``command`` on so many cores; raise ``SystemExit`` where it fails."""
+    """Run ``command`` on ``cores`` cores; raise ``SystemExit`` if it fails."""
     allowed = sorted(os.sched_getaffinity(0))[:cores]
-    begun = time.monotonic()
+    started = time.monotonic()
     with subprocess.Popen(
         command,
         cwd=cwd,
@@ -39,14 +38,14 @@ def run(command: Sequence[str], *, cwd: Path, cores: int) -> Cost:
             peak = max(peak, sum(each for each, _ in held))
             anonymous = max(anonymous, sum(each for _, each in held))
             time.sleep(_EVERY_SECONDS)
-    seconds = time.monotonic() - begun
+    seconds = time.monotonic() - started
     if process.returncode:
-        raise SystemExit(f"it ended with {process.returncode}: {' '.join(command)}")
+        raise SystemExit(f"exit status {process.returncode}: {' '.join(command)}")
     return Cost(seconds, peak / 1024, anonymous / 1024)
 
 
 def family(pid: int) -> list[int]:
-    """Return a process and all that come from it."""
+    """Return the ids of a process and all its descendants."""
     try:
         children = [int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in read(task / "children")]
     except OSError:
@@ -55,7 +54,7 @@ def family(pid: int) -> list[int]:
 
 
 def memory(pid: int) -> tuple[int, int]:
-    """Return a process' share of memory in kB, with and without mapped files; 0 when it is gone."""
+    """Return the PSS of a process in kB, with and without mapped files; 0 if it has ended."""
     try:
         words = read(Path(f"/proc/{pid}/smaps_rollup"))
         return int(words[words.index("Pss:") + 1]), int(words[words.index("Pss_Anon:") + 1])
@@ -64,5 +63,5 @@ def memory(pid: int) -> tuple[int, int]:
 
 
 def read(path: Path) -> list[str]:
-    """Return the words of a file of /proc."""
+    """Return the words of a file in /proc."""
     return path.read_text().split()

@@ -1,9 +1,10 @@
-"""How training and scoring grow with their reviews: rows a second by step and the memory at its peak, by machine.
+"""Measures how training and scoring scale: rows per second of each step and peak memory, by number of rows.
 
     make bench-scaling ARGS="--rows 10000 100000 1000000 --ways one two --only score"
 
-Reviews are made up by a seed, and lie in files of equal size: the same partitions for every way. Training holds a part
-out instead of cross-validating; scoring takes one bundle for all sizes. A run under a minute is the median of three.
+The reviews are synthetic, in files of equal size, so that all configurations have the same partitions. Training holds
+a part out instead of cross-validating; scoring uses one bundle for all sizes. The result of a run shorter than a minute
+is the median of three.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-from tools.bench import growth, process_tree, synthetic
+from tools.bench import process_tree, scaling_page, synthetic
 from tools.bench.process_tree import Cost
 
 ROOT = Path(__file__).parents[2]
@@ -27,16 +28,16 @@ WAYS = {
     "dask-one": (2, ["--scheduler", "local", "--workers", "1"]),
     "dask-two": (2, ["--scheduler", "local", "--workers", "2"]),
 }
-"""Cores, and options. A worker of a cluster has one thread; who asks it has the other core."""
+"""Number of cores and options. A Dask worker has one thread; its client uses the other core."""
 KINDS = ("train", "score")
 FILES = 20
-"""The least files that a corpus has, so that two workers can share it evenly."""
+"""The minimum number of files of a corpus, so that two workers can share it evenly."""
 _FILE = 20_000
 _QUICK_SECONDS = 60
 
 
 class Run(NamedTuple):
-    """One training or scoring: its cost, and the seconds of each step."""
+    """One training or scoring run: its cost, and the seconds of each step."""
 
     rows: int
     way: str
@@ -45,14 +46,14 @@ class Run(NamedTuple):
     steps: dict[str, float]
 
     def record(self) -> dict[str, Any]:
-        """Return it for the report."""
+        """Return the run as a record of the report."""
         pace = {step: round(self.rows / max(seconds, 0.001)) for step, seconds in self.steps.items()}
         facts = {"rows": self.rows, "way": self.way, "kind": self.kind}
         return {**facts, **self.cost._asdict(), "steps": self.steps, "rows_a_second": pace}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print a table, write ``--out`` and a page of the same name with the growth."""
+    """Measure, print a table, write ``--out`` and an HTML page of the same name."""
     options = parse(arguments)
     runs: list[Run] = []
     for rows in options.rows:
@@ -70,28 +71,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     }
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps({"machine": machine, "runs": records}, indent=2) + "\n", encoding="utf-8")
-    options.out.with_suffix(".html").write_text(growth.page(records), encoding="utf-8")
+    options.out.with_suffix(".html").write_text(scaling_page.page(records), encoding="utf-8")
     return 0
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Return the options."""
+    """Return the options of the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000])
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     parser.add_argument("--only", nargs="+", choices=KINDS, default=list(KINDS))
-    parser.add_argument("--bundle", type=Path, default=ROOT / "build" / "bundle", help="what scores")
+    parser.add_argument("--bundle", type=Path, default=ROOT / "build" / "bundle", help="the bundle to score with")
     parser.add_argument(
         "--out",
         type=Path,
         default=ROOT / "build" / "bench-scale.json",
-        help="where the results are put; those of other sizes and ways that are there stay",
+        help="report to write; its records of other sizes and ways are kept",
     )
     return parser.parse_args(arguments)
 
 
 def corpus(rows: int) -> list[str]:
-    """Return the files of so many made-up reviews, written if they are not there."""
+    """Return the files of ``rows`` synthetic reviews; missing ones are written."""
     count = max(FILES, rows // _FILE)
     folder = ROOT / "build" / f"synthetic-{rows}"
     files = [folder / f"{number:03}.csv" for number in range(count)]
@@ -104,7 +105,7 @@ def corpus(rows: int) -> list[str]:
 
 
 def measure(kind: str, way: str, files: Sequence[str], rows: int, bundle: Path) -> Run:
-    """Return the median of three runs, by their seconds; the only one of a run that takes longer than a minute."""
+    """Return the median of three runs by duration, or the only run if it takes longer than a minute."""
     runs = [once(kind, way, files, rows, bundle)]
     if runs[0].cost.seconds < _QUICK_SECONDS:
         runs += [once(kind, way, files, rows, bundle) for _ in range(2)]
@@ -113,7 +114,7 @@ def measure(kind: str, way: str, files: Sequence[str], rows: int, bundle: Path) 
 
 
 def once(kind: str, way: str, files: Sequence[str], rows: int, bundle: Path) -> Run:
-    """Train on the files, or score them, on the cores that ``way`` says."""
+    """Train on the files or score them, on the cores of ``way``."""
     cores, options = WAYS[way]
     with tempfile.TemporaryDirectory() as directory:
         timings = Path(directory, "timings.json")
@@ -144,14 +145,14 @@ def once(kind: str, way: str, files: Sequence[str], rows: int, bundle: Path) -> 
 
 
 def line(run: Run) -> str:
-    """Return one row of the table: Markdown."""
+    """Return one row of the Markdown table."""
     pace = ", ".join(f"{step} {rate:,}" for step, rate in run.record()["rows_a_second"].items())
     peak = f"{run.cost.peak:.0f} MB ({run.cost.peak_anonymous:.0f})"
     return f"| {run.kind} | {run.rows:,} | {run.way} | {run.cost.seconds:.1f} s | {peak} | {pace} |"
 
 
 def speedups(runs: Sequence[Run]) -> list[str]:
-    """Return how many times as fast two workers are as one, by step, where both were measured."""
+    """Return the speed-up of two workers over one for each step that both have."""
     steps = {run.way: run.steps for run in runs}
     return [
         f"{two} / {one}: "
@@ -162,7 +163,7 @@ def speedups(runs: Sequence[Run]) -> list[str]:
 
 
 def merged(out: Path, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the records after those of other sizes and ways in an earlier report."""
+    """Return the records of an earlier report that are not measured again, then ``records``."""
     new = {_key(record) for record in records}
     old = json.loads(out.read_text(encoding="utf-8"))["runs"] if out.exists() else []
     return [*(record for record in old if _key(record) not in new), *records]

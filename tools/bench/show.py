@@ -1,4 +1,4 @@
-"""The figures on a terminal."""
+"""Report on a terminal."""
 
 from typing import Any
 
@@ -30,8 +30,8 @@ def show(console: Console, report: dict[str, Any]) -> None:
 
 
 def _targets(targets: list[dict[str, Any]]) -> Table:
-    table = Table(title="to reach", title_justify="left")
-    for name in ("", "is", "rounds", "wanted", "reached"):
+    table = Table(title="targets", title_justify="left")
+    for name in ("", "value", "range", "target", "reached"):
         table.add_column(name, justify="left" if not name else "right")
     for target in targets:
         table.add_row(
@@ -53,7 +53,7 @@ def _cell(side: dict[str, Any] | None) -> str:
 
 
 def number(value: float) -> str:
-    """Return three digits that mean something; whole numbers in full."""
+    """Return a number with two or three significant digits; from 100 on, rounded to an integer."""
     if value == 0 or value >= 100:
         return f"{value:,.0f}"
     return f"{value:.2g}" if value < 0.001 else f"{value:.2f}" if value < 10 else f"{value:.1f}"

@@ -1,21 +1,22 @@
-"""The three sides in process: each a chain of stages from text to stars.
+"""The three sides in process, each a chain of stages from text to stars.
 
-This is where the benchmark touches the code that it measures. What a side does not need is not imported.
+Only this module imports the code that is measured. Imports are local, so that a side does not load another's libraries.
 """
 
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from review_scorer.scoring.text import normalise
-from tools.bench.figures import OBVIOUS, OBVIOUS_CODE, OURS
+from tools.bench.figures import BASELINE, BASELINE_CODE, SERVICE
 
 
 class Stage(NamedTuple):
-    """One step of a chain: what it does to one text's value, and to the values of a list of texts."""
+    """One step of a chain, for the value of one text and for the values of a list of texts."""
 
     name: str
     one: Callable[[Any], Any]
@@ -23,7 +24,7 @@ class Stage(NamedTuple):
 
 
 class Side(NamedTuple):
-    """A way from text to stars: its stages, and the whole as a caller would have it."""
+    """An implementation from text to stars: its stages, and the whole as a caller uses it."""
 
     stages: Sequence[Stage]
     score: Callable[[str], float]
@@ -31,7 +32,7 @@ class Side(NamedTuple):
 
 
 class Parts:
-    """A bundle's parameters, as plain data."""
+    """The parameters of a bundle as plain data."""
 
     def __init__(self, bundle: Path) -> None:
         manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
@@ -45,8 +46,8 @@ class Parts:
         self.words = words if words.exists() else None
 
 
-def ours(bundle: Path) -> Side:
-    """Return the scorer as it is served."""
+def service(bundle: Path) -> Side:
+    """Return the scorer of the service."""
     from review_scorer.scoring.booster import Booster  # noqa: PLC0415
     from review_scorer.scoring.bundle import load  # noqa: PLC0415
     from review_scorer.scoring.scorer import Model  # noqa: PLC0415
@@ -67,8 +68,8 @@ def ours(bundle: Path) -> Side:
     return Side(stages, scorer.score, scorer.score_many)
 
 
-def obvious_code(bundle: Path) -> Side:
-    """Return our model, written as most people would."""
+def baseline_code(bundle: Path) -> Side:
+    """Return the model of a bundle in straightforward code: scikit-learn and LightGBM's Python package."""
     import lightgbm  # noqa: PLC0415
     from scipy.sparse import csr_matrix, hstack  # noqa: PLC0415
     from sklearn.feature_extraction.text import TfidfVectorizer  # noqa: PLC0415
@@ -100,8 +101,8 @@ def obvious_code(bundle: Path) -> Side:
     )
 
 
-def obvious(model: Path) -> Side:
-    """Return what ``tools/bench/baseline_server.py`` does with the model that it trained."""
+def baseline(model: Path) -> Side:
+    """Return the chain of ``tools/bench/baseline_server.py`` with the model that it trained."""
     from tools.bench import baseline_server  # noqa: PLC0415
 
     vectorizer, booster = baseline_server.load(model)
@@ -110,8 +111,8 @@ def obvious(model: Path) -> Side:
     )
 
 
-def train_obvious(corpus: Path, model: Path) -> None:
-    """Train the original recipe on a CSV with ``points`` and ``texts``, as ``tools/bench/baseline_server.py`` does."""
+def train_baseline(corpus: Path, model: Path) -> None:
+    """Train the model of ``tools/bench/baseline_server.py`` on a CSV with ``points`` and ``texts``."""
     import ipadic  # noqa: PLC0415
     import MeCab  # noqa: PLC0415
 
@@ -122,13 +123,17 @@ def train_obvious(corpus: Path, model: Path) -> None:
 
 
 def side(name: str, *, bundle: Path, model: Path) -> Side:
-    """Return the side of that name over the bundle or, the obvious way, over its own model."""
-    makers = {OURS: lambda: ours(bundle), OBVIOUS: lambda: obvious(model), OBVIOUS_CODE: lambda: obvious_code(bundle)}
+    """Return the side called ``name`` over the bundle or, for the baseline, over its own model."""
+    makers = {
+        SERVICE: partial(service, bundle),
+        BASELINE: partial(baseline, model),
+        BASELINE_CODE: partial(baseline_code, bundle),
+    }
     return makers[name]()
 
 
 def each(name: str, function: Callable[[Any], Any]) -> Stage:
-    """Return the stage that does a list one by one."""
+    """Return a stage that handles a list item by item."""
     return Stage(name, function, lambda values: [function(value) for value in values])
 
 
@@ -142,7 +147,7 @@ def _wakati(words: Path | None = None) -> Callable[[str], str]:
 
 
 def _by_lists(*steps: Any) -> Side:
-    """Return the side whose last two steps, vectorising and predicting, know only lists."""
+    """Return a side whose last two steps, vectorising and predicting, take only lists."""
     *texts, transform, predict = steps
     stages = [
         *texts,

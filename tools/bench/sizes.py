@@ -1,4 +1,4 @@
-"""What serving takes on disk: the bundle, and the requirements without their tests and bytecode."""
+"""Disk space of serving: the bundle, and the requirements without their tests and bytecode."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ from tools.bench.plan import Plan
 LOCK = ROOT / "requirements" / "serving.txt"
 GROUP = "on disk"
 BUNDLE, REQUIREMENTS = Row(GROUP, "bundle", "MB"), Row(GROUP, "requirements, without tests and bytecode", "MB")
-# The smaller packages are shown as one line.
+# Packages below this size (MB) are summed up in one row.
 SHOWN = 1.0
 
 
@@ -27,20 +27,20 @@ class InstallError(Exception):
 
 @contextmanager
 def sizes(plan: Plan) -> Iterator[Callable[[str], Mapping[Row, float]]]:
-    """The measurement; it gives the same every round."""
+    """Yield the function that measures; each round has the same result."""
     packages = installed(plan.build)
 
     def measure(_: str) -> Mapping[Row, float]:
         bundle = sum(path.stat().st_size for path in plan.bundle.iterdir()) / 1e6
         big = {Row(GROUP, f"  {name}", "MB"): size for name, size in packages.items() if size >= SHOWN}
-        rest = {Row(GROUP, "  the rest", "MB"): sum(size for size in packages.values() if size < SHOWN)}
+        rest = {Row(GROUP, "  other packages", "MB"): sum(size for size in packages.values() if size < SHOWN)}
         return {BUNDLE: bundle, REQUIREMENTS: sum(packages.values()), **big, **rest}
 
     yield measure
 
 
 def installed(build: Path) -> dict[str, float]:
-    """Return the MB of each package of the serving lock, the biggest first; installs it once for each lock."""
+    """Return the MB of each package of the serving lock, largest first; each version of the lock is installed once."""
     python = f"{sys.implementation.cache_tag}-{sys.platform}"
     kept = build / f"serving-sizes-{python}-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]}.json"
     if not kept.exists():
@@ -71,5 +71,5 @@ def _size(package: Distribution) -> float:
 
 
 def _left_out(file: PurePath) -> bool:
-    # Scripts of the original environment lie elsewhere: they are a few lines each.
+    # Scripts lie outside of the target directory ("..") and have only a few lines each.
     return bool({"tests", "test", "__pycache__", ".."} & set(file.parts))

@@ -1,6 +1,6 @@
-"""One side in a process of its own: says its scores of the sample, then measures whenever it is asked to.
+"""One side in its own process: prints its scores of the sample, then measures once for each line of standard input.
 
-python stage_process.py SIDE BUNDLE OBVIOUS_MODEL SAMPLE.json
+python -m tools.bench.stage_process SIDE BUNDLE BASELINE_MODEL SAMPLE.json
 """
 
 import json
@@ -16,7 +16,7 @@ clock = time.process_time_ns
 
 
 def measure(chain: Side, texts: Sequence[str]) -> Iterator[tuple[int, str, float]]:
-    """Yield batch size, stage and µs of CPU a review."""
+    """Yield batch size, stage and CPU µs per review."""
     for size in BATCHES:
         batches = [texts[start : start + size] for start in range(0, len(texts), size)]
         spent = [0] * len(chain.stages)
@@ -24,29 +24,29 @@ def measure(chain: Side, texts: Sequence[str]) -> Iterator[tuple[int, str, float
             value = batch[0] if size == 1 else batch
             for index, stage in enumerate(chain.stages):
                 step = stage.one if size == 1 else stage.many
-                begun = clock()
+                started = clock()
                 value = step(value)
-                spent[index] += clock() - begun
-        reading = _reading() * len(batches)
+                spent[index] += clock() - started
+        overhead = _clock_overhead() * len(batches)
         for stage, total in zip(chain.stages, spent, strict=True):
-            yield size, stage.name, (total - reading) / len(texts) / 1000
-        begun = clock()
+            yield size, stage.name, (total - overhead) / len(texts) / 1000
+        started = clock()
         for batch in batches:
             if size == 1:
                 chain.score(batch[0])
             else:
                 chain.score_many(batch)
-        yield size, "total", (clock() - begun) / len(texts) / 1000
+        yield size, "total", (clock() - started) / len(texts) / 1000
 
 
-def _reading() -> float:
-    """Return how many nanoseconds of what is measured reading the clock itself takes."""
+def _clock_overhead() -> float:
+    """Return how many nanoseconds of each measurement reading the clock takes."""
     times = 2_000
     return sum(-clock() + clock() for _ in range(times)) / times
 
 
 def main(name: str, bundle: str, model: str, sample: str) -> None:
-    """Answer every line of standard input."""
+    """Measure once for each line of standard input."""
     texts = json.loads(Path(sample).read_text(encoding="utf-8"))
     chain = side(name, bundle=Path(bundle), model=Path(model))
     print(json.dumps([chain.score(text) for text in texts]), flush=True)

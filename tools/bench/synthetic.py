@@ -1,8 +1,8 @@
-"""Reviews by the million, to measure with: pieces of the embedded ones put together anew, by a seed.
+"""Synthetic reviews: clauses of the seed corpus in random combinations, reproducible by a seed.
 
-python tools/bench/synthetic.py --rows 100000 --out build/synthetic.csv.gz
+    python -m tools.bench.synthetic --rows 100000 --out build/synthetic.csv.gz
 
-A review has about 120 characters. Every other one names a product that was made up, so that there are always new words.
+A review has about 120 characters. Every second review names an invented product, so that new words keep appearing.
 """
 
 import argparse
@@ -19,11 +19,11 @@ _NAMES = "アイウエオカキクケコサシスセソタチツテトナニヌ�
 
 
 def main() -> None:
-    """Write as many reviews as were asked for."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--rows", type=int, required=True)
     parser.add_argument("--out", type=Path, required=True, help="a .csv, or .csv.gz")
-    parser.add_argument("--files", type=int, default=1, help="spread over so many files, numbered")
+    parser.add_argument("--files", type=int, default=1, help="number of files to spread the rows over")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     for number in range(options.files):
@@ -43,7 +43,7 @@ def write(path: Path, rows: int, *, seed: int) -> None:
 
 
 def reviews(rows: int, *, seed: int) -> Iterator[tuple[int, str, str]]:
-    """Yield reviews: stars, text, product."""
+    """Yield reviews as stars, text and product."""
     chance = random.Random(seed)
     pieces = _pieces()
     for _ in range(rows):
@@ -57,7 +57,7 @@ def reviews(rows: int, *, seed: int) -> Iterator[tuple[int, str, str]]:
 
 
 def _pieces() -> dict[int, list[str]]:
-    """Return the embedded reviews' clauses by their stars, with the mark that ends each."""
+    """Return the clauses of the seed corpus by stars, each with its punctuation mark."""
     pieces: dict[int, list[str]] = {stars: [] for stars in range(1, 6)}
     with REVIEWS.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):

@@ -1,16 +1,16 @@
-"""What is to be reached: ratios of figures of one run, each with its bound."""
+"""Performance targets: ratios of figures of one run, each with a bound."""
 
 from collections.abc import Callable
 from statistics import median
 from typing import Any, NamedTuple
 
-from tools.bench import callers, coldstart, memory, neighbours, sizes, throughput, watching
-from tools.bench.figures import OBVIOUS, OBVIOUS_CODE, OURS, Figures, Row, spread
+from tools.bench import clients, coldstart, memory, mixed_load, overhead, sizes, throughput
+from tools.bench.figures import BASELINE, BASELINE_CODE, SERVICE, Figures, Row, spread
 from tools.bench.stages import AGREEMENT, stage_row
 
 
 class Target(NamedTuple):
-    """A bound on what ``of`` makes of one value of each cell, a row and a side; ``at_least`` or else at most."""
+    """A bound on ``of``, a function of one value of each cell (a row and a side): at most, or ``at_least``."""
 
     name: str
     unit: str
@@ -25,65 +25,65 @@ def _ratio(upper: float, lower: float) -> float:
 
 
 _SINGLE, _BATCH = stage_row(1, "total"), stage_row(1_000, "total")
-# MeCab's part of that total.
+# MeCab's share of that total.
 _MECAB = stage_row(1, "tokenise")
 _LOADED = throughput.rows(10)
 _MEMORY = memory.rows(memory.WORKED)
-_CPU = (callers.CPU, OBVIOUS), (callers.CPU, OURS)
+_CPU = (clients.CPU, BASELINE), (clients.CPU, SERVICE)
 
 TARGETS = (
     Target(
-        "server CPU a review, the obvious way : ours (10 connections)",
+        "server CPU per review, baseline : service (10 connections)",
         "×",
         10,
-        ((_LOADED["cpu"], OBVIOUS), (_LOADED["cpu"], OURS)),
+        ((_LOADED["cpu"], BASELINE), (_LOADED["cpu"], SERVICE)),
         _ratio,
         at_least=True,
     ),
-    Target("server CPU a review, the obvious way : ours (10 processes)", "×", 10, _CPU, _ratio, at_least=True),
+    Target("server CPU per review, baseline : service (10 processes)", "×", 10, _CPU, _ratio, at_least=True),
     Target(
-        "requests/s at 10 connections, ours : the obvious way",
+        "requests/s at 10 connections, service : baseline",
         "×",
         12,
-        ((_LOADED["rate"], OURS), (_LOADED["rate"], OBVIOUS)),
+        ((_LOADED["rate"], SERVICE), (_LOADED["rate"], BASELINE)),
         _ratio,
         at_least=True,
     ),
     Target(
-        "single review in process, the obvious way : ours",
+        "single review in process, baseline : service",
         "×",
         7,
-        ((_SINGLE, OBVIOUS), (_SINGLE, OURS)),
+        ((_SINGLE, BASELINE), (_SINGLE, SERVICE)),
         _ratio,
         at_least=True,
     ),
     Target(
-        "single review in process where MeCab's part is 45 µs",
+        "single review in process, scaled to 45 µs in MeCab",
         "µs",
         115,
-        ((_SINGLE, OURS), (_MECAB, OURS)),
+        ((_SINGLE, SERVICE), (_MECAB, SERVICE)),
         lambda single, mecab: single * 45 / mecab,
     ),
-    Target("a review of a batch of 1,000 : single", "×", 0.8, ((_BATCH, OURS), (_SINGLE, OURS)), _ratio),
+    Target("review in a batch of 1,000 : single review", "×", 0.8, ((_BATCH, SERVICE), (_SINGLE, SERVICE)), _ratio),
     Target(
-        "cold start where the obvious way takes 0.9 s",
+        "cold start, scaled to 0.9 s of the baseline",
         "s",
         0.5,
-        ((coldstart.SECONDS, OURS), (coldstart.SECONDS, OBVIOUS)),
-        lambda ours, obvious: ours * 0.9 / obvious,
+        ((coldstart.SECONDS, SERVICE), (coldstart.SECONDS, BASELINE)),
+        lambda service, baseline: service * 0.9 / baseline,
     ),
-    Target("first worker after work, PSS", "MB", 90, ((_MEMORY["first"], OURS),)),
-    Target("each further worker after work, USS", "MB", 15, ((_MEMORY["further"], OURS),)),
-    Target("serving requirements installed", "MB", 230, ((sizes.REQUIREMENTS, OURS),)),
-    Target("metrics, logs and keys on : off, server CPU a review", "×", 1.3, ((watching.RATIO, OURS),)),
-    Target("counting a request", "µs", 10, ((watching.COUNTING, OURS),)),
-    Target("p99 of single reviews beside lists : in quiet", "×", 3, ((neighbours.RATIO, OURS),)),
-    Target("largest difference from our model in obvious code", "stars", 1e-6, ((AGREEMENT, OBVIOUS_CODE),)),
+    Target("first worker after work, PSS", "MB", 90, ((_MEMORY["first"], SERVICE),)),
+    Target("each further worker after work, USS", "MB", 15, ((_MEMORY["further"], SERVICE),)),
+    Target("serving requirements installed", "MB", 230, ((sizes.REQUIREMENTS, SERVICE),)),
+    Target("metrics, logs and keys on : off, server CPU per review", "×", 1.3, ((overhead.RATIO, SERVICE),)),
+    Target("counting a request", "µs", 10, ((overhead.COUNTING, SERVICE),)),
+    Target("p99 of single reviews, beside lists : alone", "×", 3, ((mixed_load.RATIO, SERVICE),)),
+    Target("largest difference from the same model in baseline code", "stars", 1e-6, ((AGREEMENT, BASELINE_CODE),)),
 )
 
 
 def judge(figures: Figures) -> list[dict[str, Any]]:
-    """Return the targets whose figures were measured: of the medians, and from round to round."""
+    """Return the targets whose figures were measured, with the value of the medians and its range over the rounds."""
     judged = []
     for target in TARGETS:
         cells = [figures.values(row, side) for row, side in target.cells]

@@ -1,4 +1,4 @@
-"""Requests a second and latency at 10 and at 100 connections, by wrk."""
+"""Requests per second and latency at 10 and 100 connections, by wrk."""
 
 import json
 import shutil
@@ -18,25 +18,25 @@ MISSING = "wrk is not installed: no requests/s (on Debian `apt-get install wrk`)
 
 
 def rows(connections: int) -> dict[str, Row]:
-    """Return the rows of a number of connections."""
+    """Return the rows for a number of connections."""
     group = f"{connections} connections"
     return {
         "rate": Row(group, "requests", "/s"),
         "p50": Row(group, "p50", "ms"),
         "p99": Row(group, "p99", "ms"),
-        "cpu": Row(group, "server CPU a review", "µs"),
+        "cpu": Row(group, "server CPU per review", "µs"),
         "failed": Row(group, "failed requests", ""),
     }
 
 
 def missing() -> str:
-    """Return why this cannot be measured here; empty where it can."""
+    """Return why this cannot be measured here, or an empty string."""
     return "" if shutil.which("wrk") else MISSING
 
 
 @contextmanager
 def throughput(plan: Plan) -> Iterator[Callable[[str], Mapping[Row, float]]]:
-    """The measurement of one round on one side."""
+    """Yield the function that measures one round of one side."""
     with all_serving(plan) as servers:
         for server in servers.values():
             wrk(server, plan, connections=10, seconds=1)
@@ -44,9 +44,9 @@ def throughput(plan: Plan) -> Iterator[Callable[[str], Mapping[Row, float]]]:
         def measure(side: str) -> Mapping[Row, float]:
             measured: dict[Row, float] = {}
             for connections in CONNECTIONS:
-                said = rows(connections)
+                named = rows(connections)
                 figures = wrk(servers[side], plan, connections=connections, seconds=plan.seconds)
-                measured |= {said[name]: value for name, value in figures.items()}
+                measured |= {named[name]: value for name, value in figures.items()}
             return measured
 
         yield measure
@@ -55,7 +55,7 @@ def throughput(plan: Plan) -> Iterator[Callable[[str], Mapping[Row, float]]]:
 def wrk(
     server: Server, plan: Plan, *, connections: int, seconds: int, headers: Mapping[str, str] = NO_HEADERS
 ) -> dict[str, float]:
-    """Return what wrk and the server's CPU clock say of ``seconds`` of load."""
+    """Return the figures of wrk and of the server's CPU clock for ``seconds`` of load."""
     load = [f"--connections={connections}", "--threads=1", f"--duration={seconds}s", "--timeout=10s"]
     load += [f"--header={name}: {value}" for name, value in {**HEADERS, **headers}.items()]
     command = ["wrk", *load, f"--script={Path(__file__).with_name('post.lua')}", server.url, "--", str(plan.bodies())]
@@ -64,12 +64,12 @@ def wrk(
     spent = server.cpu() - before
     if done.returncode:
         raise ServerError(f"wrk: {done.stderr.strip()}")
-    said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    answered = said["requests"] - said["status"]
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    answered = result["requests"] - result["status"]
     return {
-        "rate": answered / said["duration"] * 1e6,
-        "p50": said["p50"] / 1000,
-        "p99": said["p99"] / 1000,
+        "rate": answered / result["duration"] * 1e6,
+        "p50": result["p50"] / 1000,
+        "p99": result["p99"] / 1000,
         "cpu": spent / max(1, answered) * 1e6,
-        "failed": said["refused"] + said["status"] + said["timeout"] + said["cut"],
+        "failed": result["refused"] + result["status"] + result["timeout"] + result["cut"],
     }

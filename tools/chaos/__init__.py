@@ -1,1 +1,1 @@
-"""Overload, slow clients, deploys and faults, shown on the real service."""
+"""Resilience tests of the real service: overload, slow clients, deploys and faults."""

@@ -1,4 +1,4 @@
-"""The clients that put load on the service: our stress tool for open loops, wrk for closed ones."""
+"""Load generators: the stress tool for open loops, wrk for closed loops."""
 
 import asyncio
 import json
@@ -10,22 +10,22 @@ from pathlib import Path
 from typing import Any
 
 from review_stress.load.texts import EMBEDDED, bodies, read_texts
-from review_stress.measurement.tally import Tally
+from review_stress.measurement.window_stats import WindowStats
 from tests.support.running import ROOT
 
 PATH = "/api/1/users"
-# The senders' processes need no more than this to start and to stop.
+# Upper bound of the time that the sender processes take to start and stop.
 _OVERHEAD_SECONDS = 30
 Report = Mapping[str, Any]
 
 
 class ClientError(Exception):
-    """A client did not do its work; the message is what it said."""
+    """A load generator failed; the message is its output."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Closed:
-    """What wrk counted: every answer, those that were no 200 among them, and what was broken off or too late."""
+class ClosedLoop:
+    """Counts of wrk: all responses, those other than 200 (``refused``), and broken or timed-out connections."""
 
     requests: int
     seconds: float
@@ -35,31 +35,31 @@ class Closed:
 
     @property
     def answers(self) -> int:
-        """How many were answered 200."""
+        """The number of responses with status 200."""
         return self.requests - self.refused
 
     @property
     def rate(self) -> float:
-        """Of answers 200, a second."""
+        """Responses with status 200 per second."""
         return self.answers / self.seconds
 
 
 def write_bodies(path: Path) -> Path:
-    """Write the shipped reviews as request bodies, one a line, in the stress tool's order."""
+    """Write the seed corpus as request bodies, one in each line, in the order of the stress tool."""
     path.write_text("\n".join(bodies(read_texts(EMBEDDED))), encoding="utf-8")
     return path
 
 
-async def wrk(url: str, reviews: Path, *, connections: int, seconds: int) -> Closed:
-    """Keep so many connections busy."""
+async def wrk(url: str, reviews: Path, *, connections: int, seconds: int) -> ClosedLoop:
+    """Keep ``connections`` connections busy with wrk."""
     script = str(Path(__file__).with_name("reviews.lua"))
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", script, url + PATH, "--", str(reviews)]
     output = await _run(command, seconds=seconds)
-    return Closed(**json.loads(output.splitlines()[-1]))
+    return ClosedLoop(**json.loads(output.splitlines()[-1]))
 
 
 async def stress(url: str, folder: Path, *options: str, seconds: float) -> Report:
-    """Run the stress tool with those options and return its report."""
+    """Run the stress tool; return its report."""
     path = folder / "stress.json"
     path.unlink(missing_ok=True)
     command = [sys.executable, str(ROOT / "stress" / "stress-testing.py"), url + PATH, "--no-kubernetes", "--quiet"]
@@ -71,12 +71,12 @@ async def stress(url: str, folder: Path, *options: str, seconds: float) -> Repor
     return found
 
 
-def between(report: Report, start: float, end: float) -> Tally:
-    """Return the sum of the report's windows that lie in the span."""
-    total = Tally()
+def between(report: Report, start: float, end: float) -> WindowStats:
+    """Return the sum of the windows of a report from ``start`` to ``end``."""
+    total = WindowStats()
     for row in report["timeline"]:
         if start <= row["t"] and row["t"] + report["window"] <= end:
-            total.add(Tally.from_json(row))
+            total.add(WindowStats.from_json(row))
     return total
 
 

@@ -1,4 +1,4 @@
-"""Deploys and faults under half of what the service holds: no request is lost but those a killed worker had."""
+"""Deploys and faults at half of the capacity: only the requests of a killed worker may be lost."""
 
 import asyncio
 import os
@@ -13,14 +13,14 @@ from typing import Any
 
 import aiohttp
 
-from tools.chaos.balanced import Balanced, balanced
+from tools.chaos.checks import Check, at_most, equal, info
 from tools.chaos.clients import PATH
+from tools.chaos.context import Context
 from tools.chaos.instance import Instance, alive, serving, start, stop, until_ready
-from tools.chaos.scene import Scene
-from tools.chaos.verdicts import Line, at_most, equal, told
+from tools.chaos.load_balancer import BalancedClient, balanced
 
-# For each instance, as pods have; the rest of the machine is the client's. The load is half of what one instance holds,
-# as one is all that is left for a while.
+# Cores of each instance; the client has the rest. The load is half the capacity of one instance, since at
+# times only one is left.
 CORES = 1.0
 LOAD = 0.5
 DRAIN_SECONDS = 3
@@ -29,23 +29,25 @@ GRACE_SECONDS = 30
 _PROBE = {"texts": "部屋は狭いけれど朝食が美味しかった"}
 
 
-async def deploy(scene: Scene) -> dict[str, list[Line]]:
-    """All cases, each with instances of its own."""
-    async with serving(scene.bundle, log=scene.log("capacity"), cores=CORES) as instance:
-        held = await scene.capacity(instance)
-    play = _Play(scene=scene, rate=LOAD * held.rate, bodies=scene.reviews.read_text().splitlines())
+async def deploy(context: Context) -> dict[str, list[Check]]:
+    """Run all cases, each with its own instances."""
+    async with serving(context.bundle, log=context.log("capacity"), cores=CORES) as instance:
+        measured = await context.capacity(instance)
+    run = _Run(context=context, rate=LOAD * measured.rate, bodies=context.reviews.read_text().splitlines())
     return {
-        "half of what one holds": [told("rate", play.rate, "/s", note=f"{CORES:g} core held {held.rate:,.0f}/s")],
-        "TERM to one of two, then the other": await _replace(play),
-        "HUP with a good bundle": await _reload_good(play),
-        "HUP with a broken bundle": await _reload_broken(play),
-        "KILL of a worker": await _kill(play),
+        "half of the capacity of one instance": [
+            info("rate", run.rate, "/s", note=f"{CORES:g} core handles {measured.rate:,.0f}/s")
+        ],
+        "TERM to one of two, then the other": await _replace(run),
+        "HUP with a good bundle": await _reload_good(run),
+        "HUP with a broken bundle": await _reload_broken(run),
+        "KILL of a worker": await _kill(run),
     }
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Play:
-    scene: Scene
+class _Run:
+    context: Context
     rate: float
     bodies: list[str]
 
@@ -53,20 +55,20 @@ class _Play:
         return balanced([each.url for each in instances], self.bodies, rate=self.rate)
 
 
-async def _replace(play: _Play) -> list[Line]:
-    """Both instances, one after the other, as a rolling update does: out, in again when it is ready, the next."""
-    log, statuses, took = play.scene.log("replace"), [], []
-    bundle = play.scene.bundle
+async def _replace(run: _Run) -> list[Check]:
+    """Replace both instances one after the other, as a rolling update does."""
+    log, statuses, took = run.context.log("replace"), [], []
+    bundle = run.context.bundle
     running = [await start(bundle, log=log, cores=CORES, settings=DRAINING) for _ in range(2)]
     try:
-        await play.scene.warm(*running)
-        async with play.load(*running) as client:
+        await run.context.warm(*running)
+        async with run.load(*running) as client:
             await asyncio.sleep(2)
             for number, old in enumerate(running):
-                told_at = time.monotonic()
+                signalled_at = time.monotonic()
                 old.signal(signal.SIGTERM)
                 statuses.append(await old.ended(seconds=DRAIN_SECONDS + GRACE_SECONDS))
-                took.append(time.monotonic() - told_at)
+                took.append(time.monotonic() - signalled_at)
                 await stop(old)
                 running[number] = await start(bundle, log=log, cores=CORES, port=old.port, settings=DRAINING)
                 await asyncio.sleep(3)
@@ -76,18 +78,18 @@ async def _replace(play: _Play) -> list[Line]:
     return [
         *_lost(client),
         equal("exit statuses", statuses, [0, 0]),
-        at_most("slower to end", max(took), DRAIN_SECONDS + GRACE_SECONDS, " s"),
+        at_most("longest time to stop", max(took), DRAIN_SECONDS + GRACE_SECONDS, " s"),
     ]
 
 
-async def _reload_good(play: _Play) -> list[Line]:
-    scene = play.scene
-    async with _swappable(play) as (instance, swap):
+async def _reload_good(run: _Run) -> list[Check]:
+    context = run.context
+    async with _swappable(run) as (instance, swap):
         before = await _digests(instance)
-        async with play.load(instance) as client:
+        async with run.load(instance) as client:
             await asyncio.sleep(2)
             old = instance.workers
-            swap(scene.other)
+            swap(context.other)
             instance.signal(signal.SIGHUP)
             seconds = await _until(lambda: not any(map(alive, old)), seconds=30)
             await asyncio.sleep(2)
@@ -96,23 +98,23 @@ async def _reload_good(play: _Play) -> list[Line]:
             *_lost(client),
             equal("digests before", len(before), 1),
             equal("digests after", len(after), 1),
-            equal("a new digest", before != after, wanted=True),
-            at_most("until the last old worker went", seconds, 30, " s"),
+            equal("digest changed", before != after, expected=True),
+            at_most("time until the last old worker ended", seconds, 30, " s"),
             equal("workers", len(instance.workers), 2),
         ]
 
 
-async def _reload_broken(play: _Play) -> list[Line]:
-    scene = play.scene
-    broken = scene.folder / "broken"
+async def _reload_broken(run: _Run) -> list[Check]:
+    context = run.context
+    broken = context.folder / "broken"
     shutil.rmtree(broken, ignore_errors=True)
-    shutil.copytree(scene.bundle, broken)
+    shutil.copytree(context.bundle, broken)
     model = broken / "booster.txt"
     model.write_bytes(model.read_bytes()[: model.stat().st_size // 2])
-    async with _swappable(play) as (instance, swap):
+    async with _swappable(run) as (instance, swap):
         before, score = await _digests(instance), await _scores(instance)
         logged = instance.log.stat().st_size
-        async with play.load(instance) as client:
+        async with run.load(instance) as client:
             await asyncio.sleep(2)
             swap(broken)
             instance.signal(signal.SIGHUP)
@@ -120,37 +122,37 @@ async def _reload_broken(play: _Play) -> list[Line]:
         named = [line for line in instance.log.read_text()[logged:].splitlines() if "booster.txt" in line]
         return [
             *_lost(client),
-            equal("the old digest", await _digests(instance) == before, wanted=True),
-            equal("the old scores", await _scores(instance) == score, wanted=True),
-            equal("the file is named in the log", bool(named), wanted=True),
+            equal("digest unchanged", await _digests(instance) == before, expected=True),
+            equal("scores unchanged", await _scores(instance) == score, expected=True),
+            equal("log names the file", bool(named), expected=True),
             equal("workers", len(instance.workers), 2),
         ]
 
 
-async def _kill(play: _Play) -> list[Line]:
-    async with _swappable(play) as (instance, _), play.load(instance) as client:
+async def _kill(run: _Run) -> list[Check]:
+    async with _swappable(run) as (instance, _), run.load(instance) as client:
         await asyncio.sleep(2)
         victim = instance.workers[0]
         killed = time.monotonic()
         os.kill(victim, signal.SIGKILL)
         await _until(lambda: not alive(victim), seconds=5)
-        await asyncio.sleep(0)  # what the client sends before it reads of the end is under way, too
+        await asyncio.sleep(0)  # count what the client sends before it notices the end as in flight
         gone = time.monotonic()
         seconds = await _until(lambda: len([pid for pid in instance.workers if alive(pid)]) == 2, seconds=10)
         await asyncio.sleep(3)
         await until_ready([instance.url])
     failures = client.failures
-    under_way = client.under_way(killed, gone)
+    in_flight = client.in_flight(killed, gone)
     return [
-        at_most("failed", failures.total(), under_way, note=_named(client) or f"{under_way} were under way"),
-        at_most("until two workers again", seconds, 10, " s"),
+        at_most("failed", failures.total(), in_flight, note=_failures(client) or f"{in_flight} in flight"),
+        at_most("time until two workers run", seconds, 10, " s"),
     ]
 
 
 @asynccontextmanager
-async def _swappable(play: _Play) -> AsyncIterator[Any]:
-    """An instance, and what swaps its bundle for another in one step."""
-    link = play.scene.folder / "current"
+async def _swappable(run: _Run) -> AsyncIterator[Any]:
+    """Yield an instance and a function that replaces its bundle atomically."""
+    link = run.context.folder / "current"
 
     def swap(bundle: Path) -> None:
         new = link.with_name("next")
@@ -158,22 +160,22 @@ async def _swappable(play: _Play) -> AsyncIterator[Any]:
         new.symlink_to(bundle.resolve())
         new.replace(link)
 
-    swap(play.scene.bundle)
-    async with serving(link, log=play.scene.log("faults"), cores=CORES) as instance:
-        await play.scene.warm(instance)
+    swap(run.context.bundle)
+    async with serving(link, log=run.context.log("faults"), cores=CORES) as instance:
+        await run.context.warm(instance)
         yield instance, swap
 
 
-def _lost(client: Balanced) -> list[Line]:
-    return [at_most("failed", client.failures.total(), 0, note=_named(client) or f"of {len(client.requests):,}")]
+def _lost(client: BalancedClient) -> list[Check]:
+    return [at_most("failed", client.failures.total(), 0, note=_failures(client) or f"of {len(client.requests):,}")]
 
 
-def _named(client: Balanced) -> str:
+def _failures(client: BalancedClient) -> str:
     return ", ".join(f"{what} × {count}" for what, count in client.failures.items())
 
 
 async def _digests(instance: Instance) -> set[str]:
-    """The digests at /version, asked often enough for each worker to have had its say."""
+    """Return the digests at /version of all workers: 40 connections reach each of them."""
     return {answer["bundle"]["digest"] for answer in await _ask_all(instance, "/version", None)}
 
 
@@ -191,10 +193,10 @@ async def _ask_all(instance: Instance, path: str, body: object) -> list[Any]:
     return answers
 
 
-async def _until(holds: Any, *, seconds: float) -> float | None:
-    """Return after how many seconds it held, None when it did not."""
+async def _until(condition: Any, *, seconds: float) -> float | None:
+    """Return the seconds until ``condition`` held, or None."""
     started = time.monotonic()
-    while not holds():
+    while not condition():
         if time.monotonic() - started > seconds:
             return None
         await asyncio.sleep(0.002)

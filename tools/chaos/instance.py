@@ -1,4 +1,4 @@
-"""One instance of the service: real gunicorn, and what Linux tells of its processes."""
+"""One instance of the service under gunicorn, and its figures from /proc."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class NotReadyError(Exception):
-    """An instance did not become ready; the message ends with what it logged."""
+    """An instance did not become ready in time."""
 
 
 class Instance:
@@ -37,7 +37,7 @@ class Instance:
 
     @property
     def workers(self) -> list[int]:
-        """The process ids of the workers; none when the master is gone."""
+        """The process ids of the workers; none if the master has ended."""
         pid = self.process.pid
         try:
             return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
@@ -49,15 +49,15 @@ class Instance:
         return [self.process.pid, *self.workers]
 
     def cpu(self) -> float:
-        """The seconds of CPU that the living processes used, in user and system mode."""
+        """Return the CPU seconds, user and system, of the running processes."""
         return sum(_cpu(pid) for pid in self.processes)
 
     def memory(self) -> int:
-        """Resident bytes of all processes; pages that they share count for each."""
+        """Return the resident bytes of all processes; shared pages count once per process."""
         return sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE for pid in self.processes)
 
     def descriptors(self) -> int:
-        """How many files and sockets all processes hold open."""
+        """The number of open files and sockets of all processes."""
         return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in self.processes)
 
     def signal(self, number: signal.Signals) -> None:
@@ -88,12 +88,12 @@ async def serving(
 async def start(
     bundle: Path, *, log: Path, cores: float | None, port: int = 0, settings: Settings = MappingProxyType({})
 ) -> Instance:
-    """Return a service that is ready; the caller stops it."""
+    """Start a service and return it when it is ready; the caller stops it."""
     port = port or free_port()
     given: dict[str, object] = {"BUNDLE": bundle, "PORT": port, "WORKERS": 2, **settings}
     environ = {name: value for name, value in os.environ.items() if not name.startswith("SCORER_")}
     environ |= {f"SCORER_{name}": str(value) for name, value in given.items()}
-    # Where CPU is bounded it is because others are measured meanwhile: then it gets out of their way until it is ready.
+    # With a quota, other instances are measured at the same time, so this one starts at low priority.
     nice = ["nice", "-n", "19"] if cores else []
     command = [*nice, sys.executable, "-m", "gunicorn", "-c", "service/gunicorn.conf.py"]
     quota = Quota(cores) if cores else None
@@ -104,7 +104,7 @@ async def start(
         await until_ready([instance.url])
         for pid in instance.processes if quota else ():
             os.setpriority(os.PRIO_PROCESS, pid, 0)
-            quota.take(pid)  # type: ignore[union-attr]
+            quota.add(pid)  # type: ignore[union-attr]
     except BaseException:
         await stop(instance)
         raise
@@ -112,7 +112,7 @@ async def start(
 
 
 async def stop(instance: Instance) -> None:
-    """End it by its process ids: with TERM, twice so that it does not drain, at last with KILL."""
+    """Stop an instance by its process ids: TERM twice (the second skips draining), then KILL."""
     pids = instance.processes
     if instance.process.returncode is None:
         for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL):
@@ -121,14 +121,14 @@ async def stop(instance: Instance) -> None:
             if await instance.ended(seconds=0.5 if number == signal.SIGTERM else 5) is not None:
                 break
     for pid in pids[1:]:
-        await _gone(pid)
+        await _wait_ended(pid)
     if instance.quota:
         instance.quota.remove()
         instance.quota = None
 
 
 async def until_ready(urls: Sequence[str], *, seconds: float = 30) -> None:
-    """Return when all of them call themselves ready."""
+    """Wait until ``/readyz`` of all URLs answers 200."""
     deadline = time.monotonic() + seconds
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session:
         for url in urls:
@@ -146,8 +146,8 @@ async def _ready(session: aiohttp.ClientSession, url: str) -> bool:
         return False
 
 
-async def _gone(pid: int, *, seconds: float = 5) -> None:
-    """Wait for a worker to end, which it does when its master is gone, and kill it if it does not."""
+async def _wait_ended(pid: int, *, seconds: float = 5) -> None:
+    """Wait for a worker to end, as it does without its master; kill it after ``seconds``."""
     deadline = time.monotonic() + seconds
     while alive(pid):
         if time.monotonic() > deadline:
@@ -156,7 +156,7 @@ async def _gone(pid: int, *, seconds: float = 5) -> None:
 
 
 def alive(pid: int) -> bool:
-    """Whether the process still runs; one that nobody has waited for yet does not."""
+    """Return whether the process runs; a zombie does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:

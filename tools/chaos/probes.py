@@ -1,4 +1,4 @@
-"""Questions asked all the while: whether the instance says that it is well, and how it fares."""
+"""Probes of an instance during a test: health endpoints, memory and file descriptors."""
 
 import asyncio
 import math
@@ -17,7 +17,7 @@ TIMEOUT_SECONDS = 5.0
 
 @dataclass
 class Probes:
-    """What was seen: latencies of the answers 200 in milliseconds, the others by what came, memory and descriptors."""
+    """Latencies of the responses 200 in ms, the other results, memory (bytes) and descriptors over time."""
 
     latencies: list[float] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
@@ -25,7 +25,7 @@ class Probes:
     descriptors: list[int] = field(default_factory=list)
 
     def growth(self, *, skip: float = 0.1) -> float:
-        """By how many percent memory grew, of its medians over the first and the last tenth after ``skip`` of all."""
+        """Return the growth of memory in percent: medians of the first and last tenth after a share of ``skip``."""
         kept = self.memory[int(len(self.memory) * skip) :]
         tenth = max(1, len(kept) // 10)
         first, last = (sorted(part)[tenth // 2] for part in (kept[:tenth], kept[-tenth:]))
@@ -34,11 +34,11 @@ class Probes:
 
 @asynccontextmanager
 async def probing(instance: Instance) -> AsyncIterator[Probes]:
-    """Probe it and look at its processes until the block ends."""
-    seen = Probes()
-    tasks = [asyncio.create_task(work(instance, seen)) for work in (_ask, _sample)]
+    """Probe an instance and sample its processes during the block."""
+    probes = Probes()
+    tasks = [asyncio.create_task(work(instance, probes)) for work in (_ask, _sample)]
     try:
-        yield seen
+        yield probes
     finally:
         for task in tasks:
             task.cancel()
@@ -49,36 +49,36 @@ async def probing(instance: Instance) -> AsyncIterator[Probes]:
 
 
 def percentile(values: Sequence[float], percent: float) -> float | None:
-    """Return the smallest value that so many percent of them do not exceed."""
+    """Return the nearest-rank percentile, or None if there are no values."""
     if not values:
         return None
     return sorted(values)[max(0, math.ceil(len(values) * percent / 100) - 1)]
 
 
-async def _ask(instance: Instance, seen: Probes) -> None:
+async def _ask(instance: Instance, probes: Probes) -> None:
     turn = 0
     running: set[asyncio.Task[None]] = set()
     while True:
-        task = asyncio.create_task(_probe(instance, PATHS[turn % len(PATHS)], seen))
+        task = asyncio.create_task(_probe(instance, PATHS[turn % len(PATHS)], probes))
         running.add(task)
         task.add_done_callback(running.discard)
         turn += 1
         await asyncio.sleep(PROBE_SECONDS)
 
 
-async def _probe(instance: Instance, path: str, seen: Probes) -> None:
-    """Ask once over a connection of its own, as a kubelet does."""
+async def _probe(instance: Instance, path: str, probes: Probes) -> None:
+    """Send one request on its own connection, as a kubelet does."""
     started = time.monotonic()
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
             status = await _status(instance.port, path)
     except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
-        seen.failures.append(f"{path}: {type(error).__name__}")
+        probes.failures.append(f"{path}: {type(error).__name__}")
         return
     if status == "200":
-        seen.latencies.append((time.monotonic() - started) * 1000)
+        probes.latencies.append((time.monotonic() - started) * 1000)
     else:
-        seen.failures.append(f"{path}: {status}")
+        probes.failures.append(f"{path}: {status}")
 
 
 async def _status(port: int, path: str) -> str:
@@ -93,10 +93,10 @@ async def _status(port: int, path: str) -> str:
             await writer.wait_closed()
 
 
-async def _sample(instance: Instance, seen: Probes) -> None:
+async def _sample(instance: Instance, probes: Probes) -> None:
     while True:
-        # A worker may end between being listed and being looked at.
+        # A worker may end after it was listed.
         with suppress(OSError):
-            seen.memory.append(instance.memory())
-            seen.descriptors.append(instance.descriptors())
+            probes.memory.append(instance.memory())
+            probes.descriptors.append(instance.descriptors())
         await asyncio.sleep(SAMPLE_SECONDS)

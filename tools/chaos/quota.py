@@ -1,26 +1,22 @@
-"""A small machine: a control group that gives what runs in it only so much CPU.
-
-So one client on the same machine can really offer three times what the server holds. The server itself, its reviews and
-its code stay what they are.
-"""
+"""CPU quota by a control group, so that a client on the same machine can offer three times the server's capacity."""
 
 import itertools
 import os
 import time
 from pathlib import Path
 
-# The kernel's default of 100 ms would stall the server for most of it, and that would be measured as its latency.
+# With the kernel's default of 100 ms, the throttling itself would dominate the measured latency.
 PERIOD_US = 4_000
 _ROOT = Path("/sys/fs/cgroup")
 _NUMBERS = itertools.count()
 
 
 class QuotaError(Exception):
-    """No control group can be made here; the message says what was tried."""
+    """A control group cannot be created here."""
 
 
 class Quota:
-    """A control group of its own with ``cores`` of CPU; to make one takes the right to (root)."""
+    """A control group with a quota of ``cores`` cores; creating it requires root."""
 
     def __init__(self, cores: float) -> None:
         name, allowed = f"review-scorer-chaos-{os.getpid()}-{next(_NUMBERS)}", round(cores * PERIOD_US)
@@ -36,15 +32,15 @@ class Quota:
             for setting, value in settings.items():
                 (self._folder / setting).write_text(value)
         except OSError as error:
-            reason = f"no control group for CPU can be made: {error}; run as root on a machine of its own"
+            reason = f"cannot create a CPU control group: {error}; run as root, outside of a container"
             raise QuotaError(reason) from None
 
-    def take(self, pid: int) -> None:
-        """Put a process in; children that it starts from now on are in it too."""
+    def add(self, pid: int) -> None:
+        """Add a process; its future children are included."""
         (self._folder / "cgroup.procs").write_text(str(pid))
 
     def remove(self, *, seconds: float = 5) -> None:
-        """Remove it; the last process that ended may take a moment to leave."""
+        """Remove the group; retried, as an ended process may take a moment to leave it."""
         deadline = time.monotonic() + seconds
         while True:
             try:

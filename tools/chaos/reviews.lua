@@ -1,4 +1,4 @@
--- wrk posts reviews: one JSON body a line of the file that follows `--`, one after the other. Prints one line of JSON.
+-- Script for wrk: posts the JSON bodies of the file after `--`, one in each line, in turn. Prints one line of JSON.
 local bodies, turn = {}, 0
 
 function init(arguments)

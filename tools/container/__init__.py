@@ -1,1 +1,1 @@
-"""Builds the image and tests it as it will run."""
+"""Builds the image and tests it under the restrictions of the Deployment."""

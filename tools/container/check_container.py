@@ -1,4 +1,4 @@
-"""The image, really built and run: read-only, without rights, with little memory, stopped under load."""
+"""Tests of the built image: read-only, unprivileged, with limited memory, stopped under load."""
 
 import json
 import socket
@@ -19,7 +19,7 @@ from tools.container.image import IMAGE, Built, build
 
 GOOD, BAD = "すごい！最高に興奮した！楽しい", "この映画は全くだめ、楽しくない。駄作"
 MIB = 1024 * 1024
-# As the Deployment runs it.
+# The restrictions of the Deployment.
 HARDENED = [
     "--read-only",
     "--tmpfs",
@@ -44,13 +44,13 @@ def built(docker: Engine) -> Iterator[Built]:
     base_image = base(docker, PYTHON)
     cold = build(docker, base_image)
     warm = build(docker, base_image)
-    # Any byte in the served code; the file is in the build context and imported by nobody.
-    touched = ROOT / "service" / "touched_by_a_test.py"
-    touched.write_text(f'"""Made by a test at {time.time()}."""\n')
+    # A change of the service's code: a new file in the build context that nothing imports.
+    changed = ROOT / "service" / "changed_by_a_test.py"
+    changed.write_text(f'"""Written by a test at {time.time()}."""\n')
     try:
         code_only = build(docker, base_image, tag="lightgbm-clf:code-only")
     finally:
-        touched.unlink()
+        changed.unlink()
     yield Built(IMAGE, base_image, {"cold": cold, "warm": warm, "code-only change": code_only})
     docker.run("image", "rm", "-f", IMAGE, "lightgbm-clf:code-only", check=False)
 
@@ -63,7 +63,7 @@ def free_port() -> int:
 
 
 def ask(port: int, path: str, body: object = None, timeout: float = 5) -> tuple[int, Any]:
-    """Return the status and the JSON of an answer."""
+    """Return the status and the JSON of a response."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data)
     try:
@@ -74,7 +74,7 @@ def ask(port: int, path: str, body: object = None, timeout: float = 5) -> tuple[
 
 
 def wait_ready(port: int, seconds: float = 60) -> float:
-    """Return how many seconds it took until the service was ready."""
+    """Wait until the service is ready; return the seconds it took."""
     started = time.monotonic()
     while time.monotonic() - started < seconds:
         try:
@@ -88,7 +88,7 @@ def wait_ready(port: int, seconds: float = 60) -> float:
 
 @contextmanager
 def container(docker: Engine, image: str, *options: str) -> Iterator[tuple[str, int]]:
-    """A running container and its port on loopback; removed with the block."""
+    """Yield a running container and its loopback port; remove it afterwards."""
     port = free_port()
     name = docker.run("run", "-d", *HARDENED, "-p", f"127.0.0.1:{port}:4567", *options, image).stdout.strip()
     try:
@@ -97,7 +97,9 @@ def container(docker: Engine, image: str, *options: str) -> Iterator[tuple[str, 
         docker.run("rm", "-f", name, check=False)
 
 
-def test_the_image_is_small_and_answers_soon(docker: Engine, built: Built, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_image_is_small_and_starts_quickly(
+    docker: Engine, built: Built, capsys: pytest.CaptureFixture[str]
+) -> None:
     size, base_size = (int(str(docker.inspect(name)["Size"])) for name in (built.name, built.base))
     started = time.monotonic()
     with container(docker, built.name) as (_, port):
@@ -114,7 +116,7 @@ def test_the_image_is_small_and_answers_soon(docker: Engine, built: Built, capsy
     assert built.seconds["code-only change"] < built.seconds["cold"] / 2
 
 
-def test_it_runs_without_rights_and_holds_nothing_it_does_not_need(docker: Engine, built: Built) -> None:
+def test_it_runs_unprivileged_and_has_no_unneeded_files(docker: Engine, built: Built) -> None:
     with container(docker, built.name) as (name, port):
         wait_ready(port)
         inside = docker.run(
@@ -135,7 +137,7 @@ def test_it_runs_without_rights_and_holds_nothing_it_does_not_need(docker: Engin
             assert f"\n{package} " in notices
 
 
-def test_it_describes_itself_and_knows_its_health(docker: Engine, built: Built) -> None:
+def test_it_has_metadata_and_a_health_check(docker: Engine, built: Built) -> None:
     config: Any = docker.inspect(built.name)["Config"]
     assert config["User"] == "10001:10001"
     assert config["Entrypoint"] == ["gunicorn", "-c", "service/gunicorn.conf.py"]
@@ -154,7 +156,7 @@ def test_it_describes_itself_and_knows_its_health(docker: Engine, built: Built) 
 
 
 class Client(threading.Thread):
-    """Asks on and on, and stops sending new requests once ``/readyz`` no longer says 200, as a Service does."""
+    """Sends requests until ``unready`` is set, as a Service does with a pod that is not ready."""
 
     def __init__(self, port: int) -> None:
         super().__init__(daemon=True)
@@ -176,7 +178,7 @@ class Client(threading.Thread):
                 self.failed.append(f"{status} {answer}")
 
 
-def test_stopped_under_load_it_loses_no_request_and_ends_with_zero(docker: Engine, built: Built) -> None:
+def test_stopped_under_load_it_loses_no_request_and_exits_with_0(docker: Engine, built: Built) -> None:
     with container(docker, built.name, "-e", "SCORER_DRAIN_SECONDS=3") as (name, port):
         wait_ready(port)
         clients = [Client(port) for _ in range(8)]
@@ -188,9 +190,9 @@ def test_stopped_under_load_it_loses_no_request_and_ends_with_zero(docker: Engin
         )
         deadline = time.monotonic() + 10
         while ask(port, "/readyz")[0] == 200:
-            assert time.monotonic() < deadline, "it never turned unready"
+            assert time.monotonic() < deadline, "it stayed ready"
             time.sleep(0.05)
-        time.sleep(1)  # what a load balancer takes to notice
+        time.sleep(1)  # the delay of a load balancer
         for client in clients:
             client.unready.set()
         for client in clients:
@@ -202,7 +204,7 @@ def test_stopped_under_load_it_loses_no_request_and_ends_with_zero(docker: Engin
         assert (state["ExitCode"], state["OOMKilled"]) == (0, False)
 
 
-def test_a_damaged_bundle_ends_the_start_with_its_one_line(docker: Engine, built: Built, tmp_path: Path) -> None:
+def test_a_damaged_bundle_stops_the_start_with_one_line(docker: Engine, built: Built, tmp_path: Path) -> None:
     name = docker.run("create", built.name).stdout.strip()
     docker.run("cp", f"{name}:/app/bundle", str(tmp_path / "bundle"))
     docker.run("rm", name)
@@ -217,10 +219,10 @@ def test_a_damaged_bundle_ends_the_start_with_its_one_line(docker: Engine, built
     assert "booster.txt is not the file that was trained" in lines[0]
 
 
-def test_a_bundle_of_ones_own_is_built_in(docker: Engine, built: Built) -> None:
+def test_a_given_bundle_is_built_into_the_image(docker: Engine, built: Built) -> None:
     name = docker.run("create", built.name).stdout.strip()
     given = ROOT / "build" / "image-bundle"
-    assert not given.exists(), "build/image-bundle is in the way of this test"
+    assert not given.exists(), "build/image-bundle must not exist before this test"
     try:
         docker.run("cp", f"{name}:/app/bundle", str(given))
         manifest = json.loads((given / "manifest.json").read_text())
@@ -236,7 +238,7 @@ def test_a_bundle_of_ones_own_is_built_in(docker: Engine, built: Built) -> None:
         subprocess.run(["rm", "-rf", str(given)], check=True)
 
 
-def test_compose_comes_up_healthy_with_redis_and_answers(docker: Engine, built: Built) -> None:
+def test_compose_starts_the_service_and_redis(docker: Engine, built: Built) -> None:
     port = free_port()
     environ = {**docker.environ, "IMAGE": built.name, "REDIS_IMAGE": base(docker, REDIS), "PORT": str(port)}
     compose = ["docker-compose", "-p", "scorer-tested", "-f", "compose.yaml"]

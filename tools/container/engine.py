@@ -1,6 +1,6 @@
-"""A Docker engine to test with: the one that answers here, else one of our own, ended with the tests.
+"""Docker engine for the tests: a running one, or else one that is started here and stopped after the tests.
 
-Where no registry answers, the base images are made from Debian's packages instead.
+If no registry can be reached, the base images are made from Debian packages.
 """
 
 import json
@@ -19,8 +19,8 @@ BASES = ROOT / "build" / "bases"
 
 PYTHON = "python:3.11-slim-bookworm"
 REDIS = "redis:7-bookworm"
-# What stands in for an image that cannot be pulled, and what to do to its root before it is imported.
-_STAND_INS = {
+# Substitutes for images that cannot be pulled: Debian packages, and a command to run in the new root.
+_SUBSTITUTES = {
     PYTHON: (
         "ca-certificates,python3.11,python3.11-venv",
         'ln -s /usr/bin/python3.11 "$1/usr/local/bin/python"; rm -f "$1"/usr/lib/python3*/EXTERNALLY-MANAGED',
@@ -31,13 +31,13 @@ _STAND_INS = {
 
 @dataclass(frozen=True)
 class Engine:
-    """A Docker command line that reaches an engine."""
+    """A Docker client with a reachable engine."""
 
     docker: str
     environ: dict[str, str]
 
     def run(self, *arguments: str, check: bool = True, timeout: float = 900) -> "subprocess.CompletedProcess[str]":
-        """Run ``docker`` with the arguments; raise with its output when it fails and ``check`` holds."""
+        """Run ``docker``; with ``check``, raise ``AssertionError`` with its output if it fails."""
         done = subprocess.run(
             [self.docker, *arguments],
             cwd=ROOT,
@@ -52,15 +52,15 @@ class Engine:
         return done
 
     def inspect(self, name: str) -> dict[str, object]:
-        """Return what the engine knows of an image or container."""
+        """Return the details of an image or container."""
         found: list[dict[str, object]] = json.loads(self.run("inspect", name).stdout)
         return found[0]
 
 
 @contextmanager
 def engine() -> Iterator[Engine]:
-    """An engine that answers; one that was started here is stopped here, by its own process."""
-    # Debian's own client first: another one on the PATH may be a client without build support.
+    """Yield a reachable engine; one that was started here is stopped afterwards."""
+    # Debian's client first: another one on the PATH may lack BuildKit.
     clients = [client for client in ("/usr/bin/docker", shutil.which("docker")) if client and Path(client).exists()]
     if not clients:
         raise AssertionError("no docker client; install the package docker.io")
@@ -71,9 +71,7 @@ def engine() -> Iterator[Engine]:
         return
     daemon = shutil.which("dockerd", path=f"{os.environ['PATH']}:/usr/sbin")
     if not daemon or os.geteuid() != 0:
-        raise AssertionError(
-            "no Docker engine answers, and none can be started: that takes root and the package docker.io"
-        )
+        raise AssertionError("no Docker engine is running; starting one requires root and the package docker.io")
     with (
         tempfile.TemporaryDirectory(prefix="docker-", ignore_cleanup_errors=True) as directory,
         _daemon(daemon, Path(directory)) as socket,
@@ -105,22 +103,22 @@ def _daemon(daemon: str, directory: Path) -> Iterator[Path]:
 
 
 def base(docker: Engine, image: str) -> str:
-    """Return the name of an image that is ``image``, or stands in for it where it cannot be pulled."""
+    """Return ``image``, or a substitute if it cannot be pulled."""
     if docker.run("image", "inspect", image, check=False).returncode == 0:
         return image
     if docker.run("pull", "-q", image, check=False, timeout=120).returncode == 0:
         return image
-    name = f"stand-in-{image}"
+    name = f"substitute-{image}"
     if docker.run("image", "inspect", name, check=False).returncode:
-        docker.run("import", "--change", 'CMD ["python"]', str(_stand_in(image)), name)
+        docker.run("import", "--change", 'CMD ["python"]', str(_substitute(image)), name)
     return name
 
 
-def _stand_in(image: str) -> Path:
-    """Return a root file system of Debian packages, made once and kept in ``build/``."""
+def _substitute(image: str) -> Path:
+    """Return a root file system of Debian packages, created once in ``build/``."""
     archive = BASES / f"{image.replace(':', '-')}.tar"
     if not archive.exists():
-        packages, customise = _STAND_INS[image]
+        packages, customise = _SUBSTITUTES[image]
         BASES.mkdir(parents=True, exist_ok=True)
         partial = archive.with_suffix(".partial.tar")
         command = [
@@ -137,13 +135,13 @@ def _stand_in(image: str) -> Path:
 
 
 def _mirror() -> Sequence[str]:
-    """Return where this machine takes its Debian packages from, if it says so in one file."""
+    """Return the Debian sources file of this machine, if there is one."""
     sources = Path("/etc/apt/sources.list.d/debian.sources")
     return [str(sources)] if sources.exists() else []
 
 
 def build_secrets() -> list[str]:
-    """Return the build options that hand this machine's package index settings to the build, and to no image."""
+    """Return build options that pass this machine's package index settings as secrets, so that no image has them."""
     options: list[str] = []
     for name, path in (("pip_conf", "/etc/pip.conf"), ("ca", "/etc/ssl/certs/ca-certificates.crt")):
         if Path(path).exists():

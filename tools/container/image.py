@@ -1,4 +1,4 @@
-"""The image under test, and how it is built."""
+"""The image under test."""
 
 import time
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ IMAGE = "lightgbm-clf:tested"
 
 @dataclass(frozen=True)
 class Built:
-    """An image, its base, and what building it took."""
+    """An image, its base, and the duration of each build."""
 
     name: str
     base: str
@@ -18,7 +18,7 @@ class Built:
 
 
 def build(docker: Engine, base_image: str, *options: str, tag: str = IMAGE) -> float:
-    """Build the image; return the seconds it took."""
+    """Build the image; return the duration in seconds."""
     started = time.monotonic()
     docker.run(
         "build", "--network", "host", *build_secrets(), "--build-arg", f"BASE={base_image}", *options, "-t", tag, "."

@@ -1,1 +1,1 @@
-"""Random and hostile input for a running service."""
+"""Fuzzing of a running service with random and malformed input."""

@@ -1,4 +1,4 @@
-"""Bodies of the media types that schemathesis has none for; it imports this, as ``SCHEMATHESIS_HOOKS`` says."""
+"""Strategies for media types that schemathesis does not know; loaded through ``SCHEMATHESIS_HOOKS``."""
 
 import gzip
 

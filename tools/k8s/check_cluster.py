@@ -1,11 +1,11 @@
-"""What only a cluster can show: ``make test-k8s KUBECONFIG=… [IMAGE=registry/lightgbm-clf:tag]``.
+"""Tests the manifests on a real cluster: ``make test-k8s KUBECONFIG=… [CLUSTER_IMAGE=registry/lightgbm-clf:tag]``.
 
-In a namespace of its own, which accepts nothing below the pod security standard `restricted` and is deleted at the end:
-every overlay passes the server's strict validation; the local one becomes ready, scores through its Service, loses no
-request while it is rolled out again and one of its pods is deleted, and its autoscaler is at work.
+It works in a new namespace, which enforces the pod security standard `restricted` and is deleted at the end. Every
+overlay must pass the server's strict validation. The local overlay must become ready, score through its Service, lose
+no request during a rollout and the deletion of a pod, and have a working autoscaler.
 
-The cluster must be able to run the image: ``lightgbm-clf:latest`` loaded into its nodes, or ``IMAGE`` from a registry.
-Ends with 0 when all holds, 1 when something does not, 2 when there is no cluster to ask.
+The nodes must have the image ``lightgbm-clf:latest``, or be able to pull ``CLUSTER_IMAGE``.
+The exit status is 0 if all checks pass, 1 if one fails, 2 if there is no cluster.
 """
 
 import json
@@ -31,27 +31,26 @@ from tests.support.running import ROOT
 LOCAL = "k8s/overlays/local"
 LABEL = f"app.kubernetes.io/name={NAME}"
 LOAD = (Path(__file__).parent / "load.py").read_text(encoding="utf-8")
-# A rollout of two pods and one more pod take about 30 seconds where the image is on the nodes already.
+# A rollout of two pods and one more pod takes about 30 seconds if the image is on the nodes.
 LOAD_SECONDS = 120
 
 
-class Failed(Exception):  # noqa: N818
-    """Something that must hold does not; the message says what."""
+class CheckError(Exception):
+    """A check failed, or the cluster cannot be used."""
 
 
 class Cluster:
-    """One namespace of a cluster."""
+    """A namespace of a cluster."""
 
     def __init__(self, api: client.ApiClient, namespace: str) -> None:
         self.namespace = namespace
         self.api = api
         self._core = client.CoreV1Api(api)
-        # It takes every answer as it is; the typed client refuses what it did not expect, such as a namespace that is
-        # being deleted where it wanted a status.
+        # The dynamic client accepts any response; the typed one fails where a deletion returns the namespace.
         self._dynamic = dynamic.DynamicClient(api)  # type: ignore[no-untyped-call]
 
     def apply(self, document: Document, *, dry_run: bool = False) -> None:
-        """Apply on the server's side; unknown and doubled fields are errors."""
+        """Apply a manifest on the server; unknown and duplicate fields are errors."""
         options = {"dry_run": "All"} if dry_run else {}
         self._kind(document["apiVersion"], document["kind"]).server_side_apply(
             body=document,
@@ -74,12 +73,12 @@ class Cluster:
         self._kind("v1", kind).delete(name=name, namespace=self.namespace, body={})
 
     def pods(self) -> list[Document]:
-        """The pods of the service that are not on their way out."""
+        """Return the pods of the service that are not terminating."""
         found = self._kind("v1", "Pod").get(namespace=self.namespace, label_selector=LABEL).to_dict()["items"]
         return [pod for pod in found if not pod["metadata"].get("deletionTimestamp")]
 
     def log(self, pod: str) -> str:
-        """The pod's output, byte for byte."""
+        """Return the log of a pod."""
         answer: Any = self._core.read_namespaced_pod_log(pod, self.namespace, _preload_content=False)
         return bytes(answer.data).decode()
 
@@ -90,39 +89,39 @@ class Cluster:
 def main() -> int:
     try:
         api = connect(os.environ.get("KUBECONFIG", ""))
-    except Failed as error:
-        print(f"test-cluster: {error}", file=sys.stderr)
+    except CheckError as error:
+        print(f"test-k8s: {error}", file=sys.stderr)
         return 2
     try:
         with namespace(api) as cluster:
             check(cluster, os.environ.get("IMAGE", ""))
-    except (Failed, ApiException, AssertionError) as error:
-        print(f"test-cluster: {error}", file=sys.stderr)
+    except (CheckError, ApiException, AssertionError) as error:
+        print(f"test-k8s: {error}", file=sys.stderr)
         return 1
-    print("test-cluster: all holds")
+    print("test-k8s: all checks passed")
     return 0
 
 
 def connect(kubeconfig: str) -> client.ApiClient:
-    """Return a client of the cluster that was named. None is guessed: what follows creates and deletes things there."""
+    """Return a client of the cluster. There is no default cluster, as the checks create and delete objects."""
     if not kubeconfig:
-        raise Failed("no cluster is given, nothing was checked; name one: make test-k8s KUBECONFIG=~/.kube/config")
+        raise CheckError("KUBECONFIG is not set; run make test-k8s KUBECONFIG=~/.kube/config")
     try:
         # Not a Path: it may be a list of files.
         file = os.path.expanduser(kubeconfig)  # noqa: PTH111
         api: client.ApiClient = config.new_client_from_config(config_file=file)  # type: ignore[no-untyped-call]
         version = client.VersionApi(api).get_code(_request_timeout=10)
     except (ConfigException, YAMLError, OSError) as error:
-        raise Failed(f"KUBECONFIG={kubeconfig} cannot be used: {error}") from None
+        raise CheckError(f"invalid KUBECONFIG={kubeconfig}: {error}") from None
     except (HTTPError, ApiException) as error:
-        raise Failed(f"the cluster of KUBECONFIG={kubeconfig} does not answer: {error}") from None
+        raise CheckError(f"no answer from the cluster of KUBECONFIG={kubeconfig}: {error}") from None
     print(f"Kubernetes {version.git_version}")
     return api
 
 
 @contextmanager
 def namespace(api: client.ApiClient) -> Iterator[Cluster]:
-    """A new namespace under the standard `restricted`, deleted with everything in it when the block ends."""
+    """Create a namespace that enforces the standard `restricted`; delete it with its contents after the block."""
     cluster = Cluster(api, f"{NAME}-check-{os.getpid()}-{int(time.time())}")
     labels = {"pod-security.kubernetes.io/enforce": "restricted", "pod-security.kubernetes.io/warn": "restricted"}
     metadata = {"name": cluster.namespace, "labels": labels}
@@ -156,11 +155,11 @@ def check(cluster: Cluster, image: str) -> None:
         delete_one(cluster)
         wait("the deleted pod's successor", lambda: is_rolled_out(cluster), seconds=60, explain=lambda: states(cluster))
         if finished():
-            raise Failed(f"the load ended before the rollout did; LOAD_SECONDS is {LOAD_SECONDS}, use more")
+            raise CheckError(f"the load ended before the rollout; increase LOAD_SECONDS ({LOAD_SECONDS})")
     report = outcome(cluster, "load-long")
     seen = watcher.stop()
-    if seen.trouble or not seen.events or min(sample.ready for sample in seen.samples) < 2:
-        raise Failed(f"the stress tool's watcher saw {seen}")
+    if seen.error or not seen.events or min(sample.ready for sample in seen.samples) < 2:
+        raise CheckError(f"the stress tool's watcher saw {seen}")
     print(f"the stress tool's watcher took {len(seen.samples)} samples and saw {len(seen.events)} events of pods")
     print(f"{sum(report['answers'].values())} answers during a rollout and a deletion, no failure")
 
@@ -171,14 +170,14 @@ def check(cluster: Cluster, image: str) -> None:
 
 
 def with_image(documents: list[Document], image: str) -> list[Document]:
-    """Return the documents with ``image`` in place of the one that was built here, if one is named."""
+    """Return the documents with ``image`` instead of the local one, if given."""
     container = manifests.server(manifests.the(documents, "Deployment"))
     container["image"] = image or container["image"]
     return documents
 
 
 def is_rolled_out(cluster: Cluster) -> bool:
-    """Whether two pods or more serve, all of the newest version, and the old ones were told to go."""
+    """Return whether at least two pods are available, all of the newest version."""
     deployment = cluster.get("apps/v1", "Deployment")
     spec, status = deployment["spec"], deployment.get("status", {})
     counts = {status.get(name, 0) for name in ("replicas", "updatedReplicas", "availableReplicas")}
@@ -204,7 +203,7 @@ def is_scaling(cluster: Cluster) -> bool:
 
 
 def load(cluster: Cluster, name: str, image: str, *, seconds: float) -> Document:
-    """Load the Service for some seconds and return what came back."""
+    """Send load to the Service for ``seconds``; return the report."""
     with loading(cluster, name, image, seconds=seconds):
         pass
     return outcome(cluster, name)
@@ -212,7 +211,7 @@ def load(cluster: Cluster, name: str, image: str, *, seconds: float) -> Document
 
 @contextmanager
 def loading(cluster: Cluster, name: str, image: str, *, seconds: float) -> Iterator[Callable[[], bool]]:
-    """Load the Service from a pod beside it, and wait for that at the end; yields whether it ended already."""
+    """Send load from a pod in the namespace during the block; yields a function that tells whether it has ended."""
 
     def phase() -> str:
         return str(cluster.get("v1", "Pod", name).get("status", {}).get("phase"))
@@ -224,21 +223,21 @@ def loading(cluster: Cluster, name: str, image: str, *, seconds: float) -> Itera
 
 
 def outcome(cluster: Cluster, name: str) -> Document:
-    """Return what the load saw: some answers, all the same two scores, and no failure."""
+    """Return the report of a load pod; it must have no failures, and the same two scores in all answers."""
     log = cluster.log(name)
     try:
         report: Document = json.loads(log)
         (answer,) = report["answers"]
         good, bad = json.loads(answer)["scores"]
     except (ValueError, KeyError, TypeError) as error:
-        raise Failed(f"{name} did not see one answer, always the same: {error!r}: {log}") from None
+        raise CheckError(f"{name} did not get the same answer to all requests: {error!r}: {log}") from None
     if report["failures"] or not 1 <= bad < good <= 5:
-        raise Failed(f"{name}: {report}")
+        raise CheckError(f"{name}: {report}")
     return report
 
 
 def load_pod(name: str, image: str, seconds: float) -> Document:
-    """The pod of the load: the scorer's own image and restrictions, another command, and a label nobody selects."""
+    """Return the load pod: the scorer's image and restrictions, another command, and a label that nothing selects."""
     template = manifests.pod(manifests.the(with_image(manifests.render(ROOT / LOCAL), image), "Deployment"))
     spec, container = template["spec"], template["spec"]["containers"][0]
     served = {
@@ -264,7 +263,7 @@ def load_pod(name: str, image: str, seconds: float) -> Document:
 
 
 def states(cluster: Cluster) -> str:
-    """Say what each pod waits for."""
+    """Return the status of each pod."""
     return "; ".join(f"{pod['metadata']['name']}: {json.dumps(pod.get('status', {}))}" for pod in cluster.pods())
 
 
@@ -278,12 +277,12 @@ def is_gone(cluster: Cluster) -> bool:
     return False
 
 
-def wait(what: str, holds: Callable[[], bool], *, seconds: float, explain: Callable[[], str] = str) -> None:
-    """Return once ``holds``; give up after some seconds."""
+def wait(what: str, condition: Callable[[], bool], *, seconds: float, explain: Callable[[], str] = str) -> None:
+    """Wait until ``condition`` returns true; raise ``CheckError`` after ``seconds``."""
     deadline = time.monotonic() + seconds
-    while not holds():
+    while not condition():
         if time.monotonic() > deadline:
-            raise Failed(f"waited {seconds:.0f} s in vain for {what}. {explain()}")
+            raise CheckError(f"timed out after {seconds:.0f} s: {what}. {explain()}")
         time.sleep(1)
 
 

@@ -1,7 +1,7 @@
-"""Sends the two example reviews to the Service for some seconds, from a pod beside it, and prints what came back.
+"""Sends the two example reviews to the Service for some seconds; prints the answers and failures as JSON.
 
-Run as ``python -c`` in the image that serves, so it needs nothing but Python. Every request has a connection of its
-own: so the Service chooses a pod for each, and no answer is lost to a connection that a pod had closed while idle.
+It runs as ``python -c`` in the serving image, so it needs only Python. Every request has its own connection, so that
+the Service selects a pod for each, and no request fails on a connection that a pod closed while idle.
 """
 
 import collections

@@ -1,9 +1,9 @@
-"""Compare two recordings of what the service answered; print each difference, and how many requests have none.
+"""Compare two recordings; print each difference and the number of requests without one.
 
     python -m tools.replay.compare before.jsonl after.jsonl --allow renames.json
 
-A file of renames is a list such as [{"old": "text_empty", "new": "text_blank"}]; each is done, in its order, to the old
-recording before it is compared. The exit status is 0 only where every request was answered identically.
+A file of renames is a list such as [{"old": "text_empty", "new": "text_blank"}]. They are applied in order to the old
+recording before it is compared. The exit status is 0 if every request was answered identically.
 """
 
 import argparse
@@ -14,11 +14,11 @@ from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
-from tools.replay.normal import Form, Rename
-from tools.replay.talk import Json
+from tools.replay.client import Json
+from tools.replay.normalise import Normalizer, Rename
 
 _SHOWN = 160
-_MOST = 12
+_MAX_LINES = 12
 
 
 def main(given: Sequence[str] | None = None) -> int:
@@ -28,10 +28,10 @@ def main(given: Sequence[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("old", type=Path, help="the recording of before")
-    parser.add_argument("new", type=Path, help="the recording of now")
-    parser.add_argument("--allow", type=Path, metavar="FILE", help="renames of strings in the old recording, as JSON")
-    parser.add_argument("--ignore-messages", action="store_true", help="compare no reasons and descriptions for people")
+    parser.add_argument("old", type=Path, help="the recording of the old checkout")
+    parser.add_argument("new", type=Path, help="the recording of the new checkout")
+    parser.add_argument("--allow", type=Path, metavar="FILE", help="renames to apply to the old recording, as JSON")
+    parser.add_argument("--ignore-messages", action="store_true", help="ignore messages and descriptions for people")
     options = parser.parse_args(given)
     renames = [(each["old"], each["new"]) for each in json.loads(options.allow.read_text())] if options.allow else []
     old = _read(options.old, renames=renames, messages=not options.ignore_messages)
@@ -41,23 +41,23 @@ def main(given: Sequence[str] | None = None) -> int:
     for name in names:
         found = list(_differences(old.get(name), new.get(name)))
         same += not found
-        for line in found[:_MOST]:
+        for line in found[:_MAX_LINES]:
             print(f"{name}: {line}")
-        if len(found) > _MOST:
-            print(f"{name}: and {len(found) - _MOST} more differences")
+        if len(found) > _MAX_LINES:
+            print(f"{name}: and {len(found) - _MAX_LINES} more differences")
     print(f"{same} of {len(names)} requests answered identically")
     return 0 if same == len(names) else 1
 
 
 def _read(path: Path, *, renames: Sequence[Rename], messages: bool) -> dict[str, Json]:
-    form = Form(renames=renames, messages=messages)
+    normalizer = Normalizer(renames=renames, messages=messages)
     with path.open(encoding="utf-8") as file:
         lines = [json.loads(line) for line in file]
-    return {f"{line['server']} | {line['name']}": form.whole(line) for line in lines}
+    return {f"{line['server']} | {line['name']}": normalizer.normalise(line) for line in lines}
 
 
 def _differences(old: Json | None, new: Json | None) -> Iterator[str]:
-    """Yield what differs, each on a line."""
+    """Yield a line for each difference."""
     if old is None or new is None:
         yield f"asked only in the {'new' if old is None else 'old'} recording"
         return

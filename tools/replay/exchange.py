@@ -1,4 +1,4 @@
-"""Requests as the bytes that are sent, and what makes such bytes."""
+"""Requests as bytes, and functions that build them."""
 
 import json
 from collections.abc import Mapping
@@ -6,24 +6,24 @@ from dataclasses import dataclass
 from typing import Any
 
 REVIEW = "店の人が親切で、また来たいと思いました。"
-"""A text like any other."""
+"""A usual review."""
 
 SMALL = json.dumps({"texts": REVIEW}).encode()
-"""The body that most requests for a score have."""
+"""The body of most requests for a score."""
 
 CLOSE = b"Connection: close"
 JSON = b"Content-Type: application/json"
 TAG = b"<the tag>"
-"""In a step, what stands for the ``ETag`` of the answer before it."""
+"""Placeholder in a step for the ``ETag`` of the previous response."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """Bytes for one connection.
 
-    Each of ``steps`` is sent once the answer to the one before it is there. Each of ``held`` is sent before, on a
-    connection of its own, which is open until the end, and begun to be answered. ``cut``: nothing more will come after
-    the last step, and the server is told so. ``store``: the bytes are for the Redis of the server.
+    Each of ``steps`` is sent after the response to the previous one. Each of ``held`` is sent first, on its own
+    connection, which stays open until the end; its response must have begun. With ``cut`` the sending side is shut down
+    after the last step. With ``store`` the bytes go to the Redis of the server.
     """
 
     name: str
@@ -34,17 +34,17 @@ class Request:
 
     @property
     def bodiless(self) -> bool:
-        """Whether the answers have no body in any case."""
+        """Whether responses never have a body (HEAD)."""
         return self.steps[0].startswith(b"HEAD ")
 
 
 def named(sent: Mapping[str, bytes], prefix: str = "") -> list[Request]:
-    """Return a request of one step for each of ``sent``, by its name."""
+    """Return a request with one step for each of ``sent``."""
     return [Request(name=prefix + name, steps=(content,)) for name, content in sent.items()]
 
 
 def head(method: str, target: str | bytes, *fields: bytes, version: bytes = b"1.1") -> bytes:
-    """Return a request's line and headers, with a host, up to the empty line."""
+    """Return a request line and headers, with a host, up to the empty line."""
     place = target.encode() if isinstance(target, str) else target
     lines = [b"%s %s HTTP/%s" % (method.encode(), place, version), b"Host: x", *fields, b"", b""]
     return b"\r\n".join(lines)
@@ -62,7 +62,7 @@ def post(target: str | bytes, body: bytes, *fields: bytes, method: str = "POST",
 
 
 def post_json(target: str | bytes, value: Any, *fields: bytes, escaped: bool = False) -> bytes:
-    """Return a request with ``value`` as JSON, in ASCII alone if ``escaped``."""
+    """Return a request with ``value`` as JSON, in pure ASCII if ``escaped``."""
     return post(target, json.dumps(value, ensure_ascii=escaped).encode(), JSON, *fields)
 
 

@@ -1,10 +1,10 @@
-"""Record what the service of a checkout answers to a fixed list of requests.
+"""Record the responses of a checkout of the service to a fixed list of requests.
 
     python -m tools.replay.record --checkout . --bundle build/bundle --out answers.jsonl
 
-Each line of the recording is one request: the server and its name, the SHA-256 of what was sent, and the answers with
-their status lines, headers and bodies. The service runs in the checkout's own environment, .venv, once for each way in
-which it is set up; for some of them redis-server has to be installed.
+Each line of the recording has one request: its server and name, the SHA-256 of the bytes sent, and the responses with
+status lines, headers and bodies. The service runs in the checkout's own environment (.venv), once for each
+configuration; some of them need redis-server.
 """
 
 import argparse
@@ -12,14 +12,14 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
+from tools.replay.client import send
 from tools.replay.exchange import Request
 from tools.replay.requests import SETUPS
-from tools.replay.servers import ServerError, serving
-from tools.replay.talk import talk
+from tools.replay.servers import PREFIX, ServerError, serving
 
 
 def main(given: Sequence[str] | None = None) -> int:
@@ -31,28 +31,41 @@ def main(given: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--checkout", type=Path, default=Path(), metavar="DIR", help="the checkout (default: this one)")
     parser.add_argument("--bundle", type=Path, metavar="DIR", help="the bundle (default: build/bundle of the checkout)")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="where the answers are written to")
-    parser.add_argument("--only", nargs="+", choices=SETUPS, metavar="SERVER", help="ask only these servers")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the recording to write")
+    parser.add_argument("--only", nargs="+", choices=SETUPS, metavar="SERVER", help="record only these configurations")
+    parser.add_argument(
+        "--settings-from",
+        type=Path,
+        metavar="FILE",
+        help='names of settings in an older checkout, as JSON: {"SCORER_NAME_HERE": "SCORER_NAME_THERE"}',
+    )
     options = parser.parse_args(given)
     checkout = options.checkout.absolute()
     bundle = (options.bundle or checkout / "build/bundle").absolute()
     try:
+        names = _setting_names(options.settings_from)
         with options.out.open("w", encoding="utf-8") as out:
             for server in options.only or SETUPS:
-                _record(server, checkout, bundle, out)
-    except (ServerError, OSError) as error:
+                _record(server, checkout, bundle, names, out)
+    except (ServerError, OSError, ValueError) as error:
         print(f"record: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def _record(server: str, checkout: Path, bundle: Path, out: TextIO) -> None:
+def _setting_names(path: Path | None) -> dict[str, str]:
+    """Return a map of setting names from here to the checkout, both without the prefix."""
+    names: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path else {}
+    return {here.removeprefix(PREFIX): there.removeprefix(PREFIX) for here, there in names.items()}
+
+
+def _record(server: str, checkout: Path, bundle: Path, names: Mapping[str, str], out: TextIO) -> None:
     setup, began = SETUPS[server], time.monotonic()
     requests = setup.requests()
-    with serving(checkout, bundle, setup) as (service, store):
+    with serving(checkout, bundle, setup, names) as (service, store):
         for request in requests:
             address = store if request.store and store else service
-            line = {"server": server, "name": request.name, "sent": _digest(request), **talk(address, request)}
+            line = {"server": server, "name": request.name, "sent": _digest(request), **send(address, request)}
             out.write(json.dumps(line, ensure_ascii=False) + "\n")
     print(f"{server}: {len(requests)} requests in {time.monotonic() - began:.0f} s")
 

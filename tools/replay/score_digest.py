@@ -1,9 +1,9 @@
-"""Print the SHA-256 of the scores that a bundle gives to fixed texts: where it is equal, all are, to the last bit.
+"""Print the SHA-256 of the scores of fixed texts; equal digests mean equal scores to the last bit.
 
     python -m tools.replay.score_digest --bundle build/bundle --corpus train-corpus/reviews.csv
 
-The texts are 2,000 rows of a corpus, from all over it, and odd strings. The first line is of the texts themselves, the
-others of their scores, one by one and as one list; of each it is the digest of their reprs, one a line.
+The texts are 2,000 evenly spaced rows of a corpus, and unusual strings. The first line is the digest of the texts, the
+others of their scores, one by one and as one list. Each digest is of the reprs, one in each line.
 """
 
 import argparse
@@ -14,10 +14,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from review_scorer.scoring.bundle import load
-from tools.replay.asked.texts import ODD, REVIEWS
+from tools.replay.cases.texts import ODD, REVIEWS
 
 _ROWS = 2_000
-# A prime, so that characters of all kinds of blocks are met.
+# A prime, so that characters of all Unicode blocks are sampled.
 _STEP = 1_999
 _SURROGATES = range(0xD800, 0xE000)
 
@@ -42,14 +42,14 @@ def main(given: Sequence[str] | None = None) -> int:
 
 
 def rows(corpus: Path, column: str) -> list[str]:
-    """Return the texts of 2,000 rows, which lie equally far apart."""
+    """Return the texts of 2,000 evenly spaced rows."""
     with corpus.open(encoding="utf-8", newline="") as file:
         texts = [row[column] for row in csv.DictReader(file)]
     return texts[:: max(1, len(texts) // _ROWS)][:_ROWS]
 
 
 def odd_texts() -> list[str]:
-    """Return strings that are odd, made of characters from all of Unicode, or long."""
+    """Return strings that are unusual, long, or made of characters from all of Unicode."""
     points = [point for point in range(1, sys.maxunicode + 1, _STEP) if point not in _SURROGATES]
     single = [chr(point) for point in points if not chr(point).isspace()]
     mixed = ["".join(single[start::40]) for start in range(40)]

@@ -1,4 +1,4 @@
-"""The real service of a checkout, and a Redis, each in a process of its own on a free port of loopback."""
+"""The service of a checkout and a Redis, each in its own process on a free loopback port."""
 
 import os
 import shutil
@@ -11,26 +11,31 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tools.replay.asked.access import keys_file
+from tools.replay.cases.access import keys_file
 from tools.replay.requests import Setup
 
 Address = tuple[str, int]
 
+PREFIX = "SCORER_"
+"""The start of the name of each setting."""
+
 _SECONDS = 30.0
-# One worker, so that all requests find the same state; patient, as the machine may be busy.
-_ALWAYS = {"WORKERS": "1", "DRAIN_SECONDS": "0", "MAX_WAIT_SECONDS": "5"}
-# In a checkout that has this folder, settings may have other names than those that are used here.
-_PACKAGE = "service/review_scorer"
-_RENAMED: Mapping[str, str] = {}
+# One worker, so that all requests see the same state; a long queue timeout, as the machine may be busy.
+_ALWAYS = {"WORKERS": "1", "DRAIN_SECONDS": "0", "QUEUE_TIMEOUT": "5"}
 
 
 class ServerError(Exception):
-    """A server that did not start, with what it wrote."""
+    """A server did not start; the message has its output."""
 
 
 @contextmanager
-def serving(checkout: Path, bundle: Path, setup: Setup) -> Iterator[tuple[Address, Address | None]]:
-    """Give the addresses of the service, set up as wanted, and of its Redis; both end with the block."""
+def serving(
+    checkout: Path, bundle: Path, setup: Setup, names: Mapping[str, str]
+) -> Iterator[tuple[Address, Address | None]]:
+    """Yield the addresses of the service and of its Redis; stop both afterwards.
+
+    ``names`` maps settings to the names they have in that checkout; a setting that is not in it keeps its own.
+    """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="replay-")))
         values = {"keys": str(folder / "keys"), "bundle": str(bundle), "redis": ""}
@@ -41,7 +46,7 @@ def serving(checkout: Path, bundle: Path, setup: Setup) -> Iterator[tuple[Addres
             values["redis"] = f"redis://127.0.0.1:{store[1]}/0"
         address = "127.0.0.1", _free_port()
         settings = {"HOST": address[0], "PORT": str(address[1]), "BUNDLE": str(bundle), **_ALWAYS, **setup.settings}
-        environ = _environ(checkout, {name: value.format_map(values) for name, value in settings.items()})
+        environ = _environ({names.get(name, name): value.format_map(values) for name, value in settings.items()})
         command = [str(checkout / ".venv/bin/gunicorn"), "-c", "service/gunicorn.conf.py"]
         process = stack.enter_context(_running(command, folder / "log", cwd=checkout, env=environ))
         _wait(lambda: _status(address) == 200, process, folder / "log")
@@ -51,10 +56,9 @@ def serving(checkout: Path, bundle: Path, setup: Setup) -> Iterator[tuple[Addres
         yield address, store
 
 
-def _environ(checkout: Path, settings: Mapping[str, str]) -> dict[str, str]:
-    renamed = _RENAMED if (checkout / _PACKAGE).is_dir() else {}
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("SCORER_", "OTEL_", "PYTHON"))}
-    own = {f"SCORER_{renamed.get(name, name)}": value for name, value in settings.items()}
+def _environ(settings: Mapping[str, str]) -> dict[str, str]:
+    environ = {name: value for name, value in os.environ.items() if not name.startswith((PREFIX, "OTEL_", "PYTHON"))}
+    own = {f"{PREFIX}{name}": value for name, value in settings.items()}
     return environ | own | {"PYTHONDONTWRITEBYTECODE": "1"}
 
 
@@ -62,7 +66,7 @@ def _environ(checkout: Path, settings: Mapping[str, str]) -> dict[str, str]:
 def _redis(folder: Path) -> Iterator[Address]:
     program = shutil.which("redis-server")
     if not program:
-        raise ServerError("there is no redis-server (Debian's package redis-server)")
+        raise ServerError("redis-server is not installed (Debian's package redis-server)")
     address = "127.0.0.1", _free_port()
     command = [program, "--port", str(address[1]), "--bind", address[0], "--dir", str(folder), "--save", ""]
     with _running(command, folder / "redis-log") as process:
@@ -96,7 +100,7 @@ def _wait(ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path
 
 
 def _status(address: Address) -> int:
-    """Return the status of the probe of readiness, 0 where nobody answers."""
+    """Return the status of the readiness probe, or 0 without a response."""
     try:
         with socket.create_connection(address, timeout=5) as connection:
             connection.sendall(b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")

@@ -1,1 +1,1 @@
-"""Watches the Deployment and its HorizontalPodAutoscaler during a run."""
+"""Observation of the Deployment and its HorizontalPodAutoscaler during a run."""

@@ -1,4 +1,4 @@
-"""What Kubernetes does meanwhile: looked at from a thread, read-only, once a second."""
+"""Watcher of a Deployment: a thread that reads its state once per second."""
 
 import threading
 import time
@@ -12,18 +12,18 @@ from kubernetes.config.config_exception import ConfigException
 from kubernetes.utils.quantity import parse_quantity
 from urllib3.exceptions import HTTPError
 
-from review_stress.target import ClusterError
+from review_stress.target import KubernetesError
 
-Say = Callable[[str], None]
+Notify = Callable[[str], None]
 
 SECONDS = 1.0
-# A cluster that is not there must not hold the load up.
+# Short, since an unreachable cluster must not delay the load.
 TIMEOUT = (2.0, 5.0)
 
 
 @dataclass(frozen=True)
 class Sample:
-    """The state of the workload at a time (seconds since the load began)."""
+    """The state of the workload at a time, in seconds since the start of the load."""
 
     t: float
     desired: int
@@ -34,18 +34,18 @@ class Sample:
 
 @dataclass
 class History:
-    """What was seen: samples, events of pods, and the autoscaler's metric and bounds."""
+    """Observations: samples, events of pods, and the metric and bounds of the autoscaler."""
 
     samples: list[Sample] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
     metric: str = ""
     minimum: int | None = None
     maximum: int | None = None
-    trouble: str = ""
+    error: str = ""
 
 
 def connect() -> tuple[client.ApiClient, str]:
-    """Return a client and the namespace at hand: that of the pod, else that of the kubeconfig's context."""
+    """Return a client and the default namespace: of the pod, else of the kubeconfig's context."""
     try:
         config.load_incluster_config()  # type: ignore[no-untyped-call]
         with open("/var/run/secrets/kubernetes.io/serviceaccount/namespace", encoding="utf-8") as file:  # noqa: PTH123
@@ -56,22 +56,22 @@ def connect() -> tuple[client.ApiClient, str]:
         config.load_kube_config()  # type: ignore[no-untyped-call]
         context = config.list_kube_config_contexts()[1]  # type: ignore[no-untyped-call]
     except (ConfigException, OSError, KeyError, TypeError) as error:
-        raise ClusterError("there is no cluster at hand, neither as a pod nor in a kubeconfig") from error
+        raise KubernetesError("no Kubernetes cluster is configured, neither in the pod nor in a kubeconfig") from error
     return client.ApiClient(), context["context"].get("namespace") or "default"
 
 
-def external_url(api: client.ApiClient, namespace: str, service: str, *, seconds: float, say: Say) -> str:
-    """Return the URL of a LoadBalancer Service, waiting for its address."""
+def external_url(api: client.ApiClient, namespace: str, service: str, *, seconds: float, notify: Notify) -> str:
+    """Return the URL of a LoadBalancer Service; wait for its external address."""
     core = client.CoreV1Api(api)
     deadline = time.monotonic() + seconds
-    said = False
+    notified = False
     while True:
         try:
             found: Any = core.read_namespaced_service(service, namespace, _request_timeout=TIMEOUT)
         except (ApiException, HTTPError) as error:
-            raise ClusterError(f"cannot read the Service {namespace}/{service}: {_reason(error)}") from error
+            raise KubernetesError(f"cannot read the Service {namespace}/{service}: {_reason(error)}") from error
         if found.spec.type != "LoadBalancer":
-            raise ClusterError(f"the Service {namespace}/{service} is a {found.spec.type}, not a LoadBalancer")
+            raise KubernetesError(f"the Service {namespace}/{service} is a {found.spec.type}, not a LoadBalancer")
         ports = found.spec.ports or []
         for entry in found.status.load_balancer.ingress or []:
             if entry.ip or entry.hostname:
@@ -79,15 +79,15 @@ def external_url(api: client.ApiClient, namespace: str, service: str, *, seconds
                 chosen = next((port for port in ports if port.name == "http"), ports[0])
                 return f"http://{host}:{chosen.port}"
         if time.monotonic() > deadline:
-            raise ClusterError(f"the Service {namespace}/{service} has had no external address for {seconds:g} s")
-        if not said:
-            say(f"waiting for the external address of the Service {namespace}/{service}")
-            said = True
+            raise KubernetesError(f"the Service {namespace}/{service} got no external address in {seconds:g} s")
+        if not notified:
+            notify(f"waiting for the external address of the Service {namespace}/{service}")
+            notified = True
         time.sleep(min(SECONDS, seconds))
 
 
 class Watcher:
-    """Looks at one Deployment, its pods and its HorizontalPodAutoscaler until it is stopped."""
+    """Watches a Deployment, its pods and its HorizontalPodAutoscaler until it is stopped."""
 
     def __init__(self, api: client.ApiClient, namespace: str, deployment: str, *, seconds: float = SECONDS) -> None:
         self._apps = client.AppsV1Api(api)
@@ -99,22 +99,22 @@ class Watcher:
         self._pods: dict[str, tuple[bool, int]] | None = None
         self._autoscaled = True
         self._origin = time.monotonic()
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._keep_looking, name="cluster", daemon=True)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="cluster", daemon=True)
         self._history = History()
 
     def start(self) -> None:
-        """Look once, which fails if there is nothing to see, and then go on in a thread."""
+        """Take one sample, then start the thread; raise ``KubernetesError`` if the first sample fails."""
         try:
-            self.look()
+            self.sample()
         except (ApiException, HTTPError) as error:
-            raise ClusterError(
+            raise KubernetesError(
                 f"cannot read the Deployment {self._namespace}/{self._deployment}: {_reason(error)}"
             ) from error
         self._thread.start()
 
     def begin(self, origin: float) -> None:
-        """Count time from ``origin`` of the monotonic clock."""
+        """Set the origin of times on the monotonic clock."""
         self._origin = origin
 
     def latest(self) -> Sample:
@@ -122,8 +122,8 @@ class Watcher:
         return self._history.samples[-1]
 
     def stop(self) -> History:
-        """Look no more; return what was seen, in seconds since the origin."""
-        self._ending.set()
+        """Stop; return the observations, with times in seconds since the origin."""
+        self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(sum(TIMEOUT))
         seen, origin = self._history, self._origin
@@ -133,7 +133,7 @@ class Watcher:
             events=[event | {"t": round(event["t"] - origin, 2)} for event in seen.events],
         )
 
-    def look(self) -> None:
+    def sample(self) -> None:
         """Take one sample."""
         now = time.monotonic()
         deployment: Any = self._apps.read_namespaced_deployment(
@@ -144,15 +144,15 @@ class Watcher:
             desired = deployment.spec.replicas or 0
         ready = deployment.status.ready_replicas or 0
         self._history.samples.append(Sample(now, desired, ready, target, current))
-        self._look_at_pods(now, deployment.spec.selector.match_labels or {})
+        self._sample_pods(now, deployment.spec.selector.match_labels or {})
 
-    def _keep_looking(self) -> None:
-        while not self._ending.wait(self._seconds):
+    def _run(self) -> None:
+        while not self._stopping.wait(self._seconds):
             try:
-                self.look()
-                self._history.trouble = ""
+                self.sample()
+                self._history.error = ""
             except (ApiException, HTTPError) as error:
-                self._history.trouble = _reason(error)
+                self._history.error = _reason(error)
 
     def _autoscaler(self) -> tuple[float | None, float | None, int | None]:
         """Return the target, the current value and the desired replicas of the workload's autoscaler."""
@@ -182,7 +182,7 @@ class Watcher:
         seen = [metric for metric in autoscaler.status.current_metrics or [] if metric and _name(metric) == name]
         return _value(metrics[0], "target"), _value(seen[0], "current") if seen else None, desired
 
-    def _look_at_pods(self, now: float, labels: dict[str, str]) -> None:
+    def _sample_pods(self, now: float, labels: dict[str, str]) -> None:
         selector = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
         listed: Any = self._core.list_namespaced_pod(self._namespace, label_selector=selector, _request_timeout=TIMEOUT)
         before, self._pods = self._pods, {}
@@ -226,7 +226,7 @@ def _name(metric: Any) -> str:
 
 
 def _value(metric: Any, side: str) -> float | None:
-    """Return percent for a utilisation, else a plain number."""
+    """Return percent for a utilisation, else the number."""
     found = getattr(_detail(metric), side)
     if found.average_utilization is not None:
         return float(found.average_utilization)

@@ -1,1 +1,1 @@
-"""Generates the load: profiles, request bodies, and the processes that send them."""
+"""Load generation: profiles, request bodies and sender processes."""

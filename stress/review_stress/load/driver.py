@@ -1,6 +1,6 @@
-"""One run from its first request to its last: stages given to the senders, their records taken in.
+"""Driver of a run: gives stages to the sender processes and collects their records.
 
-``Run`` is also what the live view looks at while it goes on.
+The live view reads ``Run`` during the run.
 """
 
 import asyncio
@@ -15,32 +15,32 @@ from typing import Any
 
 import aiohttp
 
-from review_stress.load.profiles import Segment, segments
-from review_stress.load.senders import Config, Senders, State
+from review_stress.load.profiles import Segment, profile_segments
+from review_stress.load.senders import Config, Senders, SenderState
 from review_stress.measurement.objectives import Objective, parse
 from review_stress.measurement.outcomes import OUTCOMES, judge
-from review_stress.measurement.tally import Tally, Timeline, histogram, milliseconds
+from review_stress.measurement.window_stats import Timeline, WindowStats, histogram, milliseconds
 
-# One process sends about 6,000 requests a second on a core of its own; it has to share.
-RATE_A_PROCESS = 1500.0
-CONNECTIONS_A_PROCESS = 64
-MOST_CONNECTIONS = 1000
-MOST_WINDOWS = 600
-# The share of a core above which a sender process has no more to give.
-BUSY = 0.9
+# A process on a core of its own sends about 6,000 requests per second; here it shares the core.
+RATE_PER_PROCESS = 1500.0
+CONNECTIONS_PER_PROCESS = 64
+MAX_CONNECTIONS = 1000
+MAX_WINDOWS = 600
+# CPU usage (share of a core) above which a sender process counts as saturated.
+SATURATED = 0.9
 ORIGINAL_TEXTS, ORIGINAL_WORKERS, ORIGINAL_ROUNDS = 1000, 10, 6
-# The search for the breakpoint: how fast it climbs, how close it closes in, how long it lets a broken target rest.
-CLIMB, CLOSE, MOST_STEPS, REST_SECONDS = 1.5, 1.06, 24, 2.0
+# Breakpoint search: growth factor, ratio at which it ends, maximum number of steps, pause after a failed step.
+GROWTH, PRECISION, MAX_STEPS, PAUSE_SECONDS = 1.5, 1.06, 24, 2.0
 BREAKPOINT_OBJECTIVES = ("p99<500ms", "errors<1%", "shed<1%")
 
 
-class NobodyAnswersError(Exception):
-    """There is no answer from the target."""
+class UnreachableError(Exception):
+    """The target does not respond."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
-    """What is to be done to the target."""
+    """The load to generate."""
 
     config: Config
     profile: str = "constant"
@@ -59,17 +59,17 @@ class Load:
 
 @dataclass
 class Run:
-    """A run and what came of it so far."""
+    """A run and its results so far."""
 
     load: Load
     timeline: Timeline
     started: float = 0.0  # of the wall clock
     origin: float = 0.0  # of the monotonic clock
-    seconds: float = 0.0  # for which load was offered
-    pieces: tuple[Segment, ...] = ()
+    seconds: float = 0.0  # duration of the load
+    segments: tuple[Segment, ...] = ()
     phase: str = ""
     interrupted: bool = False
-    states: list[State] = field(default_factory=list)
+    states: list[SenderState] = field(default_factory=list)
     steps: list[dict[str, Any]] = field(default_factory=list)
     rounds: list[float] = field(default_factory=list)
 
@@ -80,21 +80,24 @@ class Run:
 
 
 def processes_for(load: Load) -> int:
-    """Return how many sender processes the load takes."""
+    """Return the number of sender processes for a load."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if load.processes:
         return load.processes
     if load.profile == "original":
         return 1
     if load.closed:
-        return min(cores, math.ceil(load.config.connections / CONNECTIONS_A_PROCESS))
+        return min(cores, math.ceil(load.config.connections / CONNECTIONS_PER_PROCESS))
     if load.profile == "breakpoint":
         return min(cores, 2)
-    return min(cores, math.ceil(load.rate / load.share[1] / RATE_A_PROCESS))
+    return min(cores, math.ceil(load.rate / load.share[1] / RATE_PER_PROCESS))
 
 
 async def preflight(config: Config) -> str | None:
-    """Ask once; return what was odd about the answer, and raise if there is none."""
+    """Send one request; return a description of the problem if its response is not ok.
+
+    Raises ``UnreachableError`` if there is no response.
+    """
     try:
         timeout = aiohttp.ClientTimeout(total=config.timeout)
         async with (
@@ -106,32 +109,32 @@ async def preflight(config: Config) -> str | None:
             content = await response.read()
             outcome = judge(response.status, content, retry_after="Retry-After" in response.headers, batch=config.batch)
     except TimeoutError as error:
-        raise NobodyAnswersError(f"nobody answers at {config.url}: no answer in {config.timeout:g} s") from error
+        raise UnreachableError(f"cannot reach {config.url}: no response in {config.timeout:g} s") from error
     except aiohttp.ClientConnectorError as error:
         code = error.os_error.errno or 0
         reason = os.strerror(code) if code > 0 else str(error.os_error.strerror or error.os_error)
-        raise NobodyAnswersError(f"nobody answers at {config.url}: {reason}") from error
+        raise UnreachableError(f"cannot reach {config.url}: {reason}") from error
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        # It takes connections: what it does with them is for the run to count.
-        return f"the first request to {config.url} got no proper answer ({str(error) or type(error).__name__})"
+        # The target accepts connections, so the run can count these failures.
+        return f"the first request to {config.url} got no valid response ({str(error) or type(error).__name__})"
     if outcome == 0:
         return None
-    begun = content[:80].decode("utf-8", "replace")
-    return f"the first answer from {config.url} was {response.status} ({OUTCOMES[outcome]}): {begun}"
+    excerpt = content[:80].decode("utf-8", "replace")
+    return f"the first response from {config.url} was {response.status} ({OUTCOMES[outcome]}): {excerpt}"
 
 
 class Driver:
-    """Gives the senders one stage after another."""
+    """Runs the stages of a load."""
 
     def __init__(self, load: Load) -> None:
-        window = float(max(1, math.ceil(load.seconds / MOST_WINDOWS)))
+        window = float(max(1, math.ceil(load.seconds / MAX_WINDOWS)))
         self.run = Run(load, Timeline(window=window, tolerance=load.tolerance))
-        self._senders = Senders(lambda _, records: self.run.timeline.hear(records))
+        self._senders = Senders(lambda _, records: self.run.timeline.add_records(records))
         self._count = processes_for(load)
         self._ended = asyncio.Event()
 
     async def drive(self, *, begin: Callable[[Run], None] = lambda _: None) -> Run:
-        """Do it all; ``begin`` is called when the time of the first request is known."""
+        """Run the load; ``begin`` is called once the start time is known."""
         run, loop = self.run, asyncio.get_running_loop()
         config = self.run.load.config
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -154,7 +157,7 @@ class Driver:
         return run
 
     def interrupt(self) -> None:
-        """End early, with what there is."""
+        """End the run early; the results so far are kept."""
         self.run.interrupted = True
         self.run.seconds = min(self.run.seconds, self.run.elapsed)
         self._ended.set()
@@ -174,19 +177,19 @@ class Driver:
             await self._search()
         else:
             run.phase, run.seconds = load.profile, load.seconds
-            run.pieces = segments(
+            run.segments = profile_segments(
                 load.profile, load.rate, load.seconds, steps=load.steps, base=load.base, calm=load.calm
             )
-            await self._open(0.0, run.pieces)
+            await self._open(0.0, run.segments)
 
-    async def _open(self, start: float, pieces: Sequence[Segment]) -> None:
+    async def _open(self, start: float, segments: Sequence[Segment]) -> None:
         load, count = self.run.load, self._count
         index, shares = load.share
         stage = {
             "kind": "open",
             "origin": self.run.origin,
             "start": self.run.origin + start,
-            "segments": pieces,
+            "segments": segments,
             "poisson": load.poisson,
             "seed": load.config.seed,
             "parts": count * shares,
@@ -216,64 +219,64 @@ class Driver:
             run.rounds.append(run.timeline.last - start)
 
     async def _search(self) -> None:
-        """Climb until a rate breaks the target twice in a row, then close in between the last good and that one."""
+        """Raise the rate until it fails twice in a row, then bisect between the last good rate and that one."""
         load, run = self.run.load, self.run
-        rate, held, broken = load.rate, 0.0, math.inf
-        while not run.interrupted and len(run.steps) < MOST_STEPS and (held == 0 or broken / held > CLOSE):
+        rate, good, failed = load.rate, 0.0, math.inf
+        while not run.interrupted and len(run.steps) < MAX_STEPS and (good == 0 or failed / good > PRECISION):
             if await self._step(rate) or (not run.interrupted and await self._step(rate)):
-                held = rate
+                good = rate
             elif not run.interrupted:
-                broken = rate
+                failed = rate
                 if run.steps[-1]["sender_limited"]:
                     break
-            if held == 0 and broken <= load.rate / 2:
+            if good == 0 and failed <= load.rate / 2:
                 break
-            rate = held * CLIMB if broken == math.inf else broken / 2 if held == 0 else math.sqrt(held * broken)
+            rate = good * GROWTH if failed == math.inf else failed / 2 if good == 0 else math.sqrt(good * failed)
 
     async def _step(self, rate: float) -> bool:
-        """Try one rate; return whether it held."""
+        """Try one rate; return whether it met the objectives."""
         run, load = self.run, self.run.load
         start = float(math.ceil(run.elapsed + 0.1)) if run.steps else 0.0
         run.phase = f"{rate:,.0f}/s"
         run.seconds = start + load.seconds
         piece = Segment(load.seconds, rate, rate)
-        run.pieces = (*run.pieces, *_gap(run.pieces, start), piece)
+        run.segments = (*run.segments, *_gap(run.segments, start), piece)
         await self._open(start, [piece])
         if run.interrupted:
             return False
-        tally = run.timeline.between(start, start + load.seconds)
-        step = judge_step(tally, rate, load)
+        stats = run.timeline.between(start, start + load.seconds)
+        step = judge_step(stats, rate, load)
         run.steps.append({"t": start, "seconds": load.seconds} | step)
-        if not step["held"]:
+        if not step["met"]:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._ended.wait(), min(REST_SECONDS, load.seconds / 2))
-        return bool(step["held"])
+                await asyncio.wait_for(self._ended.wait(), min(PAUSE_SECONDS, load.seconds / 2))
+        return bool(step["met"])
 
 
-def _gap(pieces: Sequence[Segment], start: float) -> tuple[Segment, ...]:
-    before = sum(piece.seconds for piece in pieces)
+def _gap(segments: Sequence[Segment], start: float) -> tuple[Segment, ...]:
+    before = sum(piece.seconds for piece in segments)
     return (Segment(start - before, 0, 0),) if start > before else ()
 
 
-def judge_step(tally: Tally, rate: float, load: Load) -> dict[str, Any]:
-    """Return what came of one rate of the search for the breakpoint."""
+def judge_step(stats: WindowStats, rate: float, load: Load) -> dict[str, Any]:
+    """Return the result of one rate of the breakpoint search."""
     objectives = load.objectives or [parse(text) for text in BREAKPOINT_OBJECTIVES]
-    achieved = tally.answered / load.seconds
-    judged = [one.judge(tally, rate=achieved) for one in objectives]
-    # A target that leaves requests unsent does not hold the rate, however quick its answers are.
-    held = all(one["held"] for one in judged) and tally.unsent <= 0.01 * tally.offered
+    achieved = stats.answered / load.seconds
+    judged = [one.judge(stats, rate=achieved) for one in objectives]
+    # A rate with unsent requests is not sustained, however fast the responses are.
+    met = all(one["met"] for one in judged) and stats.unsent <= 0.01 * stats.offered
     return {
         "rate": round(rate, 2),
-        "held": held,
+        "met": met,
         "ok_rate": round(achieved, 2),
-        "latency_ms": tally.latency(),
-        "broken": [one["objective"] for one in judged if not one["held"]],
-        "sender_limited": tally.limited(),
+        "latency_ms": stats.latency(),
+        "violated": [one["objective"] for one in judged if not one["met"]],
+        "sender_limited": stats.limited(),
     }
 
 
-def sender_facts(run: Run, total: Tally) -> dict[str, Any]:
-    """Return how the senders themselves did, and whether they were the limit."""
+def sender_figures(run: Run, total: WindowStats) -> dict[str, Any]:
+    """Return figures of the senders, and whether they limited the load."""
     lags = histogram()
     for state in run.states:
         for seconds in state.lags:
@@ -281,20 +284,18 @@ def sender_facts(run: Run, total: Tally) -> dict[str, Any]:
     lag = {name: milliseconds(lags.get_value_at_percentile(percent)) for name, percent in (("p50", 50), ("p99", 99))}
     behind = total.behind / total.offered if total.offered else 0.0
     busiest = max((state.cpu for state in run.states), default=0.0)
-    own = sum(number for what, number in total.details.items() if what.startswith("errno"))
+    local = sum(number for what, number in total.details.items() if what.startswith("errno"))
     tolerance = run.timeline.tolerance * 1000
     why = []
-    if own:
-        why.append(f"{own:,} requests failed on this machine before they were sent (too few files or ports)")
+    if local:
+        why.append(f"{local:,} requests failed on this machine before they were sent (file descriptors or ports)")
     if total.limited() or (run.load.closed and lag["p99"] > max(tolerance, (total.percentile(50) or 0.0) / 2)):
-        late = f"got to {behind:.1%} of the requests" if not run.load.closed else "woke (99th percentile)"
+        late = f"handled {behind:.1%} of the requests" if not run.load.closed else "woke (99th percentile)"
         why.append(f"the sender {late} more than {tolerance:g} ms late")
-    if busiest > BUSY:
-        why.append(
-            f"a sender process used {busiest:.0%} of a core: --processes, or more machines and --merge, send more"
-        )
-    elif why and not own:
-        why.append(f"its processes used at most {busiest:.0%} of a core: something else kept this machine's cores busy")
+    if busiest > SATURATED:
+        why.append(f"a sender process used {busiest:.0%} of a core: use more --processes, or more machines and --merge")
+    elif why and not local:
+        why.append(f"its processes used at most {busiest:.0%} of a core: other processes kept this machine busy")
     return {
         "processes": len(run.states),
         "cpu": [round(state.cpu, 3) for state in run.states],

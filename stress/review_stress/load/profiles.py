@@ -1,4 +1,4 @@
-"""How much load, when: profiles as pieces of straight lines, and the arrival times that they give."""
+"""Load profiles as linear segments of the arrival rate, and arrival times drawn from them."""
 
 import math
 import random
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Segment(NamedTuple):
-    """The rate goes in a straight line from ``start`` to ``end`` requests a second."""
+    """A linear change of the arrival rate from ``start`` to ``end`` requests per second."""
 
     seconds: float
     start: float
@@ -16,21 +16,21 @@ class Segment(NamedTuple):
 
 PROFILES = {
     "constant": "RATE for DURATION",
-    "ramp": "from nothing to RATE over DURATION",
+    "ramp": "from 0 to RATE over DURATION",
     "step": "up to RATE in --steps equal steps over DURATION",
-    "spike": "--base, then RATE for a fifth of DURATION (or as --calm says), then --base again",
-    "soak": "RATE for DURATION, an hour unless given",
-    "breakpoint": "raises the rate from RATE until an objective breaks, each rate for DURATION, and closes in on it",
-    "original": "the original's shape: 1,000 texts, 10 connections at once, 6 rounds",
+    "spike": "--base, then RATE for a fifth of DURATION (or as --calm sets), then --base again",
+    "soak": "RATE for DURATION (default: 1h)",
+    "breakpoint": "search for the highest rate that meets the objectives, from RATE on, each rate for DURATION",
+    "original": "the original measurement: 1,000 texts, 10 concurrent connections, 6 rounds",
 }
 
 
-def segments(
+def profile_segments(
     profile: str, rate: float, seconds: float, *, steps: int = 5, base: float = 0, calm: float | None = None
 ) -> tuple[Segment, ...]:
-    """Return the pieces of a profile that is known before it starts.
+    """Return the segments of a profile that does not depend on results.
 
-    A spike has ``calm`` seconds before it and after it, two fifths of all unless given.
+    A spike has ``calm`` seconds before and after it (default: two fifths of the duration each).
     """
     match profile:
         case "constant" | "soak":
@@ -46,10 +46,10 @@ def segments(
     raise ValueError(profile)
 
 
-def rises(pieces: Sequence[Segment]) -> float:
-    """Return when the rate rises most steeply at once, 0 if it only does so at the start."""
+def steepest_rise(segments: Sequence[Segment]) -> float:
+    """Return the time of the largest jump of the rate, or 0 if that is the start."""
     best, when, now, before = 0.0, 0.0, 0.0, 0.0
-    for piece in pieces:
+    for piece in segments:
         if piece.start - before > best * 1.001:
             best, when = piece.start - before, now
         before, now = piece.end, now + piece.seconds
@@ -57,22 +57,22 @@ def rises(pieces: Sequence[Segment]) -> float:
 
 
 def arrivals(
-    pieces: Sequence[Segment], *, part: int = 0, parts: int = 1, poisson: bool = True, seed: int = 1
+    segments: Sequence[Segment], *, part: int = 0, parts: int = 1, poisson: bool = True, seed: int = 1
 ) -> Iterator[float]:
-    """Yield the seconds at which one of ``parts`` senders is to send.
+    """Yield the times in seconds at which one of ``parts`` senders has to send.
 
-    The parts of a Poisson process are Poisson processes themselves. Evenly spaced arrivals are dealt out in turn.
+    The parts of a Poisson process are Poisson processes. Evenly spaced arrivals are assigned round-robin.
     """
     drawn = random.Random(f"{seed} {part} {parts}")  # noqa: S311
-    wanted = drawn.expovariate(1 / parts) if poisson else part + 0.5
-    done, began = 0.0, 0.0
-    for seconds, start, end in pieces:
+    target = drawn.expovariate(1 / parts) if poisson else part + 0.5
+    done, started = 0.0, 0.0
+    for seconds, start, end in segments:
         count = (start + end) / 2 * seconds
         bend = (end - start) / (2 * seconds)
-        while wanted < done + count:
-            # The time at which the area under the line reaches what is wanted of it.
-            area = wanted - done
+        while target < done + count:
+            # Solve for the time at which the integral of the rate reaches the target count.
+            area = target - done
             speed = start + math.sqrt(max(0.0, start * start + 4 * bend * area))
-            yield began + (2 * area / speed if speed else 0.0)
-            wanted += drawn.expovariate(1 / parts) if poisson else parts
-        done, began = done + count, began + seconds
+            yield started + (2 * area / speed if speed else 0.0)
+            target += drawn.expovariate(1 / parts) if poisson else parts
+        done, started = done + count, started + seconds

@@ -1,8 +1,8 @@
-"""One sender process: sends what it is told to, when it is told to, and reports what became of it.
+"""Sender process: sends requests on schedule and reports their outcomes.
 
-``senders.py`` starts it. Standard input brings lines of JSON: first what to send, then stages and ``{"stop": true}``.
-Standard output carries frames of one letter, a length and a payload: R records, S the sender's own state, D a stage
-that is done, E ready.
+``senders.py`` starts it. Standard input has lines of JSON: the configuration, then stages and ``{"stop": true}``.
+Standard output has frames of one letter, a length and a payload: E (ready), R (records), S (state of the sender),
+D (stage finished).
 """
 
 import asyncio
@@ -25,14 +25,14 @@ import uvloop
 from yarl import URL
 
 from review_stress.load.profiles import Segment, arrivals
-from review_stress.measurement.outcomes import ABANDONED, REFUSED, RESET, TIMEOUT, UNSENT, WRONG, judge
-from review_stress.measurement.records import FRAME
+from review_stress.measurement.outcomes import ABANDONED, INVALID, REFUSED, RESET, TIMEOUT, UNSENT, judge
+from review_stress.measurement.sender_protocol import FRAME
 
 FLUSH_SECONDS = 0.1
 LAG_SECONDS = 0.02
 STOP_SECONDS = 1.0
-# Errors of this machine, not of the target.
-OWN = {errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM}
+# Errors of this machine, not the target.
+LOCAL_ERRORS = {errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM}
 
 clock = time.monotonic
 
@@ -41,11 +41,11 @@ class _Timespec(ctypes.Structure):
     _fields_ = (("interval", ctypes.c_long * 2), ("seconds", ctypes.c_long), ("nanoseconds", ctypes.c_long))
 
 
-class Alarm:
-    """Wakes one waiter at a time of the monotonic clock.
+class Timer:
+    """Precise timer on the monotonic clock for one waiter.
 
-    An event loop's own timers round up to whole milliseconds, which would be counted as the target's latency; Linux's
-    timerfd wakes some 40 µs late instead (measured: mean 551 µs against 43 µs under uvloop).
+    The timers of an event loop round up to whole milliseconds, which would count as latency of the target. Linux's
+    timerfd is about 40 µs late instead (measured: mean 551 µs against 43 µs under uvloop).
     """
 
     def __init__(self) -> None:
@@ -56,10 +56,10 @@ class Alarm:
             self._libc = ctypes.CDLL(None, use_errno=True)
             self._fd = self._libc.timerfd_create(time.CLOCK_MONOTONIC, os.O_NONBLOCK | os.O_CLOEXEC)
         if self._fd >= 0:
-            self._loop.add_reader(self._fd, self._ring)
+            self._loop.add_reader(self._fd, self._expired)
 
     async def until(self, when: float) -> None:
-        """Return at ``when``, or at once when cancelled."""
+        """Wait until ``when``, or until cancelled."""
         self._waiter = self._loop.create_future()
         if self._fd >= 0:
             due = _Timespec((0, 0), int(when), max(1, int(when % 1 * 1e9)))
@@ -73,8 +73,8 @@ class Alarm:
         if self._waiter and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def _ring(self) -> None:
-        # Nothing to read: the alarm was set anew since it rang.
+    def _expired(self) -> None:
+        # Nothing to read: the timer was set again after it expired.
         try:
             os.read(self._fd, 8)
         except BlockingIOError:
@@ -83,17 +83,17 @@ class Alarm:
 
 
 class Sender:
-    """Sends the requests of one stage after another and keeps records of them until they are collected."""
+    """Sends the requests of one stage after another; ``records`` holds their outcomes until they are collected."""
 
     def __init__(self, session: aiohttp.ClientSession, config: dict[str, Any]) -> None:
         self._session = session
         self._url = URL(config["url"], encoded=True)
         self._bodies = [body.encode() for body in config["bodies"]]
         self._batch: int = config["batch"]
-        self._patience: float = config["timeout"]
+        self._timeout: float = config["timeout"]
         self._slots: int = config["connections"]
         self._choose = random.Random(f"{config['seed']} {config['part']}").randrange  # noqa: S311
-        self._alarm = Alarm()
+        self._timer = Timer()
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting: deque[tuple[float, float]] = deque()
         self._origin = 0.0
@@ -101,7 +101,7 @@ class Sender:
         self.records = array("d")
 
     async def stage(self, stage: dict[str, Any]) -> None:
-        """Send a whole stage and return when everything in it was answered or given up."""
+        """Run a stage; return when all its requests are finished."""
         self._origin = stage["origin"]
         if stage["kind"] == "open":
             await self._open(stage)
@@ -113,7 +113,7 @@ class Sender:
     def stop(self) -> None:
         """Send nothing more; what has no answer after a moment is abandoned."""
         self.stopped = True
-        self._alarm.cancel()
+        self._timer.cancel()
         asyncio.get_running_loop().call_later(STOP_SECONDS, self._abandon)
 
     @property
@@ -126,17 +126,19 @@ class Sender:
             task.cancel()
 
     async def _open(self, stage: dict[str, Any]) -> None:
-        pieces = [Segment(*piece) for piece in stage["segments"]]
-        turns = arrivals(pieces, part=stage["part"], parts=stage["parts"], poisson=stage["poisson"], seed=stage["seed"])
+        segments = [Segment(*piece) for piece in stage["segments"]]
+        due_times = arrivals(
+            segments, part=stage["part"], parts=stage["parts"], poisson=stage["poisson"], seed=stage["seed"]
+        )
         overdue = 0
-        for seconds in turns:
+        for seconds in due_times:
             due = stage["start"] + seconds
             if due > clock():
-                await self._alarm.until(due)
+                await self._timer.until(due)
                 overdue = 0
             else:
                 overdue += 1
-                if overdue % 8 == 0:  # answers want to be read even while the sender runs behind
+                if overdue % 8 == 0:  # let responses be read while the sender is behind schedule
                     await asyncio.sleep(0)
             if self.stopped:
                 return
@@ -146,11 +148,11 @@ class Sender:
                 self._waiting.append((due, clock()))
 
     async def _closed(self, stage: dict[str, Any]) -> None:
-        await self._alarm.until(stage["start"])
+        await self._timer.until(stage["start"])
         end = stage["start"] + stage["seconds"] if stage["seconds"] else math.inf
-        turns = iter(range(stage["count"])) if stage["count"] else None
+        numbers = iter(range(stage["count"])) if stage["count"] else None
         for _ in range(stage["workers"]):
-            self._spawn(self._repeat(end, turns))
+            self._spawn(self._repeat(end, numbers))
         if self._tasks:
             await asyncio.wait(self._tasks)
 
@@ -160,29 +162,29 @@ class Sender:
         task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, due: float, woken: float) -> None:
-        """Send one request, then those that wait for a connection."""
+        """Send one request, then those that waited for a connection."""
         while True:
-            await self._ask(due, woken, self._bodies[self._choose(len(self._bodies))])
+            await self._send(due, woken, self._bodies[self._choose(len(self._bodies))])
             while self._waiting:
                 due, woken = self._waiting.popleft()
-                if clock() - due <= self._patience and not self.stopped:
+                if clock() - due <= self._timeout and not self.stopped:
                     break
-                self._note(due, woken, math.nan, clock(), UNSENT, 0)
+                self._record(due, woken, math.nan, clock(), UNSENT, 0)
             else:
                 return
 
-    async def _repeat(self, end: float, turns: Iterable[int] | None) -> None:
-        """Send one request after another until the time or the turns are over."""
-        if turns is not None:
-            for turn in turns:
+    async def _repeat(self, end: float, numbers: Iterable[int] | None) -> None:
+        """Send requests sequentially until ``end`` or until there are no more numbers."""
+        if numbers is not None:
+            for number in numbers:
                 if self.stopped:
                     return
-                await self._ask(now := clock(), now, self._bodies[turn % len(self._bodies)])
+                await self._send(now := clock(), now, self._bodies[number % len(self._bodies)])
             return
         while (now := clock()) < end and not self.stopped:
-            await self._ask(now, now, self._bodies[self._choose(len(self._bodies))])
+            await self._send(now, now, self._bodies[self._choose(len(self._bodies))])
 
-    async def _ask(self, due: float, woken: float, body: bytes) -> None:
+    async def _send(self, due: float, woken: float, body: bytes) -> None:
         sent = clock()
         code = 0
         try:
@@ -193,45 +195,45 @@ class Sender:
                 retry = "Retry-After" in response.headers
             outcome = judge(code, content, retry_after=retry, batch=self._batch)
         except asyncio.CancelledError:
-            self._note(due, woken, sent, clock(), ABANDONED, 0)
+            self._record(due, woken, sent, clock(), ABANDONED, 0)
             return
         except TimeoutError:
             done, outcome = clock(), TIMEOUT
         except (aiohttp.ClientError, OSError, ValueError) as error:
             done = clock()
             outcome, code = _failure(error)
-        self._note(due, woken, math.nan if outcome == UNSENT else sent, done, outcome, code)
+        self._record(due, woken, math.nan if outcome == UNSENT else sent, done, outcome, code)
 
-    def _note(self, due: float, woken: float, sent: float, done: float, outcome: int, code: int) -> None:
+    def _record(self, due: float, woken: float, sent: float, done: float, outcome: int, code: int) -> None:
         origin = self._origin
         self.records.extend((due - origin, woken - origin, sent - origin, done - origin, outcome, code))
 
 
 def _failure(error: Exception) -> tuple[int, int]:
-    """Return the outcome and errno of a request that got no answer."""
+    """Return the outcome and errno of a request without a response."""
     code = (error.errno or 0) if isinstance(error, OSError) else 0
-    if code in OWN:
+    if code in LOCAL_ERRORS:
         return UNSENT, code
     if isinstance(error, aiohttp.ClientConnectorError):
         return REFUSED, code
     if isinstance(error, (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError, OSError)):
         return RESET, code
-    return WRONG, 0
+    return INVALID, 0
 
 
 class Reporter:
-    """Sends frames to standard output without ever making the event loop wait."""
+    """Writes frames to standard output without blocking the event loop."""
 
     def __init__(self, pipe: asyncio.WriteTransport) -> None:
         self._pipe = pipe
         self._lags = array("d")
 
     def frame(self, letter: bytes, payload: bytes = b"") -> None:
-        """Send one frame."""
+        """Write one frame."""
         self._pipe.write(FRAME.pack(letter, len(payload)) + payload)
 
     def flush(self, sender: Sender) -> None:
-        """Send the records and the state."""
+        """Write the records and the state."""
         if sender.records:
             self.frame(b"R", sender.records.tobytes())
             sender.records = array("d")
@@ -240,13 +242,13 @@ class Reporter:
         self._lags = array("d")
 
     async def keep_flushing(self, sender: Sender) -> None:
-        """Flush now and then, for ever."""
+        """Flush periodically, until cancelled."""
         while True:
             await asyncio.sleep(FLUSH_SECONDS)
             self.flush(sender)
 
     async def watch_lag(self) -> None:
-        """Keep by how much the event loop misses a time that it was to wake at, for ever."""
+        """Measure the lag of the event loop periodically, until cancelled."""
         while True:
             due = clock() + LAG_SECONDS
             await asyncio.sleep(LAG_SECONDS)
@@ -254,7 +256,7 @@ class Reporter:
 
 
 async def serve() -> None:
-    """Do what standard input says until it ends."""
+    """Execute the commands on standard input until it ends."""
     loop = asyncio.get_running_loop()
     commands = asyncio.StreamReader(limit=1 << 30)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(commands), sys.stdin)

@@ -1,4 +1,4 @@
-"""The sender processes: started, told what to send, listened to, ended."""
+"""Control of the sender processes."""
 
 import asyncio
 import json
@@ -8,18 +8,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from review_stress.measurement.records import FRAME
+from review_stress.measurement.sender_protocol import FRAME
 
-Heard = Callable[[int, "array[float]"], None]
+OnRecords = Callable[[int, "array[float]"], None]
 
 
 class SenderError(Exception):
-    """A sender process ended by itself."""
+    """A sender process ended unexpectedly."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """What all the senders send, and how."""
+    """Requests of all senders, and how they are sent."""
 
     url: str
     bodies: Sequence[str]
@@ -31,8 +31,8 @@ class Config:
     seed: int = 1
 
 
-class State:
-    """What a sender says of itself."""
+class SenderState:
+    """State reported by a sender process."""
 
     def __init__(self) -> None:
         self.pending = 0
@@ -40,40 +40,40 @@ class State:
         self._first: tuple[float, float] | None = None
         self._last = (0.0, 0.0)
 
-    def hear(self, said: dict[str, Any]) -> None:
-        """Take in a state frame."""
-        self.pending = said["pending"]
-        self.lags.extend(said["lags"])
-        self._last = (said["cpu"], said["clock"])
+    def update(self, state: dict[str, Any]) -> None:
+        """Update from a state frame."""
+        self.pending = state["pending"]
+        self.lags.extend(state["lags"])
+        self._last = (state["cpu"], state["clock"])
         self._first = self._first or self._last
 
     def start(self) -> None:
-        """Forget what was before the load."""
+        """Reset at the start of the load."""
         self.lags.clear()
         self._first = None
 
     @property
     def cpu(self) -> float:
-        """The share of one core that the process used."""
+        """The CPU usage of the process as a share of one core."""
         if not self._first or self._last[1] <= self._first[1]:
             return 0.0
         return (self._last[0] - self._first[0]) / (self._last[1] - self._first[1])
 
 
 class Senders:
-    """Some sender processes that work as one."""
+    """A group of sender processes."""
 
-    def __init__(self, heard: Heard) -> None:
-        self._heard = heard
+    def __init__(self, on_records: OnRecords) -> None:
+        self._on_records = on_records
         self._processes: list[asyncio.subprocess.Process] = []
         self._listeners: list[asyncio.Task[None]] = []
-        self._turns: list[asyncio.Queue[bytes]] = []
-        self.states: list[State] = []
+        self._events: list[asyncio.Queue[bytes]] = []
+        self.states: list[SenderState] = []
 
     async def start(self, count: int, config: Config) -> None:
-        """Start ``count`` processes and return when all are ready."""
+        """Start ``count`` processes and wait until all are ready."""
         for part in range(count):
-            # In a session of its own: Ctrl-C is for the one who waits for the answers.
+            # In its own session, so that only this process gets Ctrl-C.
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
@@ -83,26 +83,26 @@ class Senders:
                 start_new_session=True,
             )
             self._processes.append(process)
-            self._turns.append(asyncio.Queue())
-            self.states.append(State())
+            self._events.append(asyncio.Queue())
+            self.states.append(SenderState())
             self._listeners.append(asyncio.create_task(self._listen(part, process)))
             share = max(1, config.connections // count + (part < config.connections % count))
-            self._tell(process, asdict(config) | {"part": part, "connections": share})
-        await self._all(b"E")
+            self._command(process, asdict(config) | {"part": part, "connections": share})
+        await self._wait_all(b"E")
 
     async def run(self, stages: Sequence[dict[str, Any]]) -> None:
-        """Give every process its stage; return when all are done."""
+        """Run one stage in each process; return when all have finished."""
         for process, stage in zip(self._processes, stages, strict=True):
-            self._tell(process, stage)
-        await self._all(b"D")
+            self._command(process, stage)
+        await self._wait_all(b"D")
 
     def stop(self) -> None:
-        """Send nothing more; ``run`` returns soon."""
+        """Stop sending; ``run`` returns soon."""
         for process in self._processes:
-            self._tell(process, {"stop": True})
+            self._command(process, {"stop": True})
 
     async def close(self) -> None:
-        """End the processes."""
+        """End the sender processes."""
         for process in self._processes:
             if process.stdin and process.returncode is None:
                 process.stdin.close()
@@ -115,14 +115,14 @@ class Senders:
         await asyncio.gather(*self._listeners, return_exceptions=True)
 
     @staticmethod
-    def _tell(process: asyncio.subprocess.Process, command: dict[str, Any]) -> None:
+    def _command(process: asyncio.subprocess.Process, command: dict[str, Any]) -> None:
         if process.stdin and not process.stdin.is_closing():
             process.stdin.write(json.dumps(command).encode() + b"\n")
 
-    async def _all(self, letter: bytes) -> None:
-        for turn in self._turns:
-            if await turn.get() != letter:
-                raise SenderError("a sender process ended by itself")
+    async def _wait_all(self, letter: bytes) -> None:
+        for event in self._events:
+            if await event.get() != letter:
+                raise SenderError("a sender process ended unexpectedly")
 
     async def _listen(self, part: int, process: asyncio.subprocess.Process) -> None:
         stream = process.stdout
@@ -132,10 +132,10 @@ class Senders:
                 letter, length = FRAME.unpack(await stream.readexactly(FRAME.size))
                 payload = await stream.readexactly(length)
                 if letter == b"R":
-                    self._heard(part, array("d", payload))
+                    self._on_records(part, array("d", payload))
                 elif letter == b"S":
-                    self.states[part].hear(json.loads(payload))
+                    self.states[part].update(json.loads(payload))
                 else:
-                    self._turns[part].put_nowait(letter)
+                    self._events[part].put_nowait(letter)
         except asyncio.IncompleteReadError:
-            self._turns[part].put_nowait(b"")
+            self._events[part].put_nowait(b"")

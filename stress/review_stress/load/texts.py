@@ -1,4 +1,4 @@
-"""The reviews that are sent, and the bodies made of them."""
+"""Texts of a corpus, and request bodies made of them."""
 
 import csv
 import itertools
@@ -9,16 +9,16 @@ from pathlib import Path
 
 EMBEDDED = Path(__file__).parents[3] / "train-corpus" / "reviews.csv"
 COLUMNS = ("texts", "text", "review_body", "review", "body", "comment")
-# More than this many distinct texts tell no more about a server and only cost every sender memory.
-MOST = 10_000
+# More distinct texts do not change the results and cost memory in each sender.
+MAX_TEXTS = 10_000
 
 
 class TextsError(Exception):
-    """There is nothing to send in the corpus."""
+    """The corpus cannot be read or has no texts."""
 
 
 def read_texts(path: Path, *, column: str = "") -> list[str]:
-    """Return the texts of a CSV, TSV or JSON Lines file, blank ones left out."""
+    """Return the texts of a CSV, TSV or JSON Lines file without blank ones."""
     names = (column,) if column else COLUMNS
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -43,16 +43,16 @@ def _text(row: object, names: Sequence[str]) -> str:
     for name in names:
         text = row.get(name) if isinstance(row, dict) else None
         if isinstance(text, str) and text.strip():
-            # Lone surrogates and NUL test a server's manners, not its speed.
+            # Lone surrogates and NUL would test input validation, not speed.
             return text.encode("utf-8", "ignore").decode("utf-8").replace("\0", "").strip()
     return ""
 
 
-def bodies(texts: Sequence[str], *, batch: int = 0, seed: int = 1, most: int = MOST) -> list[str]:
-    """Return request bodies of one text each, or of ``batch`` texts as a list, drawn without repetition."""
+def bodies(texts: Sequence[str], *, batch: int = 0, seed: int = 1, limit: int = MAX_TEXTS) -> list[str]:
+    """Return request bodies with one text each, or with lists of ``batch`` texts, drawn without replacement."""
     shuffled = random.Random(seed).sample(texts, len(texts))  # noqa: S311
     if not batch:
-        return [json.dumps({"texts": text}, ensure_ascii=False) for text in shuffled[:most]]
+        return [json.dumps({"texts": text}, ensure_ascii=False) for text in shuffled[:limit]]
     endless = itertools.cycle(shuffled)
-    lists = max(1, min(most, len(shuffled)) // batch)
+    lists = max(1, min(limit, len(shuffled)) // batch)
     return [json.dumps({"texts": list(itertools.islice(endless, batch))}, ensure_ascii=False) for _ in range(lists)]

@@ -1,1 +1,1 @@
-"""Counts outcomes and latencies, and judges them by objectives."""
+"""Outcomes, latency statistics and objectives."""

@@ -1,7 +1,4 @@
-"""Several reports made into one.
-
-Counts and histograms add up exactly; timelines are laid over each other by the clock.
-"""
+"""Merging of reports: counts and histograms are added, timelines are aligned by their start times."""
 
 import json
 import math
@@ -11,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from review_stress.measurement.objectives import Objective, parse
-from review_stress.measurement.tally import Tally, Timeline
+from review_stress.measurement.window_stats import Timeline, WindowStats
 from review_stress.results.report import FORMAT, judge, timeline_rows, totals
 
 
 class MergeError(Exception):
-    """These are not reports that can be added up."""
+    """The reports cannot be read or merged."""
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Read a report, also out of the log of a pod, whose last line of JSON it is."""
+    """Read a report from a JSON file, or from the log of a pod, where it is the last line of JSON."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -33,34 +30,36 @@ def read(path: Path) -> dict[str, Any]:
             continue
         if isinstance(found, dict) and found.get("format") == FORMAT and "histogram" in found:
             return found
-    raise MergeError(f"{path} holds no report of this tool")
+    raise MergeError(f"{path} has no report of this tool")
 
 
 def merge(reports: Sequence[dict[str, Any]], *, objectives: Sequence[Objective] = ()) -> dict[str, Any]:
-    """Return one report of all; the objectives are the first report's unless given."""
+    """Return the merged report; the default objectives are those of the first report."""
     windows = {report["window"] for report in reports}
     if len(windows) > 1:
-        raise MergeError(f"these reports have windows of different lengths: {sorted(windows)} seconds")
+        raise MergeError(f"the reports have windows of different lengths: {sorted(windows)} seconds")
     starts = [datetime.fromisoformat(report["started"]).timestamp() for report in reports]
     first = min(starts)
     timeline = Timeline(window=windows.pop(), tolerance=reports[0]["tolerance_ms"] / 1000)
-    total = Tally()
+    total = WindowStats()
     inside = 0.0
     for report, start in zip(reports, starts, strict=True):
         shift = round((start - first) / timeline.window)
         for row in report["timeline"]:
-            timeline.at((round(row["t"] / timeline.window) + shift + 0.5) * timeline.window).add(Tally.from_json(row))
-        total.add(Tally.from_json(report))
+            timeline.at((round(row["t"] / timeline.window) + shift + 0.5) * timeline.window).add(
+                WindowStats.from_json(row)
+            )
+        total.add(WindowStats.from_json(report))
         inside += report["rate"] * report["seconds"]
     spans = [(start, start + report["seconds"]) for report, start in zip(reports, starts, strict=True)]
     covered = _covered(spans)
-    wanted = objectives or [parse(one["objective"]) for one in reports[0]["objectives"]]
+    judged = objectives or [parse(one["objective"]) for one in reports[0]["objectives"]]
     figures = totals(total, rate=inside / covered if covered else 0.0)
     senders = [report["sender"] for report in reports]
     return (
         reports[0]
         | {
-            "asked_rate": _asked(reports),
+            "arrival_rate": _arrival_rate(reports),
             "share": [0, 1],
             "started": min(reports, key=lambda report: str(report["started"]))["started"],
             "seconds": round(max(end for _, end in spans) - first, 3),
@@ -69,7 +68,7 @@ def merge(reports: Sequence[dict[str, Any]], *, objectives: Sequence[Objective] 
         }
         | figures
         | {
-            "objectives": judge(wanted, total, rate=figures["rate"]),
+            "objectives": judge(judged, total, rate=figures["rate"]),
             "warnings": list(dict.fromkeys(warning for report in reports for warning in report["warnings"])),
             "sender": {
                 "processes": sum(sender["processes"] for sender in senders),
@@ -79,20 +78,20 @@ def merge(reports: Sequence[dict[str, Any]], *, objectives: Sequence[Objective] 
                 "why": list(dict.fromkeys(why for sender in senders for why in sender["why"])),
             },
             "kubernetes": next((report["kubernetes"] for report in reports if report["kubernetes"]), None),
-            "timeline": _watched(timeline_rows(timeline, max(end for _, end in spans) - first), reports, starts),
+            "timeline": _with_replicas(timeline_rows(timeline, max(end for _, end in spans) - first), reports, starts),
         }
     )
 
 
-def _asked(reports: Sequence[dict[str, Any]]) -> float | None:
-    """Return the rate that was asked of all together."""
-    if any(report["asked_rate"] is None for report in reports):
+def _arrival_rate(reports: Sequence[dict[str, Any]]) -> float | None:
+    """Return the total arrival rate."""
+    if any(report["arrival_rate"] is None for report in reports):
         return None
-    return round(math.fsum(float(report["asked_rate"]) / int(report["share"][1]) for report in reports), 3)
+    return round(math.fsum(float(report["arrival_rate"]) / int(report["share"][1]) for report in reports), 3)
 
 
 def _covered(spans: Sequence[tuple[float, float]]) -> float:
-    """Return for how many seconds at least one of the spans lasted."""
+    """Return the total length of the union of the spans."""
     covered, reached = 0.0, float("-inf")
     for start, end in sorted(spans):
         covered += max(0.0, end - max(start, reached))
@@ -100,10 +99,10 @@ def _covered(spans: Sequence[tuple[float, float]]) -> float:
     return covered
 
 
-def _watched(
+def _with_replicas(
     rows: list[dict[str, Any]], reports: Sequence[dict[str, Any]], starts: Sequence[float]
 ) -> list[dict[str, Any]]:
-    """Lay what the first report with a cluster saw of it beside the rows."""
+    """Add the replicas and autoscaler figures of the first report with a cluster to the rows."""
     for report, start in zip(reports, starts, strict=True):
         if report["kubernetes"]:
             shift = round((start - min(starts)) / report["window"])

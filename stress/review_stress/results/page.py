@@ -1,4 +1,4 @@
-"""The report as one page that opens offline: the data, the style and the script that draws are all in it."""
+"""The report as a self-contained HTML page."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,13 +7,13 @@ from typing import Any
 from review_stress.results.report import dump
 
 TEMPLATE = Path(__file__).with_name("page.html")
-PLACE = "/*REPORT*/"
+PLACEHOLDER = "/*REPORT*/"
 HISTOGRAMS = {"histogram", "shed_histogram"}
 
 
 def write_page(report: Mapping[str, Any], path: Path) -> None:
-    """Write the page; the histograms of the windows stay out, the plots do not need them."""
+    """Write the page, without the histograms of the windows, which the plots do not need."""
     timeline = [{name: value for name, value in row.items() if name not in HISTOGRAMS} for row in report["timeline"]]
-    # No text of the report may end the script element that holds it.
+    # Escaped, so that no text of the report can end the script element.
     data = dump({**report, "timeline": timeline}).replace("<", "\\u003c")
-    path.write_text(TEMPLATE.read_text(encoding="utf-8").replace(PLACE, data), encoding="utf-8")
+    path.write_text(TEMPLATE.read_text(encoding="utf-8").replace(PLACEHOLDER, data), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A report as a table on a terminal."""
+"""Summary of a report on a terminal."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ Report = Mapping[str, Any]
 
 
 def show(console: Console, report: Report) -> None:
-    """Print what the report says."""
+    """Print the summary."""
     console.print(_title(report), style="bold", highlight=False, soft_wrap=True)
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     offered = report["offered"]
@@ -23,8 +23,8 @@ def show(console: Console, report: Report) -> None:
             share = f"{100 * count / report['sent']:.2f}%" if report["sent"] else ""
             table.add_row(f"  {name}", f"{count:,}", f"{share:>7}  {MEANINGS[name]}")
     if report["abandoned"]:
-        table.add_row("  abandoned", f"{report['abandoned']:,}", "         under way when it was interrupted")
-    table.add_row("rate", f"{report['rate']:,.1f}/s", "ok answers")
+        table.add_row("  abandoned", f"{report['abandoned']:,}", "         in flight at the interrupt")
+    table.add_row("rate", f"{report['rate']:,.1f}/s", "ok responses")
     if report["latency_ms"]:
         table.add_row("latency", "ms", _latency(report["latency_ms"]))
     if report.get("shed_latency_ms"):
@@ -45,17 +45,17 @@ def _parts(console: Console, report: Report) -> None:
     if report["kubernetes"]:
         _kubernetes(console, report["kubernetes"])
     for one in report["objectives"]:
-        value = "no answer to judge" if one["value"] is None else f"{one['value']:,.3f} {one['unit']}"
-        verdict = "[green]held[/green]" if one["held"] else "[red]broken[/red]"
+        value = "no response" if one["value"] is None else f"{one['value']:,.3f} {one['unit']}"
+        verdict = "[green]met[/green]" if one["met"] else "[red]not met[/red]"
         console.print(f"{verdict}  {one['objective']}  ({value})", highlight=False)
     for warning in report["warnings"]:
         console.print(f"[yellow]note[/yellow]  {warning}", highlight=False, soft_wrap=True)
     if report["interrupted"]:
-        console.print("[yellow]interrupted[/yellow]  this is what there was", highlight=False)
+        console.print("[yellow]interrupted[/yellow]  the report is partial", highlight=False)
 
 
 def original(console: Console, report: Report) -> None:
-    """Print each round's time and the mean, as the original's script did."""
+    """Print the time of each round and the mean, in the format of the original script."""
     for seconds in report["original"]["rounds"]:
         console.print(f"elapsed time {seconds}", highlight=False)
     if report["original"]["mean"] is not None:
@@ -69,19 +69,19 @@ def _breakpoint(console: Console, found: Report) -> None:
     table.add_column("")
     for step in found["steps"]:
         latency = step["latency_ms"] or {"p50": 0.0, "p99": 0.0}
-        verdict = "held" if step["held"] else "broke " + ", ".join(step["broken"] or ["requests were never sent"])
+        verdict = "met" if step["met"] else "violated " + ", ".join(step["violated"] or ["requests were never sent"])
         figures = (step["rate"], step["ok_rate"], latency["p50"], latency["p99"])
         table.add_row(*(f"{figure:,.1f}" for figure in figures), verdict)
     console.print(table, highlight=False)
     if found["rate"] is None:
-        console.print("no rate held", highlight=False)
+        console.print("no rate met the objectives", highlight=False)
         return
-    told = f"held {found['rate']:,.0f}/s"
-    if found["broke_at"]:
-        told += f", broke at {found['broke_at']:,.0f}/s"
+    line = f"sustained {found['rate']:,.0f}/s"
+    if found["failed_at"]:
+        line += f", failed at {found['failed_at']:,.0f}/s"
     if found["sender_limited"]:
-        told += "; there the sender was behind, so the target may carry more"
-    console.print(told, highlight=False)
+        line += "; there the sender was the limit, so the target may sustain more"
+    console.print(line, highlight=False)
 
 
 def _kubernetes(console: Console, seen: Report) -> None:
@@ -91,7 +91,7 @@ def _kubernetes(console: Console, seen: Report) -> None:
         return "never" if scaled[name] is None else f"{scaled[name]:.0f} s"
 
     console.print(
-        f"after the load's step ({scaled['step']:.0f} s): not {seen['good']} {after('broke')}, "
+        f"after the step of the load ({scaled['step']:.0f} s): {seen['good']} violated {after('degraded')}, "
         f"first new pod ready {after('first_ready')}, {seen['good']} again {after('recovered')}",
         highlight=False,
         soft_wrap=True,
@@ -100,15 +100,15 @@ def _kubernetes(console: Console, seen: Report) -> None:
         cpu = f", CPU target {suggestion['cpu_target']}%" if suggestion["cpu_target"] else ""
         console.print(f"suggested: minReplicas {suggestion['min_replicas']}{cpu}", highlight=False)
     console.print(f"  {suggestion['why']}", highlight=False, soft_wrap=True)
-    if seen["trouble"]:
-        console.print(f"[yellow]note[/yellow]  the cluster was last not readable: {seen['trouble']}", highlight=False)
+    if seen["error"]:
+        console.print(f"[yellow]note[/yellow]  last request to the cluster failed: {seen['error']}", highlight=False)
 
 
 def _title(report: Report) -> str:
     loop = (
         f"{report['connections']:,} connections, closed loop"
         if report["loop"] == "closed"
-        else f"{report['asked_rate']:,g}/s, open loop, {report['arrivals']} arrivals"
+        else f"{report['arrival_rate']:,g}/s, open loop, {report['arrivals']} arrivals"
     )
     merged = f", {report['merged']} reports merged" if report.get("merged") else ""
     return f"{report['target']}  {report['profile']}, {loop}, {report['seconds']:,.1f} s{merged}"

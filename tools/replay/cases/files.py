@@ -1,10 +1,10 @@
-"""Requests with files of reviews, whole and broken."""
+"""Requests with files of reviews, valid and invalid."""
 
 import gzip
 import json
 from collections.abc import Mapping
 
-from tools.replay.asked.texts import ODD, REVIEWS
+from tools.replay.cases.texts import ODD, REVIEWS
 from tools.replay.exchange import CLOSE, SMALL, Request, get, head, named, post, post_chunks
 
 FILES = "/api/1/files"
@@ -230,7 +230,7 @@ def _forms() -> list[Request]:
 
 
 def _framed() -> list[Request]:
-    """Return requests whose bodies arrive in other ways."""
+    """Return requests with chunked, compressed or delayed bodies."""
     rows = [b"texts\n", *[f"{text}\n".encode() for text in REVIEWS]]
     sent: Mapping[str, bytes] = {
         "chunks": post_chunks(FILES, *rows, fields=(CSV,)),
@@ -253,6 +253,6 @@ def _framed() -> list[Request]:
 
 
 def held(rows: int = 9) -> bytes:
-    """Return the beginning of a file that is long enough to be begun to be answered."""
+    """Return the start of a file, long enough for the response to begin."""
     start = b"texts\n" + b"a good stay\n" * rows
     return head("POST", FILES, CSV, b"Transfer-Encoding: chunked") + b"%x\r\n%b\r\n" % (len(start), start)

@@ -1,6 +1,6 @@
-"""Our model in obvious code behind the obvious server: what the code of the real one gains, whatever the model.
+"""Serves the model of a bundle with straightforward code, to measure the code of the service apart from its model.
 
-python tools/bench/obvious_code_server.py --bundle build/bundle --port 4569
+python -m tools.bench.baseline_code_server --bundle build/bundle --port 4569
 """
 
 import argparse
@@ -11,29 +11,29 @@ from pathlib import Path
 from typing import Any
 
 from tools.bench.baseline_server import handler
-from tools.bench.sides import obvious_code
+from tools.bench.sides import baseline_code
 
 
-class Normalising:
-    """Stands where the obvious server has MeCab: normalises before it cuts."""
+class NormalisingTokenizer:
+    """Takes the place of the baseline's MeCab tagger: normalises a text, then tokenises it."""
 
     def __init__(self, stages: Sequence[Any]) -> None:
         self._normalise, self._tokenise = (stage.one for stage in stages)
 
     def parse(self, text: str) -> Any:
-        """Return the words of ``text`` with blanks between them."""
+        """Return the tokens of ``text``, separated by spaces."""
         return self._tokenise(self._normalise(text))
 
 
-class Vectorising:
-    """Stands where the obvious server has scikit-learn."""
+class StageVectorizer:
+    """Takes the place of the baseline's scikit-learn vectoriser."""
 
     def __init__(self, stage: Any) -> None:
         self.transform = stage.many
 
 
-class Predicting:
-    """Stands where the obvious server has LightGBM."""
+class StageBooster:
+    """Takes the place of the baseline's LightGBM booster."""
 
     def __init__(self, stage: Any) -> None:
         self.predict = stage.many
@@ -45,8 +45,8 @@ def main() -> None:
     parser.add_argument("--bundle", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
     options = parser.parse_args()
-    *text, vectorise, predict = obvious_code(options.bundle).stages
-    parts: tuple[Any, ...] = Vectorising(vectorise), Predicting(predict), Normalising(text)
+    *text, vectorise, predict = baseline_code(options.bundle).stages
+    parts: tuple[Any, ...] = StageVectorizer(vectorise), StageBooster(predict), NormalisingTokenizer(text)
     with suppress(KeyboardInterrupt):
         HTTPServer(("127.0.0.1", options.port), handler(*parts)).serve_forever()
 

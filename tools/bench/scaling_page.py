@@ -1,4 +1,4 @@
-"""How seconds and memory grow with the rows, as a page of plots in SVG."""
+"""HTML page with SVG plots of time and memory by number of rows."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,20 +20,20 @@ Records = Sequence[Mapping[str, Any]]
 
 
 def page(records: Records) -> str:
-    """Return the page: for training and for scoring, both measures by rows (both axes logarithmic), and the numbers."""
+    """Return the page: plots for training and scoring (both axes logarithmic) and a table of the numbers."""
     kinds = list(dict.fromkeys(record["kind"] for record in records))
     plots = [
         plot(f"{kind}: {name}", [record for record in records if record["kind"] == kind], measure)
         for kind, (measure, name) in product(kinds, _MEASURES.items())
     ]
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Growth</title><style>{_STYLE}</style>'
-        f"<h1>Growth</h1>{''.join(plots)}{_table(records)}</html>\n"
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Scaling</title><style>{_STYLE}</style>'
+        f"<h1>Scaling</h1>{''.join(plots)}{_table(records)}</html>\n"
     )
 
 
 def plot(title: str, records: Records, measure: str) -> str:
-    """Return one plot: a line for each way."""
+    """Return one plot with a line for each configuration."""
     xs, ys = [record["rows"] for record in records], [record[measure] for record in records]
     ticks_x, ticks_y = sorted(set(xs)), _decades(ys)
     marks = [f'<text x="{_LEFT}" y="16">{escape(title)}</text>']
@@ -59,14 +59,14 @@ def plot(title: str, records: Records, measure: str) -> str:
 
 
 def _decades(values: Iterable[float]) -> list[float]:
-    """Return 1, 3, 10 … around the values."""
+    """Return ticks at 1, 3, 10, … that enclose the values."""
     logs = [math.log10(max(value, 1e-3)) for value in values]
     low, high = math.floor(min(logs) * 2), math.ceil(max(logs) * 2)
     return [round(10 ** (half / 2), 0 if half > 0 else 3) for half in range(low, max(high, low + 1) + 1)]
 
 
 def _place(value: float, ticks: Sequence[float], start: float, end: float) -> float:
-    """Return where a value is on a logarithmic axis from the first to the last tick."""
+    """Return the position of a value on a logarithmic axis from the first to the last tick."""
     low, high = math.log(ticks[0]), math.log(ticks[-1])
     share = (math.log(max(value, 1e-3)) - low) / (high - low) if high > low else 0.5
     return start + (end - start) * share

@@ -1,4 +1,4 @@
-"""Texts to be scored, all of them made up: reviews of different length and opinion, and strings that are odd."""
+"""Invented texts: reviews of different length and opinion, and unusual strings."""
 
 REVIEWS = (
     "店の人が親切で、また来たいと思いました。",
@@ -66,7 +66,7 @@ ODD = {
     "one character many times": "あ" * 1_000,
     "words without spaces": "".join(REVIEWS),
 }
-"""Strings that can be scored, by what is odd about them."""
+"""Unusual strings that are scored, by what is unusual."""
 
 BLANK = {
     "nothing": "",
@@ -76,4 +76,4 @@ BLANK = {
     "a no-break space": "\u00a0",
     "separators": "\u2028\x1c\x85",
 }
-"""Strings that are refused, as there is nothing to see."""
+"""Strings that are refused as blank."""

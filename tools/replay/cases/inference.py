@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Sequence
 from typing import Any
 
-from tools.replay.asked.texts import BLANK, ODD, REVIEWS
+from tools.replay.cases.texts import BLANK, ODD, REVIEWS
 from tools.replay.exchange import JSON, REVIEW, Request, get, named, post, post_chunks, post_json
 
 INFER = "/v2/models/reviews/infer"
@@ -17,12 +17,12 @@ _LONGEST = 10_000
 
 
 def tensor(texts: Sequence[Any], **members: Any) -> dict[str, Any]:
-    """Return the input of ``texts``; ``members`` are put in the place of its own."""
+    """Return the input tensor of ``texts``; ``members`` override its members."""
     return {"name": "texts", "shape": [len(texts)], "datatype": "BYTES", "data": list(texts)} | members
 
 
 def asked(*inputs: Any, **members: Any) -> dict[str, Any]:
-    """Return a request of such inputs, with further members."""
+    """Return an inference request with ``inputs`` and further members."""
     return {"inputs": list(inputs), **members}
 
 

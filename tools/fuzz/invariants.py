@@ -1,7 +1,7 @@
-"""What is fed with hostile inputs, and what has to hold for each of them.
+"""Targets of the fuzzer, each with the invariants that must hold for every input.
 
-Each target takes how long to go on, the least number of inputs and a seed, and returns how many it tried; it raises
-for the first one that breaks a promise, made as small as it gets.
+A target takes a duration and a seed and returns the number of inputs it tried. It raises for the first input that
+violates an invariant, shrunk by Hypothesis.
 """
 
 import json
@@ -27,28 +27,28 @@ from hypothesis import strategies as st
 from review_scorer.api.parsing import ExplainRequest, ScoreRequest, parse_body, parse_query
 from review_scorer.errors import STATUS, RequestError, error_response
 from tests.support.running import ROOT, Server
-from tools.fuzz.hostile import BODIES, QUERIES, WIRE
+from tools.fuzz.inputs import BODIES, QUERIES, WIRE
 
 BATCH = 500
 AT_ONCE = 20
 _Input = TypeVar("_Input")
 
 
-class BrokenPromiseError(AssertionError):
-    """An input was answered as none should be."""
+class InvariantError(AssertionError):
+    """An input violated an invariant."""
 
 
 def feed(strategy: st.SearchStrategy[_Input], check: Callable[[_Input], None], *, seconds: float, seed: int) -> int:
-    """Give ``check`` one batch of inputs, and more until ``seconds`` are over; return how many it was given."""
-    fed = 0
+    """Call ``check`` with batches of inputs for ``seconds``, at least one batch; return the number of inputs."""
+    count = 0
 
     def counted(value: _Input) -> None:
-        nonlocal fed
-        fed += 1
+        nonlocal count
+        count += 1
         check(value)
 
     until = time.monotonic() + seconds
-    while not fed or time.monotonic() < until:
+    while not count or time.monotonic() < until:
         quiet = hypothesis.settings(
             max_examples=BATCH,
             database=None,
@@ -58,11 +58,11 @@ def feed(strategy: st.SearchStrategy[_Input], check: Callable[[_Input], None], *
         )
         hypothesis.seed(seed)(quiet(hypothesis.given(strategy)(counted)))()
         seed += 1
-    return fed
+    return count
 
 
 def decoder(_server: Server, *, seconds: float, seed: int) -> int:
-    """Bodies and queries, read in this process: a request of texts, or an error of the caller's."""
+    """Parse bodies and queries in process: each gives a request with texts or a client error."""
     decoders: list[msgspec.json.Decoder[Any]] = [msgspec.json.Decoder(kind) for kind in (ScoreRequest, ExplainRequest)]
 
     def check(inputs: tuple[bytes, bytes]) -> None:
@@ -71,10 +71,9 @@ def decoder(_server: Server, *, seconds: float, seed: int) -> int:
             try:
                 texts = read().texts  # type: ignore[no-untyped-call]
             except RequestError as error:
-                if not 400 <= error.status < 500 or msgspec.json.decode(error_response(error, "")[2]).keys() != {
-                    "error"
-                }:
-                    raise BrokenPromiseError(f"{error.status} {error} for {inputs!r}") from error
+                status, _, answer = error_response(error, "")
+                if not 400 <= status < 500 or msgspec.json.decode(answer).keys() != {"error"}:
+                    raise InvariantError(f"{status} {answer!r} for {inputs!r}") from error
             else:
                 assert all(isinstance(text, str) for text in ([texts] if isinstance(texts, str) else texts))
 
@@ -82,7 +81,7 @@ def decoder(_server: Server, *, seconds: float, seed: int) -> int:
 
 
 def bodies(server: Server, *, seconds: float, seed: int) -> int:
-    """Bodies over one connection: scores that are finite, 1 to 5 and the same again, or an error of the caller's."""
+    """Post bodies over one connection: each gives finite, reproducible scores from 1 to 5, or a client error."""
     with closing(HTTPConnection(*server.address, timeout=10)) as connection:
 
         def ask(path: str, body: bytes) -> tuple[int, Any]:
@@ -107,7 +106,7 @@ def bodies(server: Server, *, seconds: float, seed: int) -> int:
 
 
 def wire(server: Server, *, seconds: float, seed: int) -> int:
-    """Bytes over connections of their own: each ends, and no answer on it is a 500."""
+    """Send raw bytes, each over its own connection: every connection ends, and no response is a 500."""
 
     def check(inputs: list[bytes]) -> None:
         with _connections(server, len(inputs)) as connections:
@@ -117,30 +116,30 @@ def wire(server: Server, *, seconds: float, seed: int) -> int:
             for connection, sent in zip(connections, inputs, strict=True):
                 statuses = re.findall(rb"HTTP/1\.1 (\d{3}) [A-Z]", _rest(connection))
                 if any(status >= b"500" and status != b"503" for status in statuses):
-                    raise BrokenPromiseError(f"{statuses} for {sent!r}")
+                    raise InvariantError(f"{statuses} for {sent!r}")
 
     inputs = st.lists(WIRE, min_size=AT_ONCE, max_size=AT_ONCE)
     return AT_ONCE * feed(inputs, check, seconds=seconds, seed=seed)
 
 
 def described(server: Server, *, seconds: float, seed: int) -> int:
-    """What schemathesis makes of our own description: every answer is one that is described.
+    """Run schemathesis on the OpenAPI document: every response is as described.
 
-    Its examples are sent by tests/api/test_openapi.py; schemathesis knows no JSON Lines.
+    tests/api/test_openapi.py sends the examples; schemathesis does not support JSON Lines.
     """
     command = [str(Path(sys.executable).with_name("schemathesis")), "run", f"{server.url}/openapi.json"]
     command += ["--phases", "coverage,fuzzing", "--seed", str(seed), "--max-examples", "60", "--no-color"]
-    # A blank text is a text by its schema, and has no stars all the same.
+    # A blank text is valid by its schema but is refused.
     command += ["--exclude-checks", "positive_data_acceptance", "--generation-database", "none"]
     if seconds:
         command += ["--max-time", str(math.ceil(seconds))]
     variables = {**os.environ, "PYTHONPATH": str(ROOT), "SCHEMATHESIS_HOOKS": "tools.fuzz.media"}
-    # Elsewhere it would find what it remembers of other runs, and try that, too.
+    # In an empty directory, so that it does not replay findings of earlier runs.
     with TemporaryDirectory() as nowhere:
         ended = subprocess.run(command, cwd=nowhere, env=variables, capture_output=True, text=True, check=False)
     tried = re.search(r"Test cases:\s+([\d,]+) generated", ended.stdout)
     if ended.returncode or not tried:
-        raise BrokenPromiseError(ended.stdout[-5_000:] + ended.stderr[-1_000:])
+        raise InvariantError(ended.stdout[-5_000:] + ended.stderr[-1_000:])
     return int(tried[1].replace(",", ""))
 
 

@@ -1,4 +1,4 @@
-"""One connection: bytes out, bytes in, and the answers that those bytes are."""
+"""Sends a request and parses the bytes that come back into responses."""
 
 import base64
 import re
@@ -14,14 +14,14 @@ Address = tuple[str, int]
 Json = dict[str, Any]
 
 _SECONDS = 15.0
-# Until the service has noticed that the held connections are closed.
+# Time for the service to notice that the held connections are closed.
 _PAUSE = 0.3
 _CHUNK = re.compile(rb"([0-9a-fA-F]+)[^\r\n]*\r\n")
 _BODILESS = {204, 304}
 
 
-def talk(address: Address, request: Request) -> Json:
-    """Return what comes back: ``answers``, the ``rest`` that is none, and how the connection came to its ``end``."""
+def send(address: Address, request: Request) -> Json:
+    """Return the ``answers``, the ``rest`` that is no response, and the ``end`` of the connection."""
     with ExitStack() as stack:
         for sent in request.held:
             connection = stack.enter_context(socket.create_connection(address, timeout=_SECONDS))
@@ -39,7 +39,7 @@ def _exchange(connection: socket.socket, request: Request) -> tuple[bytes, str]:
     received, last = b"", len(request.steps) - 1
     try:
         for number, step in enumerate(request.steps):
-            with suppress(BrokenPipeError, ConnectionResetError):  # an answer may have come all the same
+            with suppress(BrokenPipeError, ConnectionResetError):  # a response may have arrived nevertheless
                 connection.sendall(step.replace(TAG, _tag(received, request)) if TAG in step else step)
                 if request.cut and number == last:
                     connection.shutdown(socket.SHUT_WR)
@@ -62,7 +62,7 @@ def _tag(received: bytes, request: Request) -> bytes:
 
 
 def parse(received: bytes, *, bodiless: bool, ended: bool = False) -> tuple[list[Json], bytes]:
-    """Return the whole answers at the start of ``received``, and what follows them; ``ended``: no more comes."""
+    """Return the complete responses at the start of ``received`` and the rest; ``ended``: the connection is closed."""
     answers = []
     while received.startswith(b"HTTP/") and b"\r\n\r\n" in received:
         top, _, after = received.partition(b"\r\n\r\n")
@@ -79,21 +79,21 @@ def parse(received: bytes, *, bodiless: bool, ended: bool = False) -> tuple[list
 def _body(
     status: str, headers: Sequence[Sequence[str]], after: bytes, *, bodiless: bool, ended: bool
 ) -> tuple[bytes, bytes] | None:
-    """Return an answer's body and what follows it; None if it is not whole."""
+    """Return the body of a response and the bytes after it; None if it is incomplete."""
     fields = {name.lower(): value for name, value in headers}
     number = int(status.split()[1])
     if bodiless or number < 200 or number in _BODILESS:
         return b"", after
     if fields.get("transfer-encoding") == "chunked":
-        return _joined(after)
+        return _dechunked(after)
     if "content-length" in fields:
         length = int(fields["content-length"])
         return (after[:length], after[length:]) if length <= len(after) else None
     return (after, b"") if ended else None
 
 
-def _joined(data: bytes) -> tuple[bytes, bytes] | None:
-    """Return a chunked body as one piece, and what follows it; None if it is not whole."""
+def _dechunked(data: bytes) -> tuple[bytes, bytes] | None:
+    """Return a chunked body, joined, and the bytes after it; None if it is incomplete."""
     body = b""
     while found := _CHUNK.match(data):
         size, start = int(found[1], 16), found.end()
@@ -106,7 +106,7 @@ def _joined(data: bytes) -> tuple[bytes, bytes] | None:
 
 
 def as_json(content: bytes) -> Json:
-    """Return bytes as a member of JSON: as text where they are UTF-8, else in base64."""
+    """Return bytes as a JSON object: as text if they are UTF-8, else in base64."""
     try:
         return {"text": content.decode()}
     except UnicodeDecodeError:
@@ -114,5 +114,5 @@ def as_json(content: bytes) -> Json:
 
 
 def as_bytes(content: Json) -> bytes:
-    """Return the bytes that ``as_json`` made ``content`` of."""
+    """Return the bytes of an object of ``as_json``."""
     return base64.b64decode(content["base64"]) if "base64" in content else str(content["text"]).encode()

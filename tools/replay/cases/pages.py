@@ -1,4 +1,4 @@
-"""Requests for the pages, the descriptions and the probes, and with methods that paths do not have."""
+"""Requests for pages, API description, probes and metrics, and with wrong methods."""
 
 from tools.replay.exchange import SMALL, TAG, Request, get, head, named, post
 
@@ -38,7 +38,7 @@ _MADE_UP = 'If-None-Match: "0123"'
 
 
 def pages() -> list[Request]:
-    """Return requests that read what there is to read."""
+    """Return requests for all resources that can be read."""
     read = {path: get(path) for path in _FACTS if path != "/metrics"}
     read |= {f"/page/{name}": get(f"/page/{name}") for name in _PAGE}
     read |= {f"/docs/{name}": get(f"/docs/{name}") for name in _DOCS}
@@ -60,7 +60,7 @@ def pages() -> list[Request]:
 
 
 def _again() -> list[Request]:
-    """Return requests for what the client has already."""
+    """Return conditional requests."""
     html, tag = b"Accept: text/html", b"If-None-Match: "
     tags = {
         "the tag": tag + TAG,
@@ -75,7 +75,7 @@ def _again() -> list[Request]:
 
 
 def methods() -> list[Request]:
-    """Return requests with other methods to all paths."""
+    """Return requests with wrong methods for all paths."""
     sent = {
         f"{method} {path}": get(path, method=method)
         for path in _PATHS
@@ -95,7 +95,7 @@ def methods() -> list[Request]:
 
 
 def metrics() -> list[Request]:
-    """Return requests for what was counted."""
+    """Return requests for metrics."""
     accepted = {
         "no form": (),
         "plain text": (b"Accept: text/plain",),

@@ -1,4 +1,4 @@
-"""A Python process that answers lines of JSON with lines of JSON, so that each side has a process of its own."""
+"""Child processes that exchange lines of JSON with this one, so that each side has its own process."""
 
 import json
 import os
@@ -13,23 +13,23 @@ ROOT = Path(__file__).parents[2]
 
 
 class ChildError(Exception):
-    """A process ended where an answer was due."""
+    """A child process ended instead of answering."""
 
 
 class Child:
-    """A running process."""
+    """A running child process."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
-    def tell(self, question: object) -> None:
+    def send(self, question: object) -> None:
         """Send one line."""
         assert self._process.stdin
         self._process.stdin.write(json.dumps(question) + "\n")
         self._process.stdin.flush()
 
-    def hear(self) -> Any:
-        """Return the next line; raise ``ChildError`` when there is none."""
+    def receive(self) -> Any:
+        """Return the next line; raise ``ChildError`` if there is none."""
         assert self._process.stdout
         line = self._process.stdout.readline()
         if not line:
@@ -37,19 +37,19 @@ class Child:
         return json.loads(line)
 
     def ask(self, question: object) -> Any:
-        """Return the answer to one line."""
-        self.tell(question)
-        return self.hear()
+        """Send one line and return the answer to it."""
+        self.send(question)
+        return self.receive()
 
 
 def one_thread() -> dict[str, str]:
-    """Return this environment with one OpenMP thread: with more LightGBM wastes CPU."""
+    """Return this environment with one OpenMP thread; with more, LightGBM wastes CPU."""
     return {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
 @contextmanager
 def child(module: str, *arguments: object) -> Iterator[Child]:
-    """A process of a module of this package, ended with the block."""
+    """Yield a process that runs a module of this package; kill it afterwards."""
     process = subprocess.Popen(
         [sys.executable, "-m", f"tools.bench.{module}", *map(str, arguments)],
         stdin=subprocess.PIPE,

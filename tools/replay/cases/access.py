@@ -1,11 +1,11 @@
-"""Requests with and without API keys, and of pages of other origins."""
+"""Requests with and without API keys, and cross-origin requests."""
 
 import hashlib
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from tools.replay.asked.files import CSV, FILES, TABLE
-from tools.replay.asked.scores import EXPLAIN, FEEDBACK, SCORES, USERS
+from tools.replay.cases.files import CSV, FILES, TABLE
+from tools.replay.cases.scores import EXPLAIN, FEEDBACK, SCORES, USERS
 from tools.replay.exchange import CLOSE, REVIEW, SMALL, Request, get, head, named, post, post_chunks, post_json
 
 KEYS = {
@@ -13,7 +13,7 @@ KEYS = {
     "bruno": ("hollyhock", "1000000"),
     **{f"slow{number}": (f"tortoise-{number}", "0.001") for number in range(7)},
 }
-"""The keys of the service, by name: the secret and how often a second it may ask; an empty one is any number."""
+"""The API keys by name: secret and requests per second (empty: unlimited)."""
 
 ORIGINS = ("https://shop.invalid", "http://127.0.0.1:8080")
 
@@ -23,18 +23,18 @@ _MODEL_PATHS = ("/v2/health/ready", "/v2/models/reviews", "/v2/models/reviews/re
 
 
 def keys_file() -> str:
-    """Return a file of the keys."""
+    """Return the contents of the file of API keys."""
     digests = {name: hashlib.sha256(secret.encode()).hexdigest() for name, (secret, _) in KEYS.items()}
     return "".join(f"{name}:{digests[name]}{rate and f':{rate}'}\n" for name, (_, rate) in KEYS.items())
 
 
 def bearer(secret: str, scheme: str = "Bearer") -> bytes:
-    """Return the header of an API key."""
+    """Return the ``Authorization`` header of an API key."""
     return f"Authorization: {scheme} {secret}".encode()
 
 
 def guarded() -> list[Request]:
-    """Return requests to a service that wants a key of ``KEYS``."""
+    """Return requests to a service that requires an API key."""
     secret, _ = KEYS["anna"]
     paths = (*_PATHS, *_MORE_PATHS, *_MODEL_PATHS)
     sent = {
@@ -86,7 +86,7 @@ def _odd(secret: str) -> dict[str, tuple[bytes, ...]]:
 
 
 def _slow() -> list[Request]:
-    """Return requests of which the second comes too soon."""
+    """Return pairs of requests of which the second exceeds the rate limit."""
     often = {
         "a score": post(SCORES, SMALL, last=False),
         "a list": post(SCORES, b'{"texts":["a"]}', last=False),
@@ -105,7 +105,7 @@ def _slow() -> list[Request]:
 
 
 def opened() -> list[Request]:
-    """Return requests to a service that wants a key, but for ``/version``, ``/api/1/s*`` and the probes."""
+    """Return requests to a service with public paths ``/version``, ``/api/1/s*`` and the probes."""
     paths = ("/version", "/versions", SCORES, USERS, "/healthz", "/readyz", "/", "/page/page.js", "/v2/health/live")
     return named(
         {
@@ -117,7 +117,7 @@ def opened() -> list[Request]:
 
 
 def crossing(*, keys: bool) -> list[Request]:
-    """Return requests of pages to a service that lets those of ``ORIGINS`` ask, and perhaps wants a key."""
+    """Return cross-origin requests to a service that allows ``ORIGINS``, with API keys or without."""
     shop = f"Origin: {ORIGINS[0]}".encode()
     stranger = b"Origin: https://evil.invalid"
     key = (bearer(KEYS["anna"][0]),) if keys else ()

@@ -1,8 +1,8 @@
-"""Answers in a form in which those of two runs of the same code are equal.
+"""Normal form of responses, equal for two runs of the same code.
 
-What is told apart by nothing but when and where it was answered gets a name in angle brackets instead: dates, ids, how
-long to wait, numbers of metrics, ports. So does what follows from the body alone: its length, where that is right, and
-its tag. Headers are compared whatever their order and case.
+Values that differ between runs are replaced by a name in angle brackets: dates, ids, waiting times, values of metrics,
+ports. So are values that follow from the body: its length, if it is right, and its ETag. The order and case of headers
+do not matter.
 """
 
 import csv
@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tools.replay.talk import Json, as_bytes
+from tools.replay.client import Json, as_bytes
 
 Rename = tuple[str, str]
 
@@ -24,7 +24,7 @@ _ENTRY = re.compile(r"\b\d{13}-\d+\b")
 _TIME = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00")
 _OWN_ID = re.compile(r"[0-9a-f]{16}")
 _TAG = re.compile(r'(W/)?"[0-9a-f]{32}"')
-# What Redis says before each string.
+# The length prefix of a string in the Redis protocol.
 _LENGTH = re.compile(r"^\$\d+(?=\r$)", re.MULTILINE)
 
 _FIELD = re.compile(r"([\w.\[\]-]+): ")
@@ -34,16 +34,16 @@ _HELP = re.compile(r"^(# HELP \S+) .*$", re.MULTILINE)
 _MESSAGE = "<message>"
 
 
-class Form:
-    """The form of answers, after ``renames`` of strings; with ``messages`` or without the words that are for people."""
+class Normalizer:
+    """Normalises responses after applying ``renames``; without ``messages``, texts for people are removed."""
 
     def __init__(self, *, renames: Sequence[Rename] = (), messages: bool = True) -> None:
         self._renames = renames
         self._messages = messages
 
-    def whole(self, line: Mapping[str, Any]) -> Json:
-        """Return what was answered to one request: ``sent``, ``end``, ``answers`` and ``rest``."""
-        # Whether the end of a connection is heard of as such is a matter of the system's timing.
+    def normalise(self, line: Mapping[str, Any]) -> Json:
+        """Return the normal form of a recorded line: ``sent``, ``end``, ``answers`` and ``rest``."""
+        # Whether a connection ends as closed or reset depends on timing.
         end = "open" if line["end"] == "open" else "closed"
         rest = _LENGTH.sub("<length>", self._text(as_bytes(line["rest"]).decode("utf-8", "backslashreplace")))
         return {"sent": line["sent"], "end": end, "answers": list(map(self._answer, line["answers"])), "rest": rest}
@@ -67,11 +67,11 @@ class Form:
                 return "<date>"
             case "x-request-id" if _OWN_ID.fullmatch(value):
                 return "<id>"
-            case "etag" if _TAG.fullmatch(value):  # a digest of the body, which is compared itself
+            case "etag" if _TAG.fullmatch(value):  # a digest of the body, which is compared anyway
                 return "<tag>"
-            case "retry-after" if len(value) > 1:  # what is computed; what is always the same has one digit
+            case "retry-after" if len(value) > 1:  # computed; fixed values have one digit
                 return "<seconds>"
-            # That it is right is what matters: the body is compared as it is.
+            # A right length needs no comparison, since the body is compared.
             case "content-length" if int(value) == size or (refused and not self._messages):
                 return "<length>"
             case _:
@@ -107,7 +107,7 @@ def _settled(text: str, *, metrics: bool) -> str:
 
 
 def _without_messages(body: str, media: str) -> str:
-    """Return a body with all that is for people gone, and its codes and fields left."""
+    """Return a body without messages for people; codes and fields stay."""
     delimiters = {"text/csv": ",", "text/tab-separated-values": "\t"}
     try:
         if media in delimiters:
@@ -133,26 +133,26 @@ def _objects(record: Any) -> Any:
 
 
 def _coded(error: Any) -> Any:
-    """Return the error of a row with its code alone."""
+    """Return the error of a row without its message."""
     found = _CODE.match(error) if isinstance(error, str) else None
     return f"{found[1]}: {_MESSAGE}" if found else error
 
 
 def _worded(value: Any, name: str = "") -> Any:
-    """Return JSON, which is the member ``name`` of something, without its messages."""
+    """Return a JSON value without its messages; ``name`` is its member name."""
     if isinstance(value, list):
         return [_worded(each, name) for each in value]
     if isinstance(value, dict):
-        # Where answers are described, the examples of a message are messages.
+        # In the OpenAPI document, the examples of a message are messages too.
         message = name in {"reason", "error"}
         return {key: _worded(each, name if message and key == "examples" else key) for key, each in value.items()}
     if not isinstance(value, str):
         return value
     if name == "error":
-        # Under /v2 an error is one string, which starts with the field, if there is one.
+        # Under /v2 an error is one string that starts with the field, if there is one.
         found = _FIELD.match(value)
         return f"{found[1]}: {_MESSAGE}" if found else _MESSAGE
-    # The description of an answer that is an error has its codes.
+    # The description of an error response has its codes.
     wordy = name in {"reason", "summary"} or (name == "description" and not _CODES.fullmatch(value))
     return _MESSAGE if wordy else value
 

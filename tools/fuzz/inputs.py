@@ -1,10 +1,10 @@
-"""Inputs that nobody sends by accident: texts over all of Unicode, bodies and requests with something put into them."""
+"""Strategies for malformed input: texts over all of Unicode, and bodies and requests with random edits."""
 
 import json
 
 from hypothesis import strategies as st
 
-# All there is: half surrogate pairs, NUL, noncharacters, and those that normalise to eighteen others.
+# All of Unicode, with a bias to lone surrogates, NUL, noncharacters and a character that normalises to eighteen others.
 CHARACTERS = st.one_of(
     st.characters(exclude_categories=()),
     st.sampled_from(
@@ -12,7 +12,7 @@ CHARACTERS = st.one_of(
     ),
 )
 TEXTS = st.text(CHARACTERS, max_size=40)
-ASKED = st.one_of(TEXTS, st.lists(TEXTS, max_size=4))
+TEXT_OR_TEXTS = st.one_of(TEXTS, st.lists(TEXTS, max_size=4))
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | TEXTS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
@@ -93,8 +93,8 @@ _LAST = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
 
 @st.composite
-def broken(draw: st.DrawFn, whole: st.SearchStrategy[bytes], bits: list[bytes]) -> bytes:
-    """Bytes of ``whole`` with up to three places cut out or filled."""
+def mutated(draw: st.DrawFn, whole: st.SearchStrategy[bytes], bits: list[bytes]) -> bytes:
+    """Return bytes of ``whole`` with up to three random deletions or insertions."""
     data = draw(whole)
     for _ in range(draw(st.integers(0, 3))):
         start = draw(st.integers(0, len(data)))
@@ -106,11 +106,13 @@ def _encoded(value: object, *, escaped: bool) -> bytes:
     return json.dumps(value, ensure_ascii=escaped).encode("utf-8", "surrogatepass")
 
 
-_OBJECTS = st.builds(lambda texts, more: {"texts": texts, **more}, ASKED, st.dictionaries(TEXTS, JSON, max_size=1))
-_DETAILED = st.builds(lambda texts, detail: {"texts": texts, "detail": detail}, ASKED, st.booleans() | JSON)
+_OBJECTS = st.builds(
+    lambda texts, more: {"texts": texts, **more}, TEXT_OR_TEXTS, st.dictionaries(TEXTS, JSON, max_size=1)
+)
+_DETAILED = st.builds(lambda texts, detail: {"texts": texts, "detail": detail}, TEXT_OR_TEXTS, st.booleans() | JSON)
 WHOLE = st.builds(lambda value, escaped: _encoded(value, escaped=escaped), _OBJECTS | _DETAILED | JSON, st.booleans())
-BODIES = broken(WHOLE, _BITS) | st.binary(max_size=60)
-QUERIES = st.builds(b"&".join, st.lists(broken(st.just(b"texts=%E8%89%AF&detail=true"), _TOKENS), max_size=3))
+BODIES = mutated(WHOLE, _BITS) | st.binary(max_size=60)
+QUERIES = st.builds(b"&".join, st.lists(mutated(st.just(b"texts=%E8%89%AF&detail=true"), _TOKENS), max_size=3))
 
 
 @st.composite
@@ -121,7 +123,7 @@ def _requests(draw: st.DrawFn) -> bytes:
     return b"\r\n".join([first, b"Host: x", *lines, b"", b""]) + draw(st.sampled_from(_BODIES))
 
 
-# Each ends with a request to end the connection, so that it hardly ever takes the server's patience to get there.
+# Each ends with a request that closes the connection, so that the test rarely waits for a timeout.
 WIRE = st.builds(
-    lambda requests: b"".join(requests) + _LAST, st.lists(broken(_requests(), _TOKENS), min_size=1, max_size=2)
+    lambda requests: b"".join(requests) + _LAST, st.lists(mutated(_requests(), _TOKENS), min_size=1, max_size=2)
 )

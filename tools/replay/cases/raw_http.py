@@ -1,6 +1,6 @@
-"""Requests as they should not be sent, and such as are unusual and right."""
+"""Malformed requests, and valid but unusual ones."""
 
-from tools.replay.asked.scores import SCORES
+from tools.replay.cases.scores import SCORES
 from tools.replay.exchange import CLOSE, SMALL, Request, chunks, get, head, named, post
 
 _NEXT = get("/version")
@@ -27,7 +27,7 @@ def _plain(*lines: bytes) -> bytes:
 
 
 def malformed() -> list[Request]:
-    """Return requests that can be read in two ways, or in none; another one follows each."""
+    """Return ambiguous and invalid requests, each followed by another one."""
     chunk = b"%x\r\n%b\r\n" % (len(SMALL), SMALL)
     sent = {
         **{f"length {length!r}": _sized(length.encode("latin-1")) for length in _lengths()},
@@ -153,7 +153,7 @@ def _versioned(version: bytes) -> bytes:
 
 
 def _endless() -> list[Request]:
-    """Return requests with heads that have no end, or nearly none."""
+    """Return requests with endless or very long heads."""
     top = head("GET", "/healthz", b"X-A: ")[:-4]
     chunked = head("POST", SCORES, _CODED + b"chunked")
     sent = {
@@ -175,7 +175,7 @@ def _endless() -> list[Request]:
 
 
 def unusual() -> list[Request]:
-    """Return requests that are right, and not what most clients send."""
+    """Return valid requests that few clients send."""
     upgrade = (b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AA")
     socket = (b"Connection: Upgrade", b"Upgrade: websocket", b"Sec-WebSocket-Key: AAAA", b"Sec-WebSocket-Version: 13")
     old = head("POST", SCORES, _LENGTH, version=b"1.0") + SMALL
@@ -225,7 +225,7 @@ def unusual() -> list[Request]:
 
 
 def _several() -> list[Request]:
-    """Return several requests on a connection: one by one, and all at once."""
+    """Return several requests on one connection, sequential and pipelined."""
     score, wrong = post(SCORES, SMALL, last=False), post(SCORES, b"{}", last=False)
     numbered = [head("GET", f"/nowhere/{number}") for number in range(20)]
     waiting = head("POST", SCORES, _LENGTH, b"Expect: 100-continue")

@@ -1,4 +1,4 @@
-"""A client that sends where a Kubernetes Service would: to the instances whose ``/readyz`` says 200."""
+"""A client that selects instances as a Kubernetes Service does: those whose ``/readyz`` answers 200."""
 
 import asyncio
 import random
@@ -12,13 +12,13 @@ import aiohttp
 
 from tools.chaos.clients import PATH
 
-# A kubelet asks every second or so; the endpoints follow within another.
+# A kubelet probes about once a second, and the endpoints follow within another second.
 _READY_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
 class Request:
-    """When it was sent and answered, on the monotonic clock, and what was wrong with the answer."""
+    """Times of sending and of the response on the monotonic clock, and the failure, if any."""
 
     sent: float
     done: float
@@ -26,8 +26,8 @@ class Request:
 
 
 @dataclass
-class Balanced:
-    """The requests so far, and where the next go."""
+class BalancedClient:
+    """The requests so far, and the instances that are ready."""
 
     ready: set[str] = field(default_factory=set)
     requests: list[Request] = field(default_factory=list)
@@ -35,39 +35,39 @@ class Balanced:
 
     @property
     def failures(self) -> Counter[str]:
-        """What failed, by what was wrong; a request that no instance was ready for failed too."""
+        """Failures by kind; a request while no instance was ready is a failure too."""
         found = Counter(request.failure for request in self.requests if request.failure)
         return found + Counter({"no instance ready": self.unsent})
 
-    def under_way(self, start: float, end: float) -> int:
-        """How many had been sent before ``end`` and were not answered at ``start``."""
+    def in_flight(self, start: float, end: float) -> int:
+        """Return how many requests were sent before ``end`` and unanswered at ``start``."""
         return sum(request.sent <= end and request.done >= start for request in self.requests)
 
 
 @asynccontextmanager
-async def balanced(urls: Sequence[str], bodies: Sequence[str], *, rate: float) -> AsyncIterator[Balanced]:
-    """Send reviews at ``rate`` a second, answered or not, until the block ends; then wait for what is under way."""
-    client = Balanced(ready=set(urls))
-    # aiohttp sends a POST once, so that what is lost shows.
+async def balanced(urls: Sequence[str], bodies: Sequence[str], *, rate: float) -> AsyncIterator[BalancedClient]:
+    """Send reviews in an open loop at ``rate`` per second during the block, then wait for the requests in flight."""
+    client = BalancedClient(ready=set(urls))
+    # aiohttp does not retry a POST, so each lost request is counted.
     connector = aiohttp.TCPConnector(limit=0)
     timeout = aiohttp.ClientTimeout(total=10)
     headers = {"Content-Type": "application/json"}
     async with aiohttp.ClientSession(connector=connector, timeout=timeout, headers=headers) as session:
-        watching = [asyncio.create_task(_watch(session, url, client)) for url in urls]
+        probes = [asyncio.create_task(_probe(session, url, client)) for url in urls]
         sending = asyncio.create_task(_send(session, client, [body.encode() for body in bodies], rate))
         try:
             yield client
         finally:
             sending.cancel()
             await asyncio.wait([sending])
-            for task in watching:
+            for task in probes:
                 task.cancel()
-            await asyncio.gather(*watching, return_exceptions=True)
+            await asyncio.gather(*probes, return_exceptions=True)
         if not sending.cancelled():
             sending.result()
 
 
-async def _watch(session: aiohttp.ClientSession, url: str, client: Balanced) -> None:
+async def _probe(session: aiohttp.ClientSession, url: str, client: BalancedClient) -> None:
     while True:
         try:
             async with session.get(f"{url}/readyz", headers={"Connection": "close"}) as answer:
@@ -78,26 +78,26 @@ async def _watch(session: aiohttp.ClientSession, url: str, client: Balanced) -> 
         await asyncio.sleep(_READY_SECONDS)
 
 
-async def _send(session: aiohttp.ClientSession, client: Balanced, bodies: Sequence[bytes], rate: float) -> None:
-    chance = random.Random(1)
+async def _send(session: aiohttp.ClientSession, client: BalancedClient, bodies: Sequence[bytes], rate: float) -> None:
+    generator = random.Random(1)
     tasks: set[asyncio.Task[None]] = set()
     due = time.monotonic()
     try:
         while True:
-            due += chance.expovariate(rate)
+            due += generator.expovariate(rate)
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             if not client.ready:
                 client.unsent += 1
                 continue
-            url = chance.choice(sorted(client.ready))
-            task = asyncio.create_task(_ask(session, client, url, chance.choice(bodies)))
+            url = generator.choice(sorted(client.ready))
+            task = asyncio.create_task(_post(session, client, url, generator.choice(bodies)))
             tasks.add(task)
             task.add_done_callback(tasks.discard)
     finally:
         await asyncio.gather(*tasks)
 
 
-async def _ask(session: aiohttp.ClientSession, client: Balanced, url: str, body: bytes) -> None:
+async def _post(session: aiohttp.ClientSession, client: BalancedClient, url: str, body: bytes) -> None:
     sent = time.monotonic()
     failure = ""
     try:

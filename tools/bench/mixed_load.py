@@ -1,4 +1,4 @@
-"""What a single review suffers from its neighbours: its p99 in quiet, and while lists of 1,000 keep arriving."""
+"""Latency of single reviews (p99), alone and beside lists of 1,000."""
 
 import json
 import subprocess
@@ -12,40 +12,40 @@ from itertools import cycle
 from pathlib import Path
 
 from tests.support.running import ROOT
-from tools.bench.figures import OURS, Row
+from tools.bench.figures import SERVICE, Row
 from tools.bench.plan import LIST, Plan, body
 from tools.bench.servers import Server, ServerError, post, serving
 
 RATE = 200
 GROUP = f"single reviews at {RATE}/s"
-QUIET, BESIDE, RATIO, LISTS, FAILED = (
-    Row(GROUP, "p99 in quiet", "ms"),
+ALONE, BESIDE, RATIO, LISTS, FAILED = (
+    Row(GROUP, "p99 alone", "ms"),
     Row(GROUP, "p99 beside lists of 1,000", "ms"),
-    Row(GROUP, "p99 beside lists : in quiet", "×"),
-    Row(GROUP, "lists answered meanwhile", "/s"),
+    Row(GROUP, "p99 beside lists : alone", "×"),
+    Row(GROUP, "lists answered", "/s"),
     Row(GROUP, "single reviews or lists that failed", ""),
 )
 
 
 @contextmanager
-def neighbours(plan: Plan) -> Iterator[Callable[[str], Mapping[Row, float]]]:
-    """The measurement of one round on our side; the others take no lists."""
+def mixed_load(plan: Plan) -> Iterator[Callable[[str], Mapping[Row, float]]]:
+    """Yield the function that measures one round of the service; the baselines take no lists."""
     corpus = plan.scratch / "texts.jsonl"
     corpus.write_text("".join(body(text) + "\n" for text in plan.texts), encoding="utf-8")
     starts = range(0, max(1, len(plan.texts) - LIST + 1), LIST)
     lists = [body(plan.texts[start : start + LIST]) for start in starts]
-    with serving(OURS, plan) as server:
+    with serving(SERVICE, plan) as server:
 
         def measure(_: str) -> Mapping[Row, float]:
-            quiet, lost = single(server, corpus, plan.seconds)
-            begun = time.monotonic()
-            with arriving(server, lists) as answered:
+            alone, lost = single(server, corpus, plan.seconds)
+            started = time.monotonic()
+            with sending_lists(server, lists) as answered:
                 beside, failed = single(server, corpus, plan.seconds)
-            rate = answered[200] / (time.monotonic() - begun)
+            rate = answered[200] / (time.monotonic() - started)
             return {
-                QUIET: quiet,
+                ALONE: alone,
                 BESIDE: beside,
-                RATIO: beside / quiet,
+                RATIO: beside / alone,
                 LISTS: rate,
                 FAILED: lost + failed + answered[0],
             }
@@ -54,7 +54,7 @@ def neighbours(plan: Plan) -> Iterator[Callable[[str], Mapping[Row, float]]]:
 
 
 def single(server: Server, corpus: Path, seconds: int) -> tuple[float, int]:
-    """Return the 99th percentile of latency in milliseconds, each from when a request was due, and how many failed."""
+    """Return the p99 of latency in ms, counted from the time a request was due, and the number of failures."""
     tool = [sys.executable, str(ROOT / "stress" / "stress-testing.py"), server.url, "--no-kubernetes", "--quiet"]
     load = ["--rate", str(RATE), "--duration", f"{seconds}s", "--corpus", str(corpus), "--json", "-"]
     done = subprocess.run([*tool, *load], capture_output=True, text=True, check=False)
@@ -67,17 +67,17 @@ def single(server: Server, corpus: Path, seconds: int) -> tuple[float, int]:
 
 
 @contextmanager
-def arriving(server: Server, lists: Sequence[str]) -> Iterator[Counter[int]]:
-    """Lists posted one right after another, each over a connection of its own.
+def sending_lists(server: Server, lists: Sequence[str]) -> Iterator[Counter[int]]:
+    """Post lists back to back during the block, each on its own connection.
 
-    Yields how many were answered, under 200, and how many were not, under 0.
+    Yields a counter: ``200`` for answered lists, ``0`` for failed ones.
     """
     answered = Counter[int]()
-    over = threading.Event()
+    stopped = threading.Event()
 
     def send() -> None:
         for one in cycle(lists):
-            if over.is_set():
+            if stopped.is_set():
                 return
             try:
                 post(server.port, one)
@@ -90,7 +90,7 @@ def arriving(server: Server, lists: Sequence[str]) -> Iterator[Counter[int]]:
     try:
         yield answered
     finally:
-        over.set()
+        stopped.set()
         thread.join()
     if not answered[200]:
         raise ServerError("no list was answered")

@@ -1,13 +1,13 @@
-"""Requests for scores, for what made them, and with what people say of them."""
+"""Requests for scores, explanations and feedback."""
 
 from urllib.parse import quote
 
-from tools.replay.asked.texts import BLANK, ODD, REVIEWS
+from tools.replay.cases.texts import BLANK, ODD, REVIEWS
 from tools.replay.exchange import CLOSE, JSON, REVIEW, SMALL, Request, get, head, named, post, post_chunks, post_json
 
 SCORES, USERS, EXPLAIN, FEEDBACK = "/api/1/scores", "/api/1/users", "/api/1/explain", "/api/1/feedback"
 PREDICTION = "00000000-0000-7000-8000-00000000000a"
-"""A prediction's id that no service ever gives."""
+"""A prediction id that no service returns."""
 
 _LONGEST = 10_000
 _MOST_TEXTS, _MOST_EXPLAINED, _MOST_BYTES = 1_000, 100, 1_048_576
@@ -116,7 +116,7 @@ def _bodies(path: str) -> list[Request]:
 
 
 def scores() -> list[Request]:
-    """Return requests for stars under both names, by body and by query."""
+    """Return requests for scores at both paths, by body and by query."""
     sent = {
         **{f"odd, {name}": post_json(SCORES, {"texts": text}) for name, text in ODD.items()},
         "all that is odd": post_json(SCORES, {"texts": list(ODD.values()), "detail": True}),
@@ -180,7 +180,7 @@ def _queries() -> list[Request]:
 
 
 def explanations() -> list[Request]:
-    """Return requests for what made the stars."""
+    """Return requests for explanations."""
     sent = {
         "one text": post_json(EXPLAIN, {"texts": REVIEW}),
         **{f"review {number}": post_json(EXPLAIN, {"texts": text}) for number, text in enumerate(REVIEWS)},
@@ -198,7 +198,7 @@ def explanations() -> list[Request]:
 
 
 def feedback() -> list[Request]:
-    """Return requests that say which stars were right, for a service with or without a store."""
+    """Return requests with feedback, for a service with or without a prediction log."""
     whole = {"id": PREDICTION, "stars": 4}
     values = {
         "stars": whole,
@@ -244,7 +244,7 @@ def feedback() -> list[Request]:
 
 
 def recorded() -> list[Request]:
-    """Return requests to a service with a store: feedback, predictions, and in the end what was stored of them."""
+    """Return requests to a service with a prediction log: feedback, predictions, and reads of the Redis streams."""
     asked = {
         "one": post(SCORES, SMALL, JSON),
         "one with detail": post_json(SCORES, {"texts": REVIEW, "detail": True}),
@@ -262,6 +262,6 @@ def recorded() -> list[Request]:
         Request(name=f"the stream {name}", steps=(f"XRANGE {name} - +\r\nQUIT\r\n".encode(),), store=True)
         for name in ("predictions", "predictions:feedback")
     ]
-    # What is written to the store waits for less than a second, in which this request waits for its body.
+    # Entries are written within a second; this request waits that long for its body.
     pause = Request(name="a pause", steps=(head("POST", SCORES, b"Content-Length: 5", CLOSE),))
     return [*named(asked, "recorded: "), *feedback(), pause, *streams]

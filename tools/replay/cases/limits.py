@@ -1,35 +1,35 @@
-"""Requests to a service of small limits and little patience, and to one that is about to stop."""
+"""Requests to a service with small limits and short timeouts, to an overloaded one and to a draining one."""
 
 import gzip
 import json
 
-from tools.replay.asked.files import CSV, FILES, LINES, held
-from tools.replay.asked.inference import INFER, asked, tensor
-from tools.replay.asked.scores import EXPLAIN, FEEDBACK, PREDICTION, SCORES
+from tools.replay.cases.files import CSV, FILES, LINES, held
+from tools.replay.cases.inference import INFER, asked, tensor
+from tools.replay.cases.scores import EXPLAIN, FEEDBACK, PREDICTION, SCORES
 from tools.replay.exchange import CLOSE, JSON, SMALL, Request, chunks, get, head, named, post, post_chunks, post_json
 
 SETTINGS = {
     "MAX_CHARS": "40",
     "MAX_TEXTS": "3",
-    "MAX_EXPLAINED": "2",
+    "MAX_EXPLAIN_TEXTS": "2",
     "MAX_BYTES": "2000",
     "MAX_FILE_BYTES": "5000",
-    "BODY_SECONDS": "0.5",
-    "HEADER_SECONDS": "0.5",
-    "ANSWER_SECONDS": "5",
+    "READ_BODY_TIMEOUT": "0.5",
+    "READ_HEADER_TIMEOUT": "0.5",
+    "WRITE_TIMEOUT": "5",
     "KEEPALIVE_SECONDS": "1",
 }
-"""What makes the service so."""
+"""Small limits and short timeouts."""
 
 CROWDED = {"MAX_PENDING_TEXTS": "256"}
-"""What lets a service have enough to do with the files that it scores at a time."""
+"""A queue that four files fill."""
 
 _FILES_AT_ONCE = 4
 _LONG = "良" * 41
 
 
 def limits() -> list[Request]:
-    """Return requests that are too long, too many or too slow."""
+    """Return requests that exceed a limit or a timeout."""
     sent = {
         "the longest text": post_json(SCORES, {"texts": "良" * 40}),
         "too long a text": post_json(SCORES, {"texts": _LONG}),
@@ -101,7 +101,7 @@ def _waiting(path: str) -> bytes:
 
 
 def crowded() -> list[Request]:
-    """Return requests to a service that has as many files to score as it takes at a time."""
+    """Return requests to a service that already scores the maximum number of files."""
     others = (held(),) * _FILES_AT_ONCE
     sent = {
         "a file": post(FILES, b"texts\na\n", CSV),
@@ -125,7 +125,7 @@ def crowded() -> list[Request]:
 
 
 def draining() -> list[Request]:
-    """Return requests to a service that was told to stop, and still answers."""
+    """Return requests to a service that is draining."""
     sent = {
         "the probe of readiness": get("/readyz"),
         "the probe of life": get("/healthz"),

@@ -1,1 +1,0 @@
-"""The requests, by what they ask for."""
