@@ -184,7 +184,7 @@ def measure(experiment: Experiment, plan: Plan, figures: Figures, repeat: int, p
 
 
 def write(path: Path, report: Mapping[str, Any]) -> None:
-    """Write the report in one step: readers find the old one or the new one."""
+    """Write the report atomically."""
     with atomic_write_text(path) as file:
         file.write(json.dumps(report, ensure_ascii=False, indent=1) + "\n")
 

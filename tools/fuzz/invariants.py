@@ -71,9 +71,9 @@ def decoder(_server: Server, *, seconds: float, seed: int) -> int:
             try:
                 texts = read().texts  # type: ignore[no-untyped-call]
             except RequestError as error:
-                _, _, answer = error_response(error, "")
-                if not 400 <= error.status < 500 or msgspec.json.decode(answer).keys() != {"error"}:
-                    raise InvariantError(f"{error.status} {answer!r} for {inputs!r}") from error
+                status, _, answer = error_response(error, "")
+                if not 400 <= status < 500 or msgspec.json.decode(answer).keys() != {"error"}:
+                    raise InvariantError(f"{status} {answer!r} for {inputs!r}") from error
             else:
                 assert all(isinstance(text, str) for text in ([texts] if isinstance(texts, str) else texts))
 
