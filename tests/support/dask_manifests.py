@@ -151,9 +151,9 @@ def check_the_runner_waits_for_all_workers_and_ends(trees: Trees) -> None:
     replicas = job(trees)["spec"]["cluster"]["spec"]["worker"]["replicas"]
     told = options(container(runner))
     assert told["workers"] == str(replicas)
-    assert float(told["patience"]) >= 300
+    assert float(told["cluster-timeout"]) >= 300
     assert runner["spec"]["restartPolicy"] == "Never"
-    assert runner["spec"]["activeDeadlineSeconds"] > float(told["patience"])
+    assert runner["spec"]["activeDeadlineSeconds"] > float(told["cluster-timeout"])
     assert "DaskAutoscaler" not in {document["kind"] for document in trees["train-dask"]}
 
 
@@ -164,7 +164,7 @@ def check_pods_share_a_volume_that_everything_lies_on(trees: Trees) -> None:
         (claim,) = [each["persistentVolumeClaim"] for each in found[name]["spec"]["volumes"] if "emptyDir" not in each]
         assert claim == {"claimName": manifests.NAME}
     told = options(container(found["runner"]))
-    assert all(told[name].startswith("/data/") for name in ("corpus", "bundle", "work"))
+    assert all(told[name].startswith("/data/") for name in ("corpus", "bundle", "work-dir"))
 
 
 def check_the_bundle_is_the_served_one(trees: Trees) -> None:
