@@ -23,8 +23,9 @@ IMAGE ?= lightgbm-clf
 TAG ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 REVISION = $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 REGISTRY ?= $(if $(PROJECT),asia.gcr.io/$(PROJECT))
-# A module stays in one process, so that its fixtures are made once.
-XDIST := -n auto --dist loadscope
+# A process more than there are cores, as many tests wait for others. A module stays in one process, so that its fixtures
+# are created once.
+XDIST := -n $(shell echo $$(($$(nproc) + 1))) --dist loadscope
 # Set only if the user gave BUNDLE; empty for the default.
 OWN_BUNDLE = $(if $(filter file,$(origin BUNDLE)),,$(BUNDLE))
 

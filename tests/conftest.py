@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,10 +17,12 @@ REVIEWS = ROOT / "train-corpus" / "reviews.csv"
 
 
 def pytest_configure() -> None:
-    """Restore the default handlers of SIGINT and SIGQUIT, which background jobs of a shell ignore.
+    """Make the tests independent of how they are started, since child processes inherit signals and variables.
 
-    Child processes inherit ignored signals, and tests send both to theirs.
+    Background jobs of a shell ignore SIGINT and SIGQUIT; make passes variables of its command line to any other make.
     """
+    for name in {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", *re.findall(r"(\w+)=", os.environ.get("MAKEFLAGS", ""))}:
+        os.environ.pop(name, None)
     for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, handler)

@@ -19,6 +19,7 @@ from review_scorer.settings import SettingsError
 from tests.support import manifests, monitoring
 from tests.support.manifests import KSERVE, PARTS, POD_CHECKS, PROJECT_CHECKS, SERVICE_CHECKS, Check, Document, Project
 from tests.support.running import ROOT, Server
+from tools.k8s import check_cluster
 
 TREES = manifests.kustomizations()
 OVERLAYS = [tree for tree in TREES if tree not in PARTS and tree.startswith(("k8s/base", "k8s/overlays/"))]
@@ -531,12 +532,14 @@ def test_yamllint_finds_nothing(tmp_path: Path) -> None:
     ("kubeconfig", "message"),
     [("", "KUBECONFIG is not set"), ("missing", "invalid KUBECONFIG"), ("broken", "invalid KUBECONFIG")],
 )
-def test_the_cluster_check_reports_a_missing_cluster(tmp_path: Path, kubeconfig: str, message: str) -> None:
+def test_the_cluster_check_reports_a_missing_cluster(
+    tmp_path: Path,
+    kubeconfig: str,
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     (tmp_path / "broken").write_text("kind: Config\n")
-    path = str(tmp_path / kubeconfig) if kubeconfig else ""
-    environ = os.environ | {"KUBECONFIG": path}
-    command = [sys.executable, "-m", "tools.k8s.check_cluster"]
-    ended = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
-    assert ended.returncode == 2
-    assert message in ended.stderr
-    assert "Traceback" not in ended.stderr
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / kubeconfig) if kubeconfig else "")
+    assert check_cluster.main() == 2
+    assert message in capsys.readouterr().err

@@ -52,15 +52,21 @@ def bill(tmp_path: Path, *packages: str) -> dict[str, Any]:
     return found
 
 
-def test_the_bill_lists_every_locked_package_with_version_and_hashes(tmp_path: Path) -> None:
-    components = bill(tmp_path)["components"]
+@pytest.fixture(scope="module")
+def components(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """The components of the bill without an image."""
+    found: list[dict[str, Any]] = bill(tmp_path_factory.mktemp("bill"))["components"]
+    return found
+
+
+def test_the_bill_lists_every_locked_package_with_version_and_hashes(components: list[dict[str, Any]]) -> None:
     packages = {each["name"]: each for each in components if each["purl"].startswith("pkg:pypi/")}
     assert {name: each["version"] for name, each in packages.items()} == LOCKED
     assert all(each["externalReferences"][0]["hashes"] for each in packages.values())
 
 
-def test_without_an_image_the_bill_lists_the_base_image_and_its_packages(tmp_path: Path) -> None:
-    purls = {each["purl"] for each in bill(tmp_path)["components"]}
+def test_without_an_image_the_bill_lists_the_base_image_and_its_packages(components: list[dict[str, Any]]) -> None:
+    purls = {each["purl"] for each in components}
     assert {purl for purl in purls if not purl.startswith("pkg:pypi/")} == {
         "pkg:docker/python@3.11-slim-bookworm",
         "pkg:deb/debian/libgomp1",

@@ -28,8 +28,8 @@ Check = Callable[[Trees], None]
 
 
 @cache
-def schema(kind: str) -> dict[str, Any]:
-    """Return the schema of a kind from the operator's custom resource definition, without unknown fields."""
+def validator(kind: str) -> Any:
+    """Return a validator of a kind by the operator's custom resource definition, without unknown fields."""
     files = importlib.metadata.files("dask-kubernetes") or []
     (file,) = [each for each in files if each.match(f"crds/{kind.lower()}.yaml")]
     definition = yaml.load(file.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
@@ -38,7 +38,7 @@ def schema(kind: str) -> dict[str, Any]:
     assert (definition["spec"]["group"], version["name"]) == ("kubernetes.dask.org", "v1")
     found: dict[str, Any] = closed(version["schema"]["openAPIV3Schema"])
     metadata: dict[str, Any] = {name: {} for name in ("apiVersion", "kind", "metadata")}
-    return found | {"properties": metadata | found["properties"]}
+    return jsonschema.Draft202012Validator(found | {"properties": metadata | found["properties"]})
 
 
 def closed(node: Any) -> Any:
@@ -102,7 +102,7 @@ def pods(trees: Trees) -> dict[str, Document]:
 
 
 def check_the_operator_knows_every_field(trees: Trees) -> None:
-    jsonschema.validate(job(trees), schema("DaskJob"))
+    validator("DaskJob").validate(job(trees))
 
 
 def check_what_the_operator_makes_is_valid(trees: Trees) -> None:
@@ -121,9 +121,9 @@ def check_everybody_finds_the_scheduler(trees: Trees) -> None:
     scheduler = container(found["scheduler"])
     listening = {port["name"]: port["containerPort"] for port in scheduler["ports"]}
     assert (comm["targetPort"], http["targetPort"]) == ("tcp-comm", "http-dashboard")
-    told = options(scheduler)
-    assert told["port"] == str(listening["tcp-comm"])
-    assert told["dashboard-address"] == f":{listening['http-dashboard']}"
+    given = options(scheduler)
+    assert given["port"] == str(listening["tcp-comm"])
+    assert given["dashboard-address"] == f":{listening['http-dashboard']}"
     selector = service["spec"]["selector"]
     assert [name for name, pod in found.items() if manifests.matches(selector, pod["metadata"]["labels"])] == [
         "scheduler"
@@ -135,25 +135,25 @@ def check_everybody_finds_the_scheduler(trees: Trees) -> None:
 def check_workers_have_one_thread_and_bounded_memory(trees: Trees) -> None:
     """Dask's limit is below the container's, with room for the nanny; workers spill to a scratch volume."""
     worker = container(pods(trees)["worker"])
-    limits, told = worker["resources"]["limits"], options(worker)
-    assert (told["nthreads"], environment(worker)["OMP_NUM_THREADS"], limits["cpu"]) == ("1", "1", "1")
-    assert told["name"] == "$(DASK_WORKER_NAME)"
+    limits, given = worker["resources"]["limits"], options(worker)
+    assert (given["nthreads"], environment(worker)["OMP_NUM_THREADS"], limits["cpu"]) == ("1", "1", "1")
+    assert given["name"] == "$(DASK_WORKER_NAME)"
     assert "DASK_WORKER_NAME" in environment(worker)
-    assert "no-nanny" not in told, "nobody would restart a worker in which boosting failed"
-    memory = quantity(told["memory-limit"].removesuffix("B"))
+    assert "no-nanny" not in given, "nobody would restart a worker in which boosting failed"
+    memory = quantity(given["memory-limit"].removesuffix("B"))
     assert quantity(limits["memory"]) / 2 < memory <= quantity(limits["memory"]) - 256 * 2**20
     assert worker["resources"]["requests"]["memory"] == limits["memory"]
-    assert told["local-directory"] in {mount["mountPath"] for mount in worker["volumeMounts"]}
+    assert given["local-directory"] in {mount["mountPath"] for mount in worker["volumeMounts"]}
 
 
 def check_the_runner_waits_for_all_workers_and_ends(trees: Trees) -> None:
     runner = pods(trees)["runner"]
     replicas = job(trees)["spec"]["cluster"]["spec"]["worker"]["replicas"]
-    told = options(container(runner))
-    assert told["workers"] == str(replicas)
-    assert float(told["cluster-timeout"]) >= 300
+    given = options(container(runner))
+    assert given["workers"] == str(replicas)
+    assert float(given["cluster-timeout"]) >= 300
     assert runner["spec"]["restartPolicy"] == "Never"
-    assert runner["spec"]["activeDeadlineSeconds"] > float(told["cluster-timeout"])
+    assert runner["spec"]["activeDeadlineSeconds"] > float(given["cluster-timeout"])
     assert "DaskAutoscaler" not in {document["kind"] for document in trees["train-dask"]}
 
 
@@ -163,8 +163,8 @@ def check_pods_share_a_volume_that_everything_lies_on(trees: Trees) -> None:
         assert {mount["mountPath"] for mount in container(found[name])["volumeMounts"]} == {"/data", "/tmp"}
         (claim,) = [each["persistentVolumeClaim"] for each in found[name]["spec"]["volumes"] if "emptyDir" not in each]
         assert claim == {"claimName": manifests.NAME}
-    told = options(container(found["runner"]))
-    assert all(told[name].startswith("/data/") for name in ("corpus", "bundle", "work-dir"))
+    given = options(container(found["runner"]))
+    assert all(given[name].startswith("/data/") for name in ("corpus", "bundle", "work-dir"))
 
 
 def check_the_bundle_is_the_served_one(trees: Trees) -> None:

@@ -1,8 +1,8 @@
 """The benchmark on a small corpus: it measures every row, and its sides compare the same model."""
 
+import io
 import json
-import subprocess
-import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,6 @@ import ipadic
 import MeCab
 import pytest
 
-from tests.support.running import ROOT
 from tools.bench import baseline_server, bench, profiling, sides
 from tools.bench.figures import BASELINE, BASELINE_CODE, SERVICE, SIDES, Figures, Row
 from tools.bench.stages import AGREEMENT, BATCHES, GROUP
@@ -26,15 +25,14 @@ def baseline(tiny_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 @pytest.fixture(scope="module")
 def report(tiny_bundle: Path, tiny_corpus: Path, baseline: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A report of two rounds in process."""
+    """A report of two rounds in process, on 200 texts."""
     path = tmp_path_factory.mktemp("report") / "bench.json"
-    models = ["--bundle", tiny_bundle, "--baseline", baseline, "--corpus", tiny_corpus]
-    words = [sys.executable, "-m", "tools.bench.bench", *models, "--only", "stages", "--quick"]
-    done = subprocess.run(
-        [*map(str, words), "--json", str(path)], cwd=ROOT, capture_output=True, text=True, timeout=100, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert "single: vectorise" in done.stdout
+    models = ["--bundle", str(tiny_bundle), "--baseline", str(baseline), "--corpus", str(tiny_corpus)]
+    output = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(output):
+        patch.setattr("tools.bench.plan.LIST", 200)
+        assert bench.main([*models, "--only", "stages", "--quick", "--json", str(path)]) == 0
+    assert "single: vectorise" in output.getvalue()
     return json.loads(path.read_text())
 
 
@@ -142,6 +140,7 @@ def test_a_failed_experiment_does_not_stop_the_others(
     lock, path = tmp_path / "lock.txt", tmp_path / "bench.json"
     lock.write_text("numpy\n")
     monkeypatch.setattr("tools.bench.sizes.LOCK", lock)
+    monkeypatch.setattr("tools.bench.plan.LIST", 100)
     models = ["--bundle", str(tiny_bundle), "--baseline", str(baseline)]
     assert bench.main([*models, "--only", "sizes,stages", "--quick", "--json", str(path)]) == 1
     report = json.loads(path.read_text())
