@@ -11,15 +11,7 @@ from tests.support.imports import PACKAGES, imported
 
 SCORER: Mapping[str, set[str]] = {
     "app": {
-        "api",
-        "access",
-        "asgi",
-        "capacity",
-        "errors",
-        "prediction_log",
-        "scoring",
-        "server",
-        "settings",
+        *("access", "api", "asgi", "capacity", "errors", "prediction_log", "scoring", "server", "settings"),
         "telemetry",
     },
     "api": {"access", "asgi", "capacity", "errors", "prediction_log", "scoring", "server", "tables", "telemetry"},

@@ -139,7 +139,9 @@ def running(default_bundle: Path) -> Iterator[Server]:
 
 def environ(checkout: Path, **more: str) -> dict[str, str]:
     path = f"{checkout / '.venv' / 'bin'}:{os.environ['PATH']}"
-    return {**os.environ, "PATH": path, **more}
+    # make passes its variables on to the programs that it runs, and these tests run make.
+    inherited = {name: value for name, value in os.environ.items() if name not in {"ARGS", "MAKEFLAGS", "MAKELEVEL"}}
+    return {**inherited, "PATH": path, **more}
 
 
 @pytest.mark.parametrize("line", ASKING, ids=command)

@@ -14,5 +14,5 @@ def test_an_interrupt_test_passes_in_a_background_job() -> None:
     done = subprocess.run(
         ["sh", "-c", script, sys.executable, INTERRUPTED], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stdout[-3_000:]
+    assert done.returncode == 0, done.stdout[-3_000:] + done.stderr
     assert "1 passed" in done.stdout

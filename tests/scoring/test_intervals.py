@@ -49,7 +49,7 @@ def test_few_reviews_give_an_interval() -> None:
 
 
 def test_the_intervals_of_the_default_bundle_have_the_nominal_coverage(default_bundle: Path) -> None:
-    sure = json.loads((default_bundle / "manifest.json").read_text())["certainty"]
+    sure = json.loads((default_bundle / "manifest.json").read_text())["intervals"]
     assert 0.78 <= sure["coverage"] <= 0.83
     assert sure["median_width"] <= 2.2
 

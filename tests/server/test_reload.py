@@ -34,7 +34,7 @@ def less_certain(bundle: Path, copy: Path) -> Path:
     """A copy of the bundle with wider intervals."""
     shutil.copytree(bundle, copy)
     manifest = json.loads((copy / "manifest.json").read_text())
-    manifest["certainty"]["low"] = [-3.0] * len(manifest["certainty"]["low"])
+    manifest["intervals"]["low"] = [-3.0] * len(manifest["intervals"]["low"])
     (copy / "manifest.json").write_text(json.dumps(manifest))
     return copy
 

@@ -101,7 +101,7 @@ def test_a_broken_bundle_is_not_rolled_out(
     broken = Path(shutil.copytree(tiny_bundle, tmp_path / "bundle"))
     (broken / "idf.npy").write_bytes(b"")
     assert run(broken, account) == 2
-    assert "is not the file that was trained" in capsys.readouterr().err
+    assert "was modified or is damaged" in capsys.readouterr().err
     assert api.deployment["generation"] == 1
 
 

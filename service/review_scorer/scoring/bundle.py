@@ -104,7 +104,7 @@ def write(
         "dictionary": {"name": tokenizer.name, "fingerprint": tokenizer.fingerprint},
         "longest_ngram": trained.vectorizer.longest,
         "intercept": trained.intercept,
-        "certainty": trained.intervals._asdict(),
+        "intervals": trained.intervals._asdict(),
         "probe": {"text": probe, "score": assemble(trained, tokenizer).score(probe)},
         **trained.facts,
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
@@ -147,7 +147,7 @@ def load(directory: Path, *, dictionary: Path = DEFAULT_DICTIONARY, max_chars: i
             f"{directory}: the trees need {booster.width} columns, the vocabulary has {len(terms)}; {_RETRAIN}"
         )
     model = Model(_array(files["coefficients.npy"]), manifest["intercept"], booster)
-    intervals = Intervals(*(manifest["certainty"][name] for name in Intervals._fields))
+    intervals = Intervals(*(manifest["intervals"][name] for name in Intervals._fields))
     scorer = Scorer(tokenizer, vectorizer, model, intervals, max_chars=max_chars)
     probe = manifest["probe"]
     score = scorer.score(probe["text"])
@@ -198,7 +198,7 @@ def _parse_manifest(directory: Path, content: bytes) -> dict[str, Any]:
     found = manifest.get("format") if isinstance(manifest, dict) else None
     if found != FORMAT:
         raise BundleError(f"{path} has format {found!r}, this version reads format {FORMAT}; {_RETRAIN}")
-    required = {"certainty", "dictionary", "files", "intercept", "libraries", "longest_ngram", "normalisation", "probe"}
+    required = {"dictionary", "files", "intercept", "intervals", "libraries", "longest_ngram", "normalisation", "probe"}
     if missing := sorted(required - manifest.keys()):
         raise BundleError(f"{path} lacks {', '.join(missing)}; copy the bundle again")
     if manifest["normalisation"] != NORMALISATION:

@@ -52,6 +52,6 @@ class TrainingFacts:
             "seed": self.seed,
             "corpus": asdict(self.corpus),
             "evaluation": self.evaluation.as_dict(),
-            "certainty": self.intervals.as_dict(),
+            "intervals": self.intervals.as_dict(),
             "distribution": asdict(self.distribution),
         }
