@@ -15,19 +15,19 @@ def test_all_configurations_score_the_same_files_and_are_in_the_report(
 ) -> None:
     monkeypatch.setattr(scale, "ROOT", tmp_path)
     out = tmp_path / "scale.json"
-    options = ["--rows", "400", "--only", "score", "--bundle", str(tiny_bundle), "--out", str(out)]
+    options = ["--rows", "1200", "--only", "score", "--bundle", str(tiny_bundle), "--out", str(out)]
     for ways in (["one"], ["two", "dask-two"]):
         assert scale.main([*options, "--ways", *ways]) == 0
-    assert len(list((tmp_path / "build" / "synthetic-400").iterdir())) == scale.FILES
+    assert len(list((tmp_path / "build" / "synthetic-1200").iterdir())) == scale.FILES
     runs = json.loads(out.read_text())["runs"]
     assert [run["way"] for run in runs] == ["one", "two", "dask-two"], "the records of an earlier report stay"
     for run in runs:
         assert run["peak"] >= run["peak_anonymous"] > 20
         assert 0 < run["steps"]["score"] < run["seconds"]
-        assert run["rows_a_second"]["score"] == pytest.approx(400 / run["steps"]["score"], rel=0.01)
+        assert run["rows_a_second"]["score"] == pytest.approx(1_200 / run["steps"]["score"], rel=0.01)
     drawn = [float(value) for value in re.findall(r'data-value="([^"]+)"', out.with_suffix(".html").read_text())]
     assert drawn == pytest.approx([run[measure] for measure in ("seconds", "peak") for run in runs], rel=1e-4)
-    assert "| score | 400 | dask-two |" in capsys.readouterr().out
+    assert "| score | 1,200 | dask-two |" in capsys.readouterr().out
 
 
 def test_the_speed_up_is_given_for_steps_that_both_have() -> None:

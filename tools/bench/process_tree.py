@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-_EVERY_SECONDS = 0.25
+_EVERY_SECONDS = 0.1
 
 
 class Cost(NamedTuple):
