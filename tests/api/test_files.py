@@ -379,14 +379,14 @@ def test_a_steady_upload_can_take_longer_than_the_timeouts(strict: Server) -> No
 def test_a_client_that_does_not_read_is_cut_off(strict: Server) -> None:
     with closing(socket.socket()) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-        connection.settimeout(10)
+        connection.settimeout(60)
         connection.connect(strict.address)
         body = ("texts\r\n" + "良い\r\n" * 100_000).encode()
         started = time.monotonic()
         # Nothing is read, so sending blocks in the end. Without the cut-off it would time out.
         with pytest.raises((ConnectionResetError, BrokenPipeError)):
             send_for_ever(connection, head(len(body)) + body)
-        assert time.monotonic() - started < 9
+        assert time.monotonic() - started < 50
 
 
 def test_a_disconnected_client_frees_its_slot(strict: Server) -> None:
