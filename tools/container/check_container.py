@@ -45,7 +45,7 @@ def built(docker: Engine) -> Iterator[Built]:
     cold = build(docker, base_image)
     warm = build(docker, base_image)
     # A change of the service's code: a new file in the build context that nothing imports.
-    changed = ROOT / "service" / "changed_by_a_test.py"
+    changed = ROOT / "service" / "review_scorer" / "server" / "changed_by_a_test.py"
     changed.write_text(f'"""Written by a test at {time.time()}."""\n')
     try:
         code_only = build(docker, base_image, tag="lightgbm-clf:code-only")
@@ -216,7 +216,7 @@ def test_a_damaged_bundle_stops_the_start_with_one_line(docker: Engine, built: B
     assert done.returncode != 0
     lines = [line for line in (done.stdout + done.stderr).splitlines() if not line.startswith("{")]
     assert len(lines) == 1
-    assert "booster.txt is not the file that was trained" in lines[0]
+    assert "booster.txt was modified or is damaged" in lines[0]
 
 
 def test_a_given_bundle_is_built_into_the_image(docker: Engine, built: Built) -> None:
