@@ -41,6 +41,7 @@ def send(
 
 def rows_of(response: httpx.Response, *, encoding: str = "utf-8", delimiter: str = ",") -> list[dict[str, Any]]:
     assert response.status_code == 200, response.text
+    csv.field_size_limit(2 * MAX_ROW_CHARS)  # of this process; a row may be longer than the default
     return list(csv.DictReader(io.StringIO(response.content.decode(encoding), newline=""), delimiter=delimiter))
 
 
