@@ -23,8 +23,6 @@ IMAGE ?= lightgbm-clf
 TAG ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 REVISION = $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 REGISTRY ?= $(if $(PROJECT),asia.gcr.io/$(PROJECT))
-# One process more than cores, since many tests wait for other processes. The tests of a module stay in one process.
-PROCESSES := $(shell echo $$(($$(nproc) + 1)))
 # Set only if the user gave BUNDLE; empty for the default.
 OWN_BUNDLE = $(if $(filter file,$(origin BUNDLE)),,$(BUNDLE))
 
@@ -61,7 +59,7 @@ quick: $(TEST_ENV) ## run the tests that need no server, container, browser, Das
 	$(BIN)/pytest -q -n auto --dist loadscope -m "not slow" $(ARGS)
 
 test: $(TEST_ENV) ## run every test on all cores (ARGS="tests/api -n 0": some of them, in one process)
-	$(BIN)/pytest -q -n $(PROCESSES) --dist loadscope $(ARGS)
+	$(BIN)/pytest -q -n auto --dist loadscope $(ARGS)
 
 stress: $(TEST_ENV) ## run a load test against URL (ARGS="--rate 200 --html load.html"; ARGS=--help lists the options)
 	$(BIN)/python stress/stress-testing.py $(URL) $(ARGS)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,6 +15,7 @@ from review_scorer.app import create_app
 from review_scorer.errors import STATUS
 from review_scorer.scoring.bundle import load
 from review_scorer.scoring.scorer import Prediction, Scorer
+from review_scorer.scoring.text import ScorableText
 from review_scorer.settings import Settings
 
 SCORES = "/api/1/scores"
@@ -178,7 +180,7 @@ def test_a_bug_is_a_500_without_a_stack_trace(scorer: Scorer, caplog: pytest.Log
         def score(self, text: str) -> float:
             return scorer.score(text)
 
-        def predict(self, _text: str) -> Prediction:
+        def predict_checked(self, _texts: Sequence[ScorableText]) -> list[Prediction]:
             raise ZeroDivisionError("secret detail")
 
     app = create_app(Broken(), probe=PROBE, facts={}, settings=Settings())

@@ -41,6 +41,7 @@ def send(
 
 def rows_of(response: httpx.Response, *, encoding: str = "utf-8", delimiter: str = ",") -> list[dict[str, Any]]:
     assert response.status_code == 200, response.text
+    csv.field_size_limit(2 * MAX_ROW_CHARS)  # of this process; a row may be longer than the default
     return list(csv.DictReader(io.StringIO(response.content.decode(encoding), newline=""), delimiter=delimiter))
 
 
@@ -379,14 +380,14 @@ def test_a_steady_upload_can_take_longer_than_the_timeouts(strict: Server) -> No
 def test_a_client_that_does_not_read_is_cut_off(strict: Server) -> None:
     with closing(socket.socket()) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-        connection.settimeout(10)
+        connection.settimeout(60)
         connection.connect(strict.address)
         body = ("texts\r\n" + "良い\r\n" * 100_000).encode()
         started = time.monotonic()
         # Nothing is read, so sending blocks in the end. Without the cut-off it would time out.
         with pytest.raises((ConnectionResetError, BrokenPipeError)):
             send_for_ever(connection, head(len(body)) + body)
-        assert time.monotonic() - started < 9
+        assert time.monotonic() - started < 50
 
 
 def test_a_disconnected_client_frees_its_slot(strict: Server) -> None:

@@ -132,7 +132,7 @@ def test_a_client_that_disconnects_early_affects_no_other(server: Server) -> Non
     assert server.client.post(PATH, content=REVIEW).status_code == 200
 
 
-@pytest.mark.parametrize("where", [(Scorer, "predict_many"), (RequestEvents, "record")])
+@pytest.mark.parametrize("where", [(Scorer, "predict_checked"), (RequestEvents, "record")])
 def test_a_bug_is_answered_with_500_without_its_message(
     tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, where: tuple[type, str]
 ) -> None:

@@ -10,6 +10,7 @@ import falcon.asgi
 from review_scorer.api.predictor import Predictor
 from review_scorer.errors import RequestError
 from review_scorer.prediction_log.prediction_ids import HEADER, new_id
+from review_scorer.scoring.text import ScorableText
 from review_scorer.tables.columns import Columns
 from review_scorer.tables.decode import codec_of
 from review_scorer.tables.errors import FileError
@@ -102,7 +103,7 @@ class Files:
         faults = [row_error(self._scorer, row) for row in rows]
         ids_and_faults = zip(rows, scored.next_ids(len(rows)), faults, strict=True)
         valid = [(row.text, prediction_id) for row, prediction_id, error in ids_and_faults if not error]
-        texts, ids = [text for text, _ in valid], [prediction_id for _, prediction_id in valid]
+        texts, ids = [ScorableText(text) for text, _ in valid], [prediction_id for _, prediction_id in valid]
         # Single reviews that arrived while the last batch was scored go first: the event loop reads them in its next
         # round and queues them in the one after. So they wait for the rest of one batch, not for the next one as well.
         await asyncio.sleep(0)

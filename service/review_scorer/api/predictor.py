@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from review_scorer.capacity.admission import Admission
 from review_scorer.prediction_log.prediction_ids import LoggedPrediction, PredictionSink
 from review_scorer.scoring.scorer import Prediction, Scorer
+from review_scorer.scoring.text import ScorableText
 from review_scorer.telemetry.middleware import RequestContext, RequestEvents
 
 
@@ -19,12 +20,14 @@ class Predictor:
         self._events = events
         self._sink = sink
 
-    async def predict(self, texts: Sequence[str], ids: Sequence[str], *, resumed: bool = False) -> list[Prediction]:
-        """Return the predictions for ``texts``, which the scorer must have checked; ``ids`` are their ids.
+    async def predict(
+        self, texts: Sequence[ScorableText], ids: Sequence[str], *, resumed: bool = False
+    ) -> list[Prediction]:
+        """Return the predictions for ``texts``; ``ids`` are their ids.
 
         Raises a ``RequestError`` if the wait in the queue is too long, unless the texts continue a ``resumed`` request.
         """
-        predictions = await self.admission.queue.run(self.scorer.predict_many, texts, resumed=resumed)
+        predictions = await self.admission.queue.run(self.scorer.predict_checked, texts, resumed=resumed)
         self.notify(texts, ids, predictions)
         return predictions
 

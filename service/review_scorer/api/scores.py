@@ -44,16 +44,16 @@ class Scores:
     async def _answer(self, score_request: ScoreRequest, size: int, response: falcon.asgi.Response) -> None:
         texts, detail, prediction_id = score_request.texts, score_request.detail, new_id()
         if isinstance(texts, str):
-            self._scorer.check(texts)
+            text = self._scorer.check(texts)
             with self._admission.accept(1, size):
-                (prediction,) = await self._predict([texts], [prediction_id])
+                (prediction,) = await self._predict([text], [prediction_id])
             response.data = _encode(_detailed(prediction, prediction_id)) if detail else encode_score(prediction)
         else:
             check_count(len(texts), max_texts=self._max_texts)
-            self._scorer.check_all(texts)
+            checked = self._scorer.check_all(texts)
             with self._admission.accept(len(texts), size):
                 ids = ids_of_list(prediction_id, len(texts))
-                predictions = await self._predict(texts, ids)
+                predictions = await self._predict(checked, ids)
             if detail:
                 results = [_detailed(*each) for each in zip(predictions, ids, strict=True)]
                 response.data = _encode(DetailedScoreListResponse(results))

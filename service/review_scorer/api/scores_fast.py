@@ -57,18 +57,18 @@ class FastPath:
             request = parse_request(body)
             if request.detail or not isinstance(request.texts, str):
                 return False
-            predictor.scorer.check(request.texts)
+            text = predictor.scorer.check(request.texts)
         except (RequestError, TextError):
             return False
         admission, context = predictor.admission, self.telemetry.begin(scope)
-        response = _Response(self, context, request.texts, reply)
+        response = _Response(self, context, text, reply)
         try:
             self._auth.authenticate(scope["path"], dict(scope["headers"]), context)
             response.work = admission.acquire(1, len(body))
         except RequestError as error:
             response.set_exception(error)
         else:
-            admission.queue.submit(predictor.scorer.predict_many, [request.texts], response)
+            admission.queue.submit(predictor.scorer.predict_checked, [text], response)
         return True
 
 

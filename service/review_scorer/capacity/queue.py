@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from review_scorer.errors import RequestError
 
+Text = TypeVar("Text", bound=str)
 Result = TypeVar("Result")
 
 # The size of a slice decides how long it delays other requests: 16 reviews of usual length take about 2 ms. Larger
@@ -50,7 +51,7 @@ class ResultSink(Protocol):
 
 
 class _Slice(NamedTuple):
-    work: Callable[[Sequence[str]], Sequence[Any]]
+    work: Callable[[Any], Sequence[Any]]
     texts: Sequence[str]
     size: int
     result: ResultSink
@@ -89,8 +90,8 @@ class WorkQueue:
 
     async def run(
         self,
-        work: Callable[[Sequence[str]], Sequence[Result]],
-        texts: Sequence[str],
+        work: Callable[[Sequence[Text]], Sequence[Result]],
+        texts: Sequence[Text],
         *,
         slice_size: int = SLICE_TEXTS,
         resumed: bool = False,
@@ -108,8 +109,8 @@ class WorkQueue:
 
     def submit(
         self,
-        work: Callable[[Sequence[str]], Sequence[Any]],
-        texts: Sequence[str],
+        work: Callable[[Sequence[Text]], Sequence[Any]],
+        texts: Sequence[Text],
         result: ResultSink,
         *,
         slice_size: int = SLICE_TEXTS,
@@ -203,7 +204,7 @@ def _deliver(receive: Callable[[Any], None], outcome: Any) -> None:
         asyncio.get_running_loop().call_exception_handler(context)
 
 
-def slices(texts: Sequence[str], size: int = SLICE_TEXTS) -> Iterator[Sequence[str]]:
+def slices(texts: Sequence[Text], size: int = SLICE_TEXTS) -> Iterator[Sequence[Text]]:
     """Yield ``texts`` in slices of at most ``size`` texts and ``SLICE_CHARS`` characters; a longer text is alone."""
     start = chars = 0
     for end, text in enumerate(texts):

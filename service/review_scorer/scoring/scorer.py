@@ -1,7 +1,7 @@
 """Scores texts: the complete pipeline from a text to stars."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from review_scorer.scoring import text as text_rules
 from review_scorer.scoring.booster import Booster
 from review_scorer.scoring.errors import TextError
 from review_scorer.scoring.intervals import Intervals
+from review_scorer.scoring.text import ScorableText
 from review_scorer.scoring.tokens import Tokenizer
 from review_scorer.scoring.vectors import Rows, Vectorizer
 
@@ -109,32 +110,31 @@ class Scorer:
 
     def score(self, text: str) -> float:
         """Return the stars of ``text``, 1–5. Raises ``TextError`` for a text that cannot be scored."""
-        self.check(text)
-        return self.model.predict_one(*self.vectorizer.transform_one(self._tokens(text)))
+        return self._score(self.check(text))
 
     def predict(self, text: str) -> Prediction:
         """Return the prediction for ``text``. Raises ``TextError`` for a text that cannot be scored."""
-        self.check(text)
-        tokens = self._tokens(text)
-        score = self.model.predict_one(*self.vectorizer.transform_one(tokens))
-        return self._prediction(score, tokens)
+        return self._predict(self.check(text))
 
     def score_many(self, texts: Sequence[str]) -> list[float]:
         """Return the stars of each text, 1–5, bit-identical to the values that ``score`` returns.
 
         Raises ``TextError`` with the ``index`` of the first text that cannot be scored, before any text is scored.
         """
-        self.check_all(texts)
-        if len(texts) == 1:
-            return [self.score(texts[0])]  # the batch path pays off from two texts on
-        stars: list[float] = self.model.predict(self.vectorizer.transform(map(self._tokens, texts))).tolist()
+        checked = self.check_all(texts)
+        if len(checked) == 1:
+            return [self._score(checked[0])]  # the batch path pays off from two texts on
+        stars: list[float] = self.model.predict(self.vectorizer.transform(map(self._tokens, checked))).tolist()
         return stars
 
     def predict_many(self, texts: Sequence[str]) -> list[Prediction]:
         """Return the prediction for each text, as ``predict`` does. Raises ``TextError`` as ``score_many`` does."""
-        self.check_all(texts)
+        return self.predict_checked(self.check_all(texts))
+
+    def predict_checked(self, texts: Sequence[ScorableText]) -> list[Prediction]:
+        """Return the prediction for each text, as ``predict`` does, without checking the texts again."""
         if len(texts) == 1:
-            return [self.predict(texts[0])]
+            return [self._predict(texts[0])]
         tokens = [self._tokens(text) for text in texts]
         stars = self.model.predict(self.vectorizer.transform(tokens)).tolist()
         return [self._prediction(score, each) for score, each in zip(stars, tokens, strict=True)]
@@ -143,18 +143,26 @@ class Scorer:
         """Return the interval, within 1–5 stars, that contains the true stars of 80% of the reviews with this score."""
         return self._intervals.interval(score)
 
-    def check(self, text: str) -> None:
-        """Raise ``TextError`` if ``text`` cannot be scored."""
-        text_rules.check(text, max_chars=self.max_chars)
+    def check(self, text: str) -> ScorableText:
+        """Return ``text`` if it can be scored; raise ``TextError`` if not."""
+        return text_rules.check(text, max_chars=self.max_chars)
 
-    def check_all(self, texts: Sequence[str]) -> None:
-        """Raise ``TextError`` with the ``index`` of the first text that cannot be scored."""
+    def check_all(self, texts: Sequence[str]) -> Sequence[ScorableText]:
+        """Return ``texts``; raise ``TextError`` with the ``index`` of the first text that cannot be scored."""
         for index, text in enumerate(texts):
             try:
                 self.check(text)
             except TextError as error:
                 error.index = index
                 raise
+        return cast(Sequence[ScorableText], texts)
+
+    def _score(self, text: ScorableText) -> float:
+        return self.model.predict_one(*self.vectorizer.transform_one(self._tokens(text)))
+
+    def _predict(self, text: ScorableText) -> Prediction:
+        tokens = self._tokens(text)
+        return self._prediction(self.model.predict_one(*self.vectorizer.transform_one(tokens)), tokens)
 
     def _tokens(self, text: str) -> list[str]:
         return self.tokenizer(text_rules.normalise(text))

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from typing import NewType
 
 from review_scorer.scoring.errors import TextError
 
@@ -10,6 +11,10 @@ NORMALISATION = "nfkc-lower-space-marks"
 
 RUN_OF_MARKS = re.compile(r"([!?。])\1+")
 LAST_STOP = re.compile(r" ?。$")
+
+
+ScorableText = NewType("ScorableText", str)
+"""A text that passed ``check``."""
 
 
 def normalise(text: str) -> str:
@@ -24,8 +29,8 @@ def normalise(text: str) -> str:
     return LAST_STOP.sub("", RUN_OF_MARKS.sub(r"\1", folded)) or folded
 
 
-def check(text: str, *, max_chars: int) -> None:
-    """Raise ``TextError`` unless ``text`` can be scored.
+def check(text: str, *, max_chars: int) -> ScorableText:
+    """Return ``text`` if it can be scored; raise ``TextError`` if not.
 
     ``max_chars`` is in Unicode code points of the text before normalisation.
     """
@@ -46,3 +51,4 @@ def check(text: str, *, max_chars: int) -> None:
             f"the text has half of a surrogate pair (U+{ord(text[error.start]):04X}) at position {error.start}; "
             "send the whole character",
         ) from None
+    return ScorableText(text)

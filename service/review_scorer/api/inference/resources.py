@@ -53,11 +53,11 @@ class Inference:
         body = await request.stream.read()
         body = decompress(body, request.get_header("Content-Encoding"), max_bytes=self._max_bytes)
         tensor = read_request(body, request.get_header(_JSON_LENGTH), max_texts=self._max_texts)
-        self._scorer.check_all(tensor.texts)
+        texts = self._scorer.check_all(tensor.texts)
         prediction_id = new_id()
         response.set_header(HEADER, prediction_id)
-        with self._admission.accept(len(tensor.texts), len(body)):
-            predictions = await self._predict(tensor.texts, ids_of_list(prediction_id, len(tensor.texts)))
+        with self._admission.accept(len(texts), len(body)):
+            predictions = await self._predict(texts, ids_of_list(prediction_id, len(texts)))
         scores = [prediction.score for prediction in predictions]
         response.data, json_length = encode_response(scores, tensor)
         response.content_type = falcon.MEDIA_JSON if json_length is None else _BINARY
