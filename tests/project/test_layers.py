@@ -39,6 +39,7 @@ TRAINING: Mapping[str, set[str]] = {
     "card": {"corpus", "evaluation", "model"},
     "evaluation": {"command", "corpus", "model", "shards"},
     "model": {"corpus", "shards"},
+    "lexicon": {"command"},
     "corpus": {"shards"},
     "shards": set(),
     "command": set(),

@@ -4,6 +4,7 @@ Exceptions that a command reports in one line:
 
     CommandError
     ├── review_training.export.onnx_graph.ExportError
+    ├── review_training.lexicon.entries.LexiconError
     ├── review_training.feedback_loop.redis_reader.RedisReadError
     ├── review_training.feedback_loop.retrain.RetrainError
     └── review_training.feedback_loop.rollout.RolloutError

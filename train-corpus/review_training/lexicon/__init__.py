@@ -1,0 +1,1 @@
+"""Generates short rated texts from a lexicon of evaluative words."""
