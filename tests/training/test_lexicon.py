@@ -10,6 +10,8 @@ from review_training.lexicon.conjugation import adjectival_noun, adjective, verb
 from review_training.lexicon.entries import COLUMNS, Entry, LexiconError, read
 from review_training.lexicon.texts import generate
 
+SHORT_REVIEWS = command.LEXICON.parent / "short_reviews.csv"
+
 
 @pytest.fixture(scope="module")
 def entries() -> list[Entry]:
@@ -123,3 +125,11 @@ def test_the_command_writes_a_corpus_or_one_line(tmp_path: Path, capsys: pytest.
     assert command.main(["--out", str(out)]) == 0
     with out.open(encoding="utf-8", newline="") as file:
         assert sum(1 for _ in csv.DictReader(file)) > 50_000
+
+
+def test_the_short_reviews_are_distinct_and_cover_all_stars() -> None:
+    with SHORT_REVIEWS.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len({row["texts"] for row in rows}) == len(rows) > 3_000
+    assert {float(row["points"]) for row in rows} == {1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5}
+    assert all(2 < len(row["texts"]) <= 35 for row in rows)
