@@ -65,13 +65,13 @@ stress: $(TEST_ENV) ## run a load test against URL (ARGS="--rate 200 --html load
 	$(BIN)/python stress/stress-testing.py $(URL) $(ARGS)
 
 baseline-server: $(TEST_ENV) ## serve the baseline, a straightforward server of the same kind of model, on 127.0.0.1:4568
-	$(BIN)/python -m tools.bench.baseline_server --corpus $(CORPUS) --port 4568 --model build/baseline
+	$(BIN)/python -m tools.bench.servers.baseline_server --corpus $(CORPUS) --port 4568 --model build/baseline
 
 bench: $(TEST_ENV) build/bundle/manifest.json ## compare BUNDLE with the baseline on texts of CORPUS (ARGS=--help lists the options)
 	$(BIN)/python -m tools.bench.bench --bundle $(BUNDLE) --corpus $(CORPUS) $(ARGS)
 
 bench-scaling: $(TEST_ENV) build/bundle/manifest.json ## measure how training and scoring scale with the number of rows (ARGS="--rows 10000 100000 1000000 --ways one two --only score")
-	$(BIN)/python -m tools.bench.scale --bundle $(BUNDLE) $(ARGS)
+	$(BIN)/python -m tools.bench.scaling.scale --bundle $(BUNDLE) $(ARGS)
 
 test-container: $(TEST_ENV) ## build the image and test it under the restrictions of the Deployment (starts a Docker engine if none runs)
 	@PYTHON=$(PYTHON) requirements/system.sh install container

@@ -86,7 +86,7 @@ def test_the_error_for_a_missing_bundle_names_the_command_that_trains_one(tmp_pa
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda m: m.update(format=99), "format 99, this version reads format 2; train it again"),
+        (lambda m: m.update(format=99), "format 99, this version reads format 3; train it again"),
         (lambda m: m.update(normalisation="none"), "normalisation 'none'"),
         (
             lambda m: m["dictionary"].update(name="unidic", fingerprint="0" * 64),

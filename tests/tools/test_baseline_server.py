@@ -16,7 +16,7 @@ import pytest
 from review_training.evaluation.original_recipe import PARAMETERS, ROUNDS
 from tests.support.running import ROOT, free_port
 from tests.support.stress_servers import stress
-from tools.bench import baseline_server
+from tools.bench.servers import baseline_server
 
 TEXT = "この映画は全くだめ、楽しくない。駄作"
 
@@ -26,7 +26,7 @@ def serving(*arguments: object) -> Iterator[tuple[str, list[str]]]:
     """The URL of a baseline server and the lines that it printed before it served."""
     port = free_port()
     process = subprocess.Popen(
-        [sys.executable, "-m", "tools.bench.baseline_server", "--port", str(port), *map(str, arguments)],
+        [sys.executable, "-m", "tools.bench.servers.baseline_server", "--port", str(port), *map(str, arguments)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -93,7 +93,7 @@ def test_it_trains_if_there_is_no_model(tiny_corpus: Path, tmp_path: Path) -> No
 
 
 def test_without_a_model_the_corpus_is_required(tmp_path: Path) -> None:
-    words = [sys.executable, "-m", "tools.bench.baseline_server", "--model", str(tmp_path)]
+    words = [sys.executable, "-m", "tools.bench.servers.baseline_server", "--model", str(tmp_path)]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
     assert "--corpus is required to train one" in done.stderr

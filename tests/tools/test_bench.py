@@ -10,9 +10,11 @@ import ipadic
 import MeCab
 import pytest
 
-from tools.bench import baseline_server, bench, profiling, sides
+from tools.bench import bench
+from tools.bench.experiments import profiling
+from tools.bench.experiments.stages import AGREEMENT, BATCHES, GROUP
 from tools.bench.figures import BASELINE, BASELINE_CODE, SERVICE, SIDES, Figures, Row
-from tools.bench.stages import AGREEMENT, BATCHES, GROUP
+from tools.bench.servers import baseline_server, sides
 from tools.bench.targets import TARGETS, judge
 
 
@@ -139,7 +141,7 @@ def test_a_failed_experiment_does_not_stop_the_others(
 ) -> None:
     lock, path = tmp_path / "lock.txt", tmp_path / "bench.json"
     lock.write_text("numpy\n")
-    monkeypatch.setattr("tools.bench.sizes.LOCK", lock)
+    monkeypatch.setattr("tools.bench.experiments.sizes.LOCK", lock)
     monkeypatch.setattr("tools.bench.plan.LIST", 100)
     models = ["--bundle", str(tiny_bundle), "--baseline", str(baseline)]
     assert bench.main([*models, "--only", "sizes,stages", "--quick", "--json", str(path)]) == 1

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tools.bench import scale, synthetic
-from tools.bench.process_tree import Cost
+from tools.bench.scaling import scale, synthetic
+from tools.bench.scaling.process_tree import Cost
 
 
 def test_all_configurations_score_the_same_files_and_are_in_the_report(

@@ -25,23 +25,23 @@ from review_scorer.corpora.errors import CorpusError
 from review_scorer.scoring.atomic_write import atomic_write_text
 from review_scorer.scoring.errors import BundleError
 from tests.support.running import ROOT
-from tools.bench.child import ChildError
-from tools.bench.clients import clients
-from tools.bench.coldstart import coldstart
+from tools.bench.experiments.clients import clients
+from tools.bench.experiments.coldstart import coldstart
+from tools.bench.experiments.memory import memory
+from tools.bench.experiments.mixed_load import mixed_load
+from tools.bench.experiments.overhead import overhead
+from tools.bench.experiments.profiling import profile
+from tools.bench.experiments.sizes import InstallError, sizes
+from tools.bench.experiments.stages import stages
+from tools.bench.experiments.throughput import missing, throughput
 from tools.bench.facts import OtherLoad, facts
 from tools.bench.figures import SERVICE, SIDES, Figures, Row
-from tools.bench.memory import memory
-from tools.bench.mixed_load import mixed_load
-from tools.bench.overhead import overhead
 from tools.bench.plan import Plan, draw
-from tools.bench.profiling import profile
-from tools.bench.servers import ServerError
+from tools.bench.servers.child import ChildError
+from tools.bench.servers.processes import ServerError
+from tools.bench.servers.sides import train_baseline
 from tools.bench.show import show
-from tools.bench.sides import train_baseline
-from tools.bench.sizes import InstallError, sizes
-from tools.bench.stages import stages
 from tools.bench.targets import judge
-from tools.bench.throughput import missing, throughput
 
 SEED_CORPUS = ROOT / "train-corpus" / "reviews.csv"
 REPEAT, SECONDS = 5, 4

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from statistics import median
 from typing import Any, NamedTuple
 
-from tools.bench import clients, coldstart, memory, mixed_load, overhead, sizes, throughput
+from tools.bench.experiments import clients, coldstart, memory, mixed_load, overhead, sizes, throughput
+from tools.bench.experiments.stages import AGREEMENT, stage_row
 from tools.bench.figures import BASELINE, BASELINE_CODE, SERVICE, Figures, Row, spread
-from tools.bench.stages import AGREEMENT, stage_row
 
 
 class Target(NamedTuple):

@@ -39,7 +39,7 @@ from review_scorer.scoring.text import NORMALISATION
 from review_scorer.scoring.tokens import DEFAULT_DICTIONARY, Tokenizer
 from review_scorer.scoring.vectors import Vectorizer
 
-FORMAT = 2
+FORMAT = 3
 MANIFEST = "manifest.json"
 USER_DICTIONARY = "user.dic"
 

@@ -42,7 +42,7 @@ class Connections:
 
 @dataclass(frozen=True, kw_only=True)
 class Runtime:
-    """What each connection needs of the app; ``fast_path`` is None if it is turned off.
+    """Objects that each connection needs of the app; ``fast_path`` is None if it is turned off.
 
     As Falcon middleware it stores itself in the state of the ASGI lifespan, where the protocol finds it.
     """

@@ -17,7 +17,7 @@ _LEAST_IN_CLASS = 30
 
 @dataclass(frozen=True, kw_only=True)
 class Method:
-    """How reviews were held out, as in ``Evaluation``."""
+    """The way in which reviews were held out, as in ``Evaluation``."""
 
     kind: Validation
     folds: int

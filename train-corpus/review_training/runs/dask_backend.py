@@ -31,7 +31,7 @@ from review_training.shards.store import Store
 
 _RETRIES = 2
 _REPLACEMENT_SECONDS = 30
-"""How long to wait for the replacement of a lost worker before boosting."""
+"""The time to wait for the replacement of a lost worker before boosting."""
 _POLL_SECONDS = 0.5
 _POLLS_AFTER_FAILURE = 6
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from tools.bench.figures import SIDES, Row
 from tools.bench.plan import Plan
-from tools.bench.servers import start
+from tools.bench.servers.processes import start
 
 SECONDS = Row("cold start", "start to first response", "s")
 

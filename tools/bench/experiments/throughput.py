@@ -10,7 +10,7 @@ from typing import Any
 
 from tools.bench.figures import Row
 from tools.bench.plan import Plan
-from tools.bench.servers import HEADERS, Server, ServerError, all_serving
+from tools.bench.servers.processes import HEADERS, Server, ServerError, all_serving
 
 CONNECTIONS = (10, 100)
 NO_HEADERS: Mapping[str, str] = {}

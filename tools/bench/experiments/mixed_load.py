@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.support.running import ROOT
 from tools.bench.figures import SERVICE, Row
 from tools.bench.plan import LIST, Plan, body
-from tools.bench.servers import Server, ServerError, post, serving
+from tools.bench.servers.processes import Server, ServerError, post, serving
 
 RATE = 200
 GROUP = f"single reviews at {RATE}/s"

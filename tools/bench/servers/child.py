@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 class ChildError(Exception):
@@ -51,7 +51,7 @@ def one_thread() -> dict[str, str]:
 def child(module: str, *arguments: object) -> Iterator[Child]:
     """Yield a process that runs a module of this package; kill it afterwards."""
     process = subprocess.Popen(
-        [sys.executable, "-m", f"tools.bench.{module}", *map(str, arguments)],
+        [sys.executable, "-m", f"tools.bench.servers.{module}", *map(str, arguments)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         cwd=ROOT,

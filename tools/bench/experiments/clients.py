@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
-from tools.bench.child import child
 from tools.bench.figures import Row
 from tools.bench.plan import Plan, body
-from tools.bench.servers import all_serving
+from tools.bench.servers.child import child
+from tools.bench.servers.processes import all_serving
 
 PROCESSES = 10
 GROUP = "1,000 reviews from 10 client processes"

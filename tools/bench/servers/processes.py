@@ -9,9 +9,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tests.support.running import GUNICORN, ROOT, environment, free_port
-from tools.bench.child import one_thread
 from tools.bench.figures import BASELINE, BASELINE_CODE, SERVICE, SIDES
 from tools.bench.plan import Plan
+from tools.bench.servers.child import one_thread
 
 PATH = "/api/1/users"
 HEADERS = {"Content-Type": "application/json"}
@@ -117,8 +117,8 @@ def start(side: str, plan: Plan, *, workers: int = 2, **more: str) -> Server:
         env = environment(plan.bundle, **settings, **more)
         return Server(subprocess.Popen(GUNICORN, cwd=ROOT, env=env, stdout=nowhere, stderr=nowhere, text=True), port)
     scripts = {
-        BASELINE: ["-m", "tools.bench.baseline_server", "--model", str(plan.baseline)],
-        BASELINE_CODE: ["-m", "tools.bench.baseline_code_server", "--bundle", str(plan.bundle)],
+        BASELINE: ["-m", "tools.bench.servers.baseline_server", "--model", str(plan.baseline)],
+        BASELINE_CODE: ["-m", "tools.bench.servers.baseline_code_server", "--bundle", str(plan.bundle)],
     }
     command = [sys.executable, *scripts[side], "--port", str(port)]
     return Server(

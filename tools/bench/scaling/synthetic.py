@@ -1,6 +1,6 @@
 """Synthetic reviews: clauses of the seed corpus in random combinations, reproducible by a seed.
 
-    python -m tools.bench.synthetic --rows 100000 --out build/synthetic.csv.gz
+    python -m tools.bench.scaling.synthetic --rows 100000 --out build/synthetic.csv.gz
 
 A review has about 120 characters. Every second review names an invented product, so that new words keep appearing.
 """
@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-REVIEWS = Path(__file__).parents[2] / "train-corpus" / "reviews.csv"
+REVIEWS = Path(__file__).parents[3] / "train-corpus" / "reviews.csv"
 CHARACTERS = 120
 _NAMES = "アイウエオカキクケコサシスセソタチツテトナニヌネノハヒフヘホマミムメモラリルレロン"
 

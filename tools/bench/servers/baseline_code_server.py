@@ -1,6 +1,6 @@
 """Serves the model of a bundle with straightforward code, to measure the code of the service apart from its model.
 
-python -m tools.bench.baseline_code_server --bundle build/bundle --port 4569
+python -m tools.bench.servers.baseline_code_server --bundle build/bundle --port 4569
 """
 
 import argparse
@@ -10,8 +10,8 @@ from http.server import HTTPServer
 from pathlib import Path
 from typing import Any
 
-from tools.bench.baseline_server import handler
-from tools.bench.sides import baseline_code
+from tools.bench.servers.baseline_server import handler
+from tools.bench.servers.sides import baseline_code
 
 
 class NormalisingTokenizer:

@@ -102,8 +102,8 @@ def baseline_code(bundle: Path) -> Side:
 
 
 def baseline(model: Path) -> Side:
-    """Return the chain of ``tools/bench/baseline_server.py`` with the model that it trained."""
-    from tools.bench import baseline_server  # noqa: PLC0415
+    """Return the chain of ``tools/bench/servers/baseline_server.py`` with the model that it trained."""
+    from tools.bench.servers import baseline_server  # noqa: PLC0415
 
     vectorizer, booster = baseline_server.load(model)
     return _by_lists(
@@ -112,12 +112,12 @@ def baseline(model: Path) -> Side:
 
 
 def train_baseline(corpus: Path, model: Path) -> None:
-    """Train the model of ``tools/bench/baseline_server.py`` on a CSV with ``points`` and ``texts``."""
+    """Train the model of ``tools/bench/servers/baseline_server.py`` on a CSV with ``points`` and ``texts``."""
     import ipadic  # noqa: PLC0415
     import MeCab  # noqa: PLC0415
 
     from review_training.evaluation.original_recipe import ROUNDS  # noqa: PLC0415
-    from tools.bench import baseline_server  # noqa: PLC0415
+    from tools.bench.servers import baseline_server  # noqa: PLC0415
 
     tagger = MeCab.Tagger(f"-Owakati {ipadic.MECAB_ARGS}")
     baseline_server.train(corpus, model, tagger, ROUNDS)

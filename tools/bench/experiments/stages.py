@@ -4,9 +4,9 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
-from tools.bench.child import child
 from tools.bench.figures import BASELINE_CODE, SERVICE, SIDES, Row
 from tools.bench.plan import Plan
+from tools.bench.servers.child import child
 
 GROUP, UNIT = "in process, CPU per review", "µs"
 BATCHES = (1, 32, 256, 1_000)

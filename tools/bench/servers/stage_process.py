@@ -1,6 +1,6 @@
 """One side in its own process: prints its scores of the sample, then measures once for each line of standard input.
 
-python -m tools.bench.stage_process SIDE BUNDLE BASELINE_MODEL SAMPLE.json
+python -m tools.bench.servers.stage_process SIDE BUNDLE BASELINE_MODEL SAMPLE.json
 """
 
 import json
@@ -9,8 +9,8 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tools.bench.sides import Side, side
-from tools.bench.stages import BATCHES
+from tools.bench.experiments.stages import BATCHES
+from tools.bench.servers.sides import Side, side
 
 clock = time.process_time_ns
 

@@ -18,10 +18,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-from tools.bench import process_tree, scaling_page, synthetic
-from tools.bench.process_tree import Cost
+from tools.bench.scaling import process_tree, scaling_page, synthetic
+from tools.bench.scaling.process_tree import Cost
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 WAYS = {
     "one": (1, []),
     "two": (2, []),

@@ -1,6 +1,6 @@
 """One client process: sends its share of the bodies sequentially, once for each line of standard input.
 
-    python -m tools.bench.client_process BODIES.jsonl PART PARTS
+    python -m tools.bench.servers.client_process BODIES.jsonl PART PARTS
 
 Each line is the port of a server. The answer is the start time, the end time and the number of responses that were not
 200. The connection is reused if the server keeps it open.

@@ -4,11 +4,11 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
+from tools.bench.experiments.request_counting import counting_cost
+from tools.bench.experiments.throughput import wrk
 from tools.bench.figures import SERVICE, Row
 from tools.bench.plan import Plan
-from tools.bench.request_counting import counting_cost
-from tools.bench.servers import serving
-from tools.bench.throughput import wrk
+from tools.bench.servers.processes import serving
 
 CONNECTIONS = 10
 KEYS = 10

@@ -10,10 +10,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from tools.bench.experiments.throughput import missing, wrk
 from tools.bench.figures import SERVICE
 from tools.bench.plan import Plan
-from tools.bench.servers import ServerError, serving
-from tools.bench.throughput import missing, wrk
+from tools.bench.servers.processes import ServerError, serving
 
 SHOWN = 30
 _LINE = re.compile(r":\d+(?=\)$)")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tools.bench.figures import SERVICE, Row
 from tools.bench.plan import Plan, body
-from tools.bench.servers import RefusedError, Server, post, serving
+from tools.bench.servers.processes import RefusedError, Server, post, serving
 
 START, WORKED = "memory at start", "memory after work"
 WORKERS = 4

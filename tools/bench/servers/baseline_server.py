@@ -1,6 +1,6 @@
 """Baseline server: the original recipe behind a straightforward HTTP server.
 
-    python -m tools.bench.baseline_server --corpus train-corpus/reviews.csv --port 4568 --model build/baseline
+    python -m tools.bench.servers.baseline_server --corpus train-corpus/reviews.csv --port 4568 --model build/baseline
 
 It handles one request at a time with http.server, MeCab, scikit-learn and LightGBM. As in the original, scores are not
 clipped to 1-5; the stress tool counts the few outside that range as wrong.

@@ -1,0 +1,1 @@
+"""Measures one property each of the servers."""

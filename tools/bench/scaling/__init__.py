@@ -1,0 +1,1 @@
+"""Measures how training and scoring scale with the number of rows."""

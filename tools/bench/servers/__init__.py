@@ -1,0 +1,1 @@
+"""Starts the service and the servers that it is compared with."""
